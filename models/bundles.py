@@ -1,0 +1,175 @@
+"""Bundles: a folder with everything a model is made of, and the encoder that it becomes.
+
+    bundle.json         name, licence, frame sampling, sizes, the checksum of every other file
+    model.safetensors   all weights, float16
+    tokenizer.json      the subword vocabulary
+    README.md           the model card
+
+Shapes: N texts or clips, T frames of a clip, S pixels a side, D dimensions of the joint space.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load, save_file
+from tokenizers import Tokenizer
+
+from models.joint import JOINT_DIMENSION, JointModel
+from models.sampling import FrameSampling
+from models.sentence import SentenceConfig, pad, spell_out, to_pieces
+
+MANIFEST, WEIGHTS, TOKENIZER = "bundle.json", "model.safetensors", "tokenizer.json"
+BUNDLED = Path(__file__).parent
+FRAMES_AT_ONCE = 64
+
+
+class BundleError(Exception):
+    """A bundle is missing, damaged or not of this program's making; the text says which and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class BundleInfo:
+    """What a bundle says of itself. ``version`` is the beginning of its weights' checksum."""
+
+    name: str
+    version: str
+    licence: str
+    sampling: FrameSampling
+    sentence: SentenceConfig
+
+
+class JointEncoder:
+    """A loaded bundle: words and frames to unit vectors. Methods block and may be called from any thread."""
+
+    dimension = JOINT_DIMENSION
+
+    def __init__(self, info: BundleInfo, model: JointModel, tokenizer: Tokenizer, device: str = "cpu") -> None:
+        self.info = info
+        self.sampling = info.sampling
+        self.space = f"{info.name}@{info.version}"
+        self._device = torch.device(device)
+        self._model = model.eval().to(self._device, memory_format=torch.channels_last)
+        self._tokenizer = tokenizer
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(N, D) unit vectors."""
+        if not texts:
+            return np.empty((0, self.dimension), np.float32)
+        pieces, lengths = pad(to_pieces(self._tokenizer, texts))
+        with torch.inference_mode():
+            return self._numpy(self._model.embed_texts(pieces.to(self._device), lengths.to(self._device)))
+
+    def encode_sentences(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(N, 384) unit sentence vectors, for comparing texts with texts."""
+        pieces, lengths = pad(to_pieces(self._tokenizer, texts))
+        with torch.inference_mode():
+            vectors = self._model.sentences(pieces.to(self._device), lengths.to(self._device))
+            return self._numpy(torch.nn.functional.normalize(vectors, dim=1))
+
+    def encode_clips(self, clips: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """(N, D) unit vectors of clips (T, S, S, 3), RGB; T may differ from clip to clip."""
+        if not clips:
+            return np.empty((0, self.dimension), np.float32)
+        frames = torch.from_numpy(np.concatenate(clips)).permute(0, 3, 1, 2)
+        lengths = torch.tensor([len(clip) for clip in clips], device=self._device)
+        with torch.inference_mode():
+            features = torch.cat([self._model.frames(part.to(self._device)) for part in frames.split(FRAMES_AT_ONCE)])
+            return self._numpy(self._model.map_features(features, lengths))
+
+    def understands(self, text: str) -> float:
+        """The share of the text's letters and digits, in [0, 1], that lie in learnt pieces of two characters or more,
+        or in whole words; 0.0 for a text without any."""
+        encoding = self._tokenizer.encode(spell_out(text), add_special_tokens=False)
+        known = total = 0
+        for token, (start, end) in zip(encoding.tokens, encoding.offsets, strict=True):
+            length = end - start
+            total += length
+            if not token.startswith("<0x") and len(token) > 1 and any(character.isalnum() for character in token):
+                known += length
+        return known / total if total else 0.0
+
+    @staticmethod
+    def _numpy(vectors: torch.Tensor) -> NDArray[np.float32]:
+        return vectors.float().cpu().numpy()
+
+
+def bundle_folder(name: str) -> Path:
+    """The folder of a bundle given by its name (one that is shipped) or by a path."""
+    shipped = BUNDLED / name
+    return shipped if name.isidentifier() and (shipped / MANIFEST).is_file() else Path(name).expanduser()
+
+
+def read_info(folder: Path) -> BundleInfo:
+    """What the bundle says of itself, without loading it. Raises ``BundleError``."""
+    manifest = _manifest(folder)
+    try:
+        return BundleInfo(
+            name=str(manifest["name"]),
+            version=str(manifest["sha256"][WEIGHTS])[:8],
+            licence=str(manifest["licence"]),
+            sampling=FrameSampling(**manifest["sampling"]),
+            sentence=SentenceConfig(**manifest["sentence"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise BundleError(f"{folder / MANIFEST} is not a bundle's description: {error} is missing or wrong.") from error
+
+
+def load_bundle(folder: Path, device: str = "cpu") -> JointEncoder:
+    """Loads and checks a bundle. Raises ``BundleError`` where a file is missing or not what it was."""
+    info = read_info(folder)
+    sums = _manifest(folder)["sha256"]
+    weights, tokenizer = _checked(folder / WEIGHTS, sums.get(WEIGHTS)), _checked(folder / TOKENIZER, sums.get(TOKENIZER))
+    model = JointModel(info.sentence)
+    try:
+        model.load_state_dict({name: tensor.float() for name, tensor in load(weights).items()})
+        return JointEncoder(info, model, Tokenizer.from_str(tokenizer.decode("utf-8")), device)
+    except (SafetensorError, RuntimeError, ValueError) as error:
+        raise BundleError(f"{folder} does not hold the model its {MANIFEST} describes.") from error
+
+
+def save_bundle(
+    folder: Path, name: str, licence: str, sampling: FrameSampling, model: JointModel, tokenizer: Tokenizer
+) -> None:
+    """Writes a bundle: weights as float16, and the checksums."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({key: value.half().contiguous() for key, value in model.state_dict().items()}, folder / WEIGHTS)
+    tokenizer.save(str(folder / TOKENIZER), pretty=False)
+    manifest = {
+        "name": name,
+        "licence": licence,
+        "sampling": asdict(sampling),
+        "sentence": asdict(model.sentences.config),
+        "sha256": {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in (WEIGHTS, TOKENIZER)},
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+
+def _manifest(folder: Path) -> dict[str, dict[str, str]]:
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BundleError(f"There is no model in {folder}: it has no {MANIFEST}.") from error
+    except ValueError as error:
+        raise BundleError(f"{folder / MANIFEST} is damaged: install DeepGIF again, or teach the model anew.") from error
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("sha256"), dict):
+        raise BundleError(f"{folder / MANIFEST} is not a bundle's description: it has no checksums.")
+    return manifest
+
+
+def _checked(path: Path, expected: str | None) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"The model is incomplete: {path} is missing.") from error
+    if hashlib.sha256(content).hexdigest() != expected:
+        raise BundleError(f"{path} is damaged (its checksum is wrong): install DeepGIF again, or teach the model anew.")
+    return content

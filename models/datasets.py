@@ -1,0 +1,83 @@
+"""Described pictures and clips to judge a model with, read from disk."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import imageio.v3 as iio
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from models.sampling import FrameSampling
+
+Clip = NDArray[np.uint8]  # (T, S, S, 3)
+
+
+class DatasetError(Exception):
+    """A data set is missing or incomplete; the text says what to put where."""
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedFiles:
+    """Files, and sentences that each describe one of them (``file_of_sentence`` is a position in ``files``)."""
+
+    name: str
+    files: tuple[Path, ...]
+    sentences: tuple[str, ...]
+    file_of_sentence: tuple[int, ...]
+
+    def clips(self, sampling: FrameSampling) -> Iterator[Clip]:
+        """Every file as a clip, in order. The files are trusted: nothing is limited."""
+        for path in self.files:
+            yield read_clip(path, sampling)
+
+
+def read_described(path: Path) -> DescribedFiles:
+    """A data set given by the path of its sentences:
+
+    - ``.csv`` with the columns ``file`` (or ``image``) and ``sentence`` (or ``caption``); the files lie beside it, or
+      below ``images/`` there;
+    - ``.txt`` (as in Flickr8k: ``train.txt``, ``dev.txt``) with one file name a line, beside ``captions.csv``.
+
+    Raises ``DatasetError`` with a clear word where something is missing.
+    """
+    table = path if path.suffix == ".csv" else path.parent / "captions.csv"
+    for needed in (path, table):
+        if not needed.is_file():
+            raise DatasetError(f"{needed} is missing: give the path of a CSV of files and sentences, or of a split.")
+    wanted = set(path.read_text(encoding="utf-8").split()) if path.suffix != ".csv" else None
+    positions: dict[str, int] = {}
+    sentences: list[str] = []
+    owners: list[int] = []
+    with table.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            name, sentence = row.get("file") or row.get("image"), row.get("sentence") or row.get("caption")
+            if not name or not sentence:
+                raise DatasetError(f"{table} needs the columns file and sentence (or image and caption).")
+            if wanted is None or name in wanted:
+                owners.append(positions.setdefault(name, len(positions)))
+                sentences.append(sentence.strip())
+    files = tuple(_locate(table.parent, name) for name in positions)
+    if not files:
+        raise DatasetError(f"{path} describes no file.")
+    return DescribedFiles(f"{path.parent.name}/{path.stem}", files, tuple(sentences), tuple(owners))
+
+
+def read_clip(path: Path, sampling: FrameSampling) -> Clip:
+    """(T, S, S, 3): evenly spaced frames of an animation, or the one frame of a picture."""
+    frames = iio.imread(path, plugin="pillow", index=..., mode="RGB")  # (T, H, W, 3)
+    count = min(sampling.count, len(frames))
+    chosen = [int((2 * position + 1) * len(frames) / (2 * count)) for position in range(count)]
+    size = (sampling.size, sampling.size)
+    return np.stack([np.asarray(Image.fromarray(frames[i]).resize(size, Image.Resampling.BILINEAR)) for i in chosen])
+
+
+def _locate(folder: Path, name: str) -> Path:
+    for path in (folder / name, folder / "images" / name):
+        if path.is_file():
+            return path
+    raise DatasetError(f"{name} is described but is not in {folder} or {folder / 'images'}.")
