@@ -1,0 +1,90 @@
+"""Clips as small GIFs. T frames, S pixels a side.
+
+All frames share one palette, and a pixel is stored only where it changes. What the eye hardly sees is given up for
+bytes: a pixel keeps its last colour, or takes its left neighbour's, where that is near enough, so that runs are long.
+"""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+# Colours; how far each channel may be off the last frame's colour; and how much farther than needed off the left
+# neighbour's. Finest first.
+_GRADES = ((63, 8, 4), (47, 10, 4), (31, 10, 4), (27, 14, 6), (23, 16, 8))
+
+
+def encode_gif(clip: NDArray[np.uint8], frame_ms: int, max_bytes: int) -> bytes:
+    """A clip (T, S, S, 3) as an endless GIF, in the finest of five grades that takes at most ``max_bytes``; in the
+    coarsest where none does."""
+    data = b""
+    for colours, tolerance, slack in _GRADES:
+        data = _encode(clip, frame_ms, colours, tolerance, slack)
+        if len(data) <= max_bytes:
+            break
+    return data
+
+
+def _encode(clip: NDArray[np.uint8], frame_ms: int, colours: int, tolerance: int, slack: int) -> bytes:
+    frames, size = clip.shape[:2]
+    sample = Image.fromarray(clip[:, ::2, ::2].reshape(-1, (size + 1) // 2, 3))
+    model = sample.quantize(colours, method=Image.Quantize.MEDIANCUT, kmeans=1)
+    palette = np.array(model.getpalette(), np.int16).reshape(-1, 3)[:colours]
+    tall = Image.fromarray(clip.reshape(frames * size, size, 3)).quantize(palette=model, dither=Image.Dither.NONE)
+    nearest = np.asarray(tall).reshape(frames, size, size)
+
+    unchanged = len(palette)  # the index after the last colour
+    table = palette.astype(np.uint8).tobytes() + _unused_colour(palette)
+    images = []
+    shown = np.zeros((size, size), np.uint8)
+    for index in range(frames):
+        pixels = clip[index].astype(np.int16)
+        still = np.abs(palette[shown] - pixels).max(axis=2) <= tolerance
+        kept = still if index else np.zeros_like(still)
+        current = _with_runs(np.where(kept, shown, nearest[index]), kept, pixels, palette, slack)
+        stored = current if index == 0 else np.where(current == shown, np.uint8(unchanged), current)
+        image = Image.fromarray(stored)
+        image.putpalette(table)
+        images.append(image)
+        shown = current
+    buffer = io.BytesIO()
+    images[0].save(
+        buffer,
+        format="GIF",
+        save_all=True,
+        append_images=images[1:],
+        duration=frame_ms,
+        loop=0,
+        disposal=1,
+        transparency=unchanged,
+        palette=table,
+        optimize=False,
+    )
+    return buffer.getvalue()
+
+
+def _with_runs(
+    indices: NDArray[np.uint8],
+    kept: NDArray[np.bool_],
+    pixels: NDArray[np.int16],
+    palette: NDArray[np.int16],
+    slack: int,
+) -> NDArray[np.uint8]:
+    """The indices (S, S), where pixels that are not ``kept`` take their left neighbour's colour if that is off by at
+    most ``slack`` more than their own."""
+    result = indices.copy()
+    allowed = np.where(kept, -1, np.abs(palette[indices] - pixels).max(axis=2) + slack)
+    for x in range(1, result.shape[1]):
+        left = result[:, x - 1]
+        near = np.abs(palette[left] - pixels[:, x]).max(axis=1) <= allowed[:, x]
+        result[:, x] = np.where(near, left, result[:, x])
+    return result
+
+
+def _unused_colour(palette: NDArray[np.int16]) -> bytes:
+    """A colour that is not in the palette: each index must have its own, or Pillow would join two of them."""
+    taken = {tuple(colour) for colour in palette.tolist()}
+    return bytes(next(colour for colour in ((1, 0, blue) for blue in range(256)) if colour not in taken))
