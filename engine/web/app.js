@@ -1,0 +1,521 @@
+// The search page. The address is the state: ?q= holds the words, #provider:id the chosen GIF.
+// Everything that comes from outside reaches the document as text or as a checked address, never as markup.
+
+const LIMIT = 12;
+const MAX_WORDS_LENGTH = 1000; // characters, as the engine counts them
+const MAX_WAITS = 8; // how often a starting engine is asked again
+const MIN_WAIT_S = 0.2;
+const MAX_WAIT_S = 10;
+const COPIED_FOR_MS = 1600;
+const RATING_KEY = "deepgif.rating";
+const TOKEN_KEY = "deepgif.token";
+const EXAMPLES = [
+  "a rocket takes off at night",
+  "a cat jumps over a fire",
+  "a dog chasing a cat",
+  "somebody who cannot stop laughing",
+  "dancing in the snow",
+  "happy birthday",
+];
+const FITS = {
+  strong: { steps: 3, name: "A strong fit" },
+  fair: { steps: 2, name: "A fair fit" },
+  weak: { steps: 1, name: "A weak fit" },
+};
+
+const byId = (id) => document.getElementById(id);
+const box = byId("words");
+const rating = byId("rating");
+const answerPart = byId("answer");
+const tiles = byId("tiles");
+const keysDialog = byId("keys-dialog");
+const calmer = matchMedia("(prefers-reduced-motion: reduce)");
+
+let answer = null; // what is shown
+let chosen = null; // one of answer.results
+let paused = calmer.matches;
+let pending = null; // the AbortController of the latest request
+let token = recall("sessionStorage", TOKEN_KEY);
+
+/** Something to tell the person instead of results. */
+class Problem extends Error {
+  constructor(status, title, detail) {
+    super(detail);
+    this.status = status;
+    this.title = title;
+  }
+}
+
+// ---- small helpers
+
+function recall(area, key) {
+  try {
+    return window[area].getItem(key);
+  } catch {
+    return null; // storage may be forbidden
+  }
+}
+
+function remember(area, key, value) {
+  try {
+    window[area].setItem(key, value);
+  } catch {
+    return; // then it lasts only as long as the page
+  }
+}
+
+function say(text) {
+  const status = byId("status");
+  status.textContent = "";
+  requestAnimationFrame(() => { status.textContent = text; });
+}
+
+function element(name, text) {
+  const made = document.createElement(name);
+  made.textContent = text;
+  return made;
+}
+
+const count = (number, noun) => `${Number(number).toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
+const keyOf = (gif) => `${gif.provider}:${gif.id}`;
+const nameOf = (gif) => gif.title || gif.alt_text || "GIF without a title";
+const altOf = (gif) => gif.alt_text || gif.title || "GIF without a description";
+
+function duration(ms) {
+  if (ms < 1) return "less than 1 ms";
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
+/** The absolute address of a GIF, or null unless it comes from this engine or over https. */
+function addressOfGif(gif) {
+  const url = URL.canParse(gif.url, location.href) ? new URL(gif.url, location.href) : null;
+  return url && (url.protocol === "https:" || url.origin === location.origin) ? url.href : null;
+}
+
+// ---- asking the engine
+
+/** The engine's answer; waits while it starts. Throws Problem, or AbortError when a newer search took over. */
+async function ask(words, signal) {
+  const query = new URLSearchParams({ q: words, limit: LIMIT, max_rating: rating.value });
+  for (let waits = 0; ; waits += 1) {
+    let response;
+    let body;
+    try {
+      response = await fetch(`/v1/search?${query}`, {
+        headers: token ? { Authorization: `Bearer ${token}` } : {},
+        signal,
+      });
+      body = await response.json();
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      if (!response) {
+        throw new Problem(0, "The engine does not answer", "Check that it is running, then try again.");
+      }
+      const detail = `The engine answered with status ${response.status}, but not in a form this page knows.`;
+      throw new Problem(response.status, "That answer cannot be read", detail);
+    }
+    if (response.ok && Array.isArray(body?.results)) return body;
+    const retryAfter = response.headers.get("Retry-After");
+    if (response.status === 503 && retryAfter !== null && waits < MAX_WAITS) {
+      showState("Starting up…", "The engine is not ready yet. The search runs as soon as it is.", { again: false });
+      // As long as the engine says, and longer each time; a date instead of seconds counts as nothing said.
+      const wait_s = Math.min(MAX_WAIT_S, Math.max(MIN_WAIT_S, Number(retryAfter) || 0, waits));
+      await new Promise((resolve) => { setTimeout(resolve, wait_s * 1000); });
+      signal.throwIfAborted();
+      continue;
+    }
+    const [title, detail] = [body?.title ?? "That did not work", body?.detail ?? "Please try again."];
+    throw new Problem(response.status, String(title), String(detail));
+  }
+}
+
+/** Searches and shows what comes; only the latest call ever shows anything. */
+async function search(words, wantedKey = "") {
+  pending?.abort();
+  const mine = new AbortController();
+  pending = mine;
+  box.value = words;
+  document.title = `${words} – DeepGIF`;
+  hint("");
+  busy(true);
+  say("Searching…");
+  try {
+    if ([...words].length > MAX_WORDS_LENGTH) {
+      const most = MAX_WORDS_LENGTH.toLocaleString("en");
+      throw new Problem(400, "That is too long", `Please use at most ${most} characters.`);
+    }
+    showAnswer(words, await ask(words, mine.signal), wantedKey);
+  } catch (error) {
+    if (mine.signal.aborted) return;
+    if (!(error instanceof Problem)) {
+      showState("That answer cannot be read", "The page and the engine do not fit together. Please reload the page.");
+      throw error;
+    }
+    if (error.status === 401) askForToken();
+    else showState(error.title, error.message, { again: error.status !== 400 });
+  } finally {
+    if (!mine.signal.aborted) {
+      pending = null;
+      busy(false);
+    }
+  }
+}
+
+function busy(now) {
+  answerPart.setAttribute("aria-busy", String(now));
+  answerPart.inert = now; // what it shows is about to be replaced
+  byId("progress").hidden = !now;
+  if (now && document.body.dataset.view === "home") showState("Searching…", "", { again: false, quiet: true });
+}
+
+// ---- what is on the page: home, state, access or answer
+
+function show(part) {
+  document.body.dataset.view = part === "home" ? "home" : "results";
+  for (const id of ["home", "state", "access", "answer"]) byId(id).hidden = id !== part;
+  byId("motion").hidden = part !== "answer";
+  if (part !== "answer") {
+    answer = null;
+    chosen = null;
+    tiles.replaceChildren();
+    byId("stage-picture").replaceChildren();
+  }
+}
+
+function showHome() {
+  pending?.abort();
+  pending = null;
+  byId("progress").hidden = true;
+  document.title = "DeepGIF";
+  box.value = "";
+  hint("");
+  show("home");
+}
+
+function showState(title, text, { again = true, quiet = false } = {}) {
+  show("state");
+  byId("state-title").textContent = title;
+  byId("state-text").textContent = text.trim();
+  byId("again").hidden = !again;
+  if (!quiet) say(`${title} ${text}`);
+}
+
+function askForToken() {
+  show("access");
+  const refused = token ? "The engine did not accept that token. Please check it and try again." : "";
+  byId("token-hint").textContent = refused;
+  byId("token").value = "";
+  byId("token").focus();
+  say(refused || "This engine asks for a token.");
+}
+
+function hint(text) {
+  byId("hint").textContent = text;
+  if (text) say(text);
+}
+
+function showAnswer(words, found, wantedKey) {
+  if (found.results.length === 0) {
+    showNothing(found);
+    return;
+  }
+  show("answer");
+  answer = { ...found, words };
+  const notices = (found.notices ?? []).map(String);
+  const wanted = answer.results.find((gif) => keyOf(gif) === wantedKey);
+  if (wantedKey && !wanted) {
+    notices.push("The GIF of this link is not among these results. It may be gone, or rated above what you allow.");
+  }
+  byId("notices").replaceChildren(...notices.map((notice) => element("li", notice)));
+  byId("notices").hidden = notices.length === 0;
+  byId("count").textContent = `${count(answer.results.length, "GIF")}, best first`;
+  byId("effort").textContent = effort(found);
+  tiles.replaceChildren(...answer.results.map(tile));
+  choose(wanted ?? answer.results[0]);
+  const heard = `${count(answer.results.length, "GIF")} found. ${wanted ? "Shown" : "Best"}: ${nameOf(chosen)}.`;
+  say([heard, ...notices].join(" "));
+}
+
+function effort({ coverage, took_ms, model }) {
+  const all = coverage.seen >= coverage.total;
+  const total = count(coverage.total, "GIF");
+  const looked = all ? total : `${coverage.seen.toLocaleString("en")} of ${total} so far`;
+  return `Looked at ${looked} in ${duration(took_ms)} with the model “${model}”.`;
+}
+
+function showNothing({ coverage, notices = [] }) {
+  const more = notices.join(" ");
+  if (coverage.total === 0) {
+    const text = "Add a folder of GIFs with “deepgif index FOLDER”, then search again.";
+    showState("There are no GIFs yet", `${more} ${text}`);
+  } else if (coverage.seen === 0) {
+    const text = `None of the ${count(coverage.total, "GIF")} has been looked at so far. Try again in a moment.`;
+    showState("Still looking at the GIFs", `${more} ${text}`);
+  } else {
+    const text = `None of ${count(coverage.seen, "GIF")} may be shown here. Use other words, or allow a higher rating.`;
+    showState("Nothing found", `${more} ${text}`);
+  }
+}
+
+// ---- GIFs
+
+/** A GIF that plays, or its first frame on a canvas while GIFs are paused. */
+function picture(gif, playing) {
+  const frame = document.createElement("span");
+  frame.className = "picture";
+  const image = new Image();
+  image.alt = altOf(gif);
+  image.referrerPolicy = "no-referrer";
+  image.addEventListener("error", () => {
+    const broken = element("span", `This GIF cannot be loaded: ${altOf(gif)}`);
+    broken.className = "broken";
+    frame.replaceChildren(broken);
+  });
+  if (playing) {
+    frame.append(image);
+  } else {
+    const still = document.createElement("canvas");
+    still.setAttribute("role", "img");
+    still.setAttribute("aria-label", altOf(gif));
+    frame.append(still);
+    image.addEventListener("load", () => {
+      still.width = image.naturalWidth;
+      still.height = image.naturalHeight;
+      still.getContext("2d").drawImage(image, 0, 0); // HTML: an animated image is drawn as its first frame
+    });
+  }
+  image.src = addressOfGif(gif) ?? "data:,"; // which fails, and so says that it cannot be loaded
+  return frame;
+}
+
+function tile(gif) {
+  const made = byId("tile").content.firstElementChild.cloneNode(true);
+  const button = made.firstElementChild;
+  button.dataset.key = keyOf(gif);
+  button.querySelector(".tile-title").textContent = nameOf(gif);
+  button.querySelector(".tile-picture").append(picture(gif, !paused));
+  button.addEventListener("click", () => {
+    choose(gif);
+    history.pushState(null, "", addressOf(answer.words, gif));
+    say(`Chosen: ${nameOf(gif)}. ${FITS[gif.fit]?.name ?? ""}.`);
+    byId("stage").scrollIntoView({ block: "nearest" });
+  });
+  return made;
+}
+
+function choose(gif) {
+  chosen = gif;
+  for (const button of tiles.querySelectorAll(".tile")) {
+    if (button.dataset.key === keyOf(gif)) button.setAttribute("aria-current", "true");
+    else button.removeAttribute("aria-current");
+  }
+  showChosen(!paused);
+  byId("chosen-title").textContent = nameOf(gif);
+  byId("copy-by-hand").hidden = true;
+  for (const id of ["copy-link", "copy-markdown"]) byId(id).disabled = addressOfGif(gif) === null;
+  const fit = FITS[gif.fit] ?? FITS.weak;
+  const meter = byId("meter");
+  meter.setAttribute("aria-valuenow", String(fit.steps));
+  meter.setAttribute("aria-valuetext", fit.name);
+  [...meter.children].forEach((step, place) => step.classList.toggle("on", place < fit.steps));
+  byId("fit-name").textContent = fit.name;
+  byId("why").textContent = gif.why;
+  byId("figures").replaceChildren(...figures(gif).map(([name, value]) => {
+    const row = document.createElement("div");
+    row.append(element("dt", name), element("dd", value));
+    return row;
+  }));
+}
+
+function showChosen(playing) {
+  byId("stage-picture").replaceChildren(picture(chosen, playing));
+  byId("play").hidden = playing;
+}
+
+function figures(gif) {
+  const apart = Math.abs(gif.z_score).toFixed(1);
+  return [
+    ["Place", `${answer.results.indexOf(gif) + 1} of ${answer.results.length}`],
+    ["Likeness", `${gif.score.toFixed(3)} (1 is the most, around 0 is unrelated)`],
+    ["Stands out by", `${apart} standard deviations ${gif.z_score < 0 ? "below" : "above"} the average GIF`],
+    ["Looked at", gif.source === "fetched" ? "for this search" : "before this search"],
+    ["Rating", String(gif.rating).toUpperCase()],
+    ["Size", `${gif.width} × ${gif.height} pixels`],
+    ["From", `${gif.provider}, ${gif.id}`],
+    ...(gif.attribution ? [["Made by", gif.attribution]] : []),
+  ];
+}
+
+function pauseAll(now) {
+  paused = now;
+  byId("motion").textContent = paused ? "Play GIFs" : "Pause GIFs";
+  if (!answer) return;
+  [...tiles.querySelectorAll(".tile-picture")].forEach((slot, place) => {
+    slot.replaceChildren(picture(answer.results[place], !paused));
+  });
+  showChosen(!paused);
+}
+
+// ---- addresses and copying
+
+function addressOf(words, gif) {
+  const hash = gif ? `#${encodeURIComponent(keyOf(gif))}` : "";
+  return `/?${new URLSearchParams({ q: words })}${hash}`;
+}
+
+const wordsInAddress = () => (new URLSearchParams(location.search).get("q") ?? "").trim();
+
+function keyInAddress() {
+  const hash = location.hash.slice(1);
+  try {
+    return decodeURIComponent(hash);
+  } catch {
+    return hash; // a damaged link: no GIF has this key
+  }
+}
+
+function markdown() {
+  const text = altOf(chosen).replace(/\s+/g, " ").replace(/[\\[\]`*_<>!]/g, "\\$&");
+  return `![${text}](${addressOfGif(chosen).replace(/\(/g, "%28").replace(/\)/g, "%29")})`;
+}
+
+/** Copies, or where the browser forbids that, shows the text ready to be copied by hand. */
+async function copy(button, text) {
+  byId("copy-by-hand").hidden = true;
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    byId("copy-by-hand").hidden = false;
+    byId("copy-text").value = text;
+    byId("copy-text").select();
+    say("Not copied. The text is ready to be copied by hand.");
+    return;
+  }
+  say("Copied.");
+  button.dataset.label ??= button.textContent;
+  button.textContent = "Copied";
+  setTimeout(() => { button.textContent = button.dataset.label; }, COPIED_FOR_MS);
+}
+
+/** Shows what the address says; run at the start and whenever it changes by itself. */
+function route() {
+  const words = wordsInAddress();
+  const key = keyInAddress();
+  if (!words) {
+    showHome();
+  } else if (!pending && answer?.words === words) {
+    box.value = words;
+    choose(answer.results.find((gif) => keyOf(gif) === key) ?? answer.results[0]);
+  } else {
+    search(words, key);
+  }
+}
+
+function start(words) {
+  const asked = words.trim();
+  if (!asked) {
+    hint("Type a few words first.");
+    box.focus();
+    return;
+  }
+  const here = location.pathname + location.search + location.hash;
+  if (addressOf(asked) !== here) history.pushState(null, "", addressOf(asked));
+  search(asked);
+}
+
+// ---- keys
+
+function moveOver(key) {
+  const buttons = [...tiles.querySelectorAll(".tile")];
+  const place = buttons.indexOf(document.activeElement);
+  if (place < 0) {
+    (tiles.querySelector("[aria-current]") ?? buttons[0])?.focus();
+    return;
+  }
+  const columns = getComputedStyle(tiles).gridTemplateColumns.split(" ").length;
+  const next = place + { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[key];
+  if (next < 0 && key === "ArrowUp") box.focus();
+  else buttons[next]?.focus();
+}
+
+function onKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || keysDialog.open) return;
+  const target = event.target;
+  const typing = target.matches("input, select, textarea");
+  if (event.key === "Escape") {
+    event.preventDefault();
+    box.focus();
+    box.select();
+  } else if (event.key.startsWith("Arrow") && answer) {
+    const inTiles = tiles.contains(target);
+    const sideways = event.key === "ArrowLeft" || event.key === "ArrowRight";
+    if (inTiles || (target === box && event.key === "ArrowDown") || (target === document.body && sideways)) {
+      event.preventDefault();
+      moveOver(event.key);
+    }
+  } else if (!typing) {
+    const act = {
+      "/": () => { box.focus(); box.select(); },
+      "?": () => keysDialog.showModal(),
+      c: () => byId("copy-link").click(),
+      p: () => byId("motion").click(),
+    }[event.key];
+    if (act && (answer || event.key === "/" || event.key === "?")) {
+      event.preventDefault();
+      act();
+    }
+  }
+}
+
+// ---- wiring
+
+byId("examples").append(...EXAMPLES.map((words) => {
+  const button = element("button", words);
+  button.type = "button";
+  button.addEventListener("click", () => start(words));
+  const item = document.createElement("li");
+  item.append(button);
+  return item;
+}));
+
+byId("search").addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (matchMedia("(pointer: coarse)").matches) box.blur(); // puts the screen keyboard away
+  start(box.value);
+});
+byId("token-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const typed = byId("token").value.trim();
+  if (!/^[\x21-\x7e]+$/.test(typed)) {
+    byId("token-hint").textContent = "A token has only plain letters, digits and signs, without spaces.";
+    return;
+  }
+  token = typed;
+  remember("sessionStorage", TOKEN_KEY, token);
+  route();
+});
+rating.addEventListener("change", () => {
+  remember("localStorage", RATING_KEY, rating.value);
+  if (document.body.dataset.view === "results") search(wordsInAddress(), keyInAddress());
+});
+byId("again").addEventListener("click", route);
+byId("motion").addEventListener("click", () => {
+  pauseAll(!paused);
+  say(paused ? "GIFs are paused." : "GIFs play.");
+});
+byId("play").addEventListener("click", () => showChosen(true));
+byId("copy-link").addEventListener("click", (event) => copy(event.currentTarget, addressOfGif(chosen)));
+byId("copy-markdown").addEventListener("click", (event) => copy(event.currentTarget, markdown()));
+byId("copy-search").addEventListener("click", (event) => {
+  copy(event.currentTarget, new URL(addressOf(answer.words, chosen), location.href).href);
+});
+byId("keys").addEventListener("click", () => keysDialog.showModal());
+byId("keys-close").addEventListener("click", () => keysDialog.close());
+calmer.addEventListener("change", () => pauseAll(calmer.matches));
+addEventListener("popstate", route);
+document.addEventListener("keydown", onKey);
+
+const kept = recall("localStorage", RATING_KEY);
+if ([...rating.options].some((option) => option.value === kept)) rating.value = kept;
+pauseAll(paused);
+route();
