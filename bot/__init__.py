@@ -1,0 +1,1 @@
+"""The chat adapters: acknowledge, ask the engine, show the answer."""

@@ -1,0 +1,46 @@
+"""What can go wrong, in words a person may read.
+
+    DeepGifError
+    ├── InvalidRequestError      the words or the options cannot be searched with
+    ├── MediaError               the bytes of one GIF are refused or unreadable
+    ├── NotFoundError            no such GIF
+    ├── NotReadyError            the engine is still loading, or closing down
+    ├── OverloadedError          more work is waiting than the queue holds
+    ├── UnauthorizedError        the bearer token is missing or wrong
+    └── EngineUnavailableError   (client side) the engine does not answer
+
+The text of every ``DeepGifError`` is one clear sentence that may be shown to whoever asked; causes go into
+``__cause__`` and from there into the log.
+"""
+
+
+class DeepGifError(Exception):
+    """Base of all errors whose text may be shown to a person."""
+
+
+class InvalidRequestError(DeepGifError):
+    """The words or the options cannot be searched with."""
+
+
+class MediaError(DeepGifError):
+    """The bytes of one GIF are refused (too large, too many frames, ...) or cannot be decoded."""
+
+
+class NotFoundError(DeepGifError):
+    """There is no such GIF."""
+
+
+class NotReadyError(DeepGifError):
+    """The engine is still loading, or closing down."""
+
+
+class OverloadedError(DeepGifError):
+    """More work is waiting than the queue holds."""
+
+
+class UnauthorizedError(DeepGifError):
+    """The bearer token is missing or wrong."""
+
+
+class EngineUnavailableError(DeepGifError):
+    """The engine could not be reached, or did not answer in time."""
