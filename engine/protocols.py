@@ -98,5 +98,5 @@ class Provider(Protocol):
     async def lookup(self, ids: Collection[str]) -> dict[str, Gif]:
         """What is known of those of ``ids`` that exist."""
 
-    async def media(self, id: str) -> Path | None:
+    async def media(self, gif_id: str) -> Path | None:
         """The local file that holds the GIF, or None where there is none."""

@@ -15,6 +15,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ from tokenizers import Tokenizer
 
 from models.joint import JOINT_DIMENSION, JointModel
 from models.sampling import FrameSampling
-from models.sentence import SentenceConfig, pad, spell_out, to_pieces
+from models.sentence import WORD_START, SentenceConfig, pad, spell_out, to_pieces
 
 MANIFEST, WEIGHTS, TOKENIZER = "bundle.json", "model.safetensors", "tokenizer.json"
 BUNDLED = Path(__file__).parent
@@ -57,7 +58,8 @@ class JointEncoder:
         self.sampling = info.sampling
         self.space = f"{info.name}@{info.version}"
         self._device = torch.device(device)
-        self._model = model.eval().to(self._device, memory_format=torch.channels_last)
+        self._model = model.eval().to(self._device)
+        self._model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
         self._tokenizer = tokenizer
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -86,15 +88,16 @@ class JointEncoder:
             return self._numpy(self._model.map_features(features, lengths))
 
     def understands(self, text: str) -> float:
-        """The share of the text's letters and digits, in [0, 1], that lie in learnt pieces of two characters or more,
-        or in whole words; 0.0 for a text without any."""
-        encoding = self._tokenizer.encode(spell_out(text), add_special_tokens=False)
+        """The share of the text's letters and digits, in [0, 1], that lie in words learnt as a whole; 0.0 for a text
+        without any. Other words are read from their parts, with less certainty."""
+        tokens = self._tokenizer.encode(spell_out(text), add_special_tokens=False).tokens
         known = total = 0
-        for token, (start, end) in zip(encoding.tokens, encoding.offsets, strict=True):
-            length = end - start
-            total += length
-            if not token.startswith("<0x") and len(token) > 1 and any(character.isalnum() for character in token):
-                known += length
+        for place, token in enumerate(tokens):
+            letters = sum(character.isalnum() for character in token) if not token.startswith("<0x") else 1
+            total += letters
+            begins = token.startswith(WORD_START)
+            if begins and (place + 1 == len(tokens) or tokens[place + 1].startswith(WORD_START)):
+                known += letters
         return known / total if total else 0.0
 
     @staticmethod
@@ -127,7 +130,10 @@ def load_bundle(folder: Path, device: str = "cpu") -> JointEncoder:
     """Loads and checks a bundle. Raises ``BundleError`` where a file is missing or not what it was."""
     info = read_info(folder)
     sums = _manifest(folder)["sha256"]
-    weights, tokenizer = _checked(folder / WEIGHTS, sums.get(WEIGHTS)), _checked(folder / TOKENIZER, sums.get(TOKENIZER))
+    weights, tokenizer = (
+        _checked(folder / WEIGHTS, sums.get(WEIGHTS)),
+        _checked(folder / TOKENIZER, sums.get(TOKENIZER)),
+    )
     model = JointModel(info.sentence)
     try:
         model.load_state_dict({name: tensor.float() for name, tensor in load(weights).items()})
@@ -153,7 +159,7 @@ def save_bundle(
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
-def _manifest(folder: Path) -> dict[str, dict[str, str]]:
+def _manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except OSError as error:

@@ -69,7 +69,7 @@ def read_described(path: Path) -> DescribedFiles:
 
 def read_clip(path: Path, sampling: FrameSampling) -> Clip:
     """(T, S, S, 3): evenly spaced frames of an animation, or the one frame of a picture."""
-    frames = iio.imread(path, plugin="pillow", index=..., mode="RGB")  # (T, H, W, 3)
+    frames = iio.imread(path, plugin="pillow", index=..., mode="RGB")  # type: ignore[arg-type]  # (T, H, W, 3)
     count = min(sampling.count, len(frames))
     chosen = [int((2 * position + 1) * len(frames) / (2 * count)) for position in range(count)]
     size = (sampling.size, sampling.size)

@@ -10,7 +10,6 @@ from typing import Annotated, TypeVar
 
 import numpy as np
 import typer
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -25,11 +24,10 @@ T = TypeVar("T")
 
 def evaluate(encoder: JointEncoder, data: DescribedFiles, console: Console) -> tuple[Recall, Recall]:
     """Sentence to clip, and clip to sentence."""
-    clips: list[NDArray[np.float32]] = []
     total = -(-len(data.files) // CLIPS_AT_ONCE)
     batches = _batches(data.clips(encoder.sampling), CLIPS_AT_ONCE)
-    for batch in track(batches, f"Frames of {data.name}", total=total, console=console, transient=True):
-        clips.append(encoder.encode_clips(batch))
+    tracked = track(batches, f"Frames of {data.name}", total=total, console=console, transient=True)
+    clips = [encoder.encode_clips(batch) for batch in tracked]
     texts = [encoder.encode_texts(batch) for batch in _batches(data.sentences, 256)]
     sides = np.concatenate(texts), np.concatenate(clips), data.file_of_sentence
     return text_to_clip(*sides), clip_to_text(*sides)

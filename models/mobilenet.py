@@ -29,7 +29,7 @@ TAIL_START = 8  # features[8:] work on 14 x 14 maps and less: a fifth of the ari
 class SamePadConv2d(nn.Conv2d):
     """A 3 x 3 convolution of stride 2 with TensorFlow's "SAME" padding for inputs of even size."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name in nn.Conv2d
         return super().forward(F.pad(input, (0, 1, 0, 1)))
 
 
@@ -43,7 +43,7 @@ class MobileNetV2(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         prepare_torchvision()
-        from torchvision.models import mobilenet_v2  # noqa: PLC0415 - not importable before it is prepared
+        from torchvision.models import mobilenet_v2
 
         self.features = cast(nn.Sequential, mobilenet_v2(norm_layer=nn.Identity).features)
         for block in list(self.features.modules()):
@@ -56,8 +56,7 @@ class MobileNetV2(nn.Module):
 
     def head(self, frames: Tensor) -> Tensor:
         """(B, 3, S, S) uint8 to (B, 64, S/16, S/16)."""
-        weight = self.features[0][0].weight
-        pixels = frames.to(weight.dtype) / 128.0 - 1.0  # [0, 255] to [-1, 1)
+        pixels = frames.to(next(self.features.parameters()).dtype) / 128.0 - 1.0  # [0, 255] to [-1, 1)
         return cast(Tensor, self.features[:TAIL_START](pixels.contiguous(memory_format=torch.channels_last)))
 
     def tail(self, maps: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+WORD_START = "\u2581"  # marks the first piece of a word, as SentencePiece does
 MAX_PIECES = 64  # of one text; what comes after is not read
 SENTENCE_DIMENSION = 384
 _JOINERS = "\u200d\ufe0e\ufe0f"  # zero-width joiner and variation selectors: how emoji are put together

@@ -82,9 +82,7 @@ def exercises(data: Path) -> FrameSource:
             with Image.open(path) as image:
                 yield _square(image.convert("RGB"))
 
-    clips = tuple(
-        Clip((2 * index, 2 * index + 1), 2, _exercise_texts(entry)) for index, entry in enumerate(entries)
-    )
+    clips = tuple(Clip((2 * index, 2 * index + 1), 2, _exercise_texts(entry)) for index, entry in enumerate(entries))
     return FrameSource("exercises", 2 * len(entries), frames, clips)
 
 

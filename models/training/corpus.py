@@ -64,7 +64,7 @@ def _wordnet(path: Path) -> tuple[list[str], list[str]]:
     train: list[str] = []
     unseen: list[str] = []
     for line in path.read_text(encoding="utf-8").splitlines()[1:]:
-        words, definition, examples = (line.split("\t") + ["", ""])[:3]
+        words, definition, examples = [*line.split("\t"), "", ""][:3]
         texts = [text for text in (definition, *examples.split(" | ")) if text]
         if _one_in(HELD_OUT_ONE_IN, line):
             unseen += texts

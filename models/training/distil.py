@@ -1,8 +1,9 @@
 """Stage 1: the GRU learns to give a sentence the vector that the teacher gives it.
 
 The loss is the cosine distance to the teacher's vector plus the squared error of the batch's similarities (Park et
-al. 2019, "Relational Knowledge Distillation": what matters is how texts lie to each other). Some merges of the subwords are undone at random, so that a word is known by its parts too. The embeddings
-start as the teacher's vectors of the pieces, reduced by PCA.
+al. 2019, "Relational Knowledge Distillation": what matters is how texts lie to each other). Some merges of the
+subwords are undone at random, so that a word is known by its parts too. The embeddings start as the teacher's vectors
+of the pieces, reduced by PCA.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.sentence import MAX_PIECES, SentenceConfig, SentenceEncoder, pad, to_pieces
+from models.sentence import MAX_PIECES, WORD_START, SentenceConfig, SentenceEncoder, pad, to_pieces
 from models.training.checkpoint import Checkpoint
-from models.training.vocabulary import WORD_START, MergeUndoing
+from models.training.vocabulary import MergeUndoing
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +93,12 @@ def initial_embeddings(
 ) -> Tensor:
     """(V, E): the teacher's vectors of the pieces as texts, their first E principal components, scaled to unit mean
     norm; piece 0, the padding, is 0."""
-    surface = [tokenizer.id_to_token(index).replace(WORD_START, " ").strip() for index in range(config.vocabulary)]
+    pieces = {index: piece for piece, index in tokenizer.get_vocab().items()}
+    surface = [pieces[index].replace(WORD_START, " ").strip() for index in range(config.vocabulary)]
     vectors = torch.from_numpy(embed(surface).astype(np.float32))
     vectors -= vectors.mean(dim=0)
     _, _, components = torch.linalg.svd(vectors, full_matrices=False)
-    reduced = vectors @ components[: config.embedding].T
+    reduced: Tensor = vectors @ components[: config.embedding].T
     reduced /= reduced.norm(dim=1).mean()
     reduced[0] = 0
     return reduced

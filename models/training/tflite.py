@@ -48,7 +48,8 @@ def interpreter_features(path: Path, image: NDArray[np.uint8]) -> NDArray[np.flo
     interpreter.invoke()
     values = interpreter.get_tensor(POOLED_FEATURES_TENSOR)
     scale, zero_point = interpreter.get_tensor_details()[POOLED_FEATURES_TENSOR]["quantization"]
-    return ((values.astype(np.float32) - zero_point) * scale).reshape(-1)
+    features: NDArray[np.float32] = (values.astype(np.float32) - zero_point) * scale
+    return features.reshape(-1)
 
 
 def read_classifier(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -59,7 +60,7 @@ def read_classifier(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32
 
 
 def _interpreter(path: Path) -> Any:
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType  # noqa: PLC0415 - only teaching needs it
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     interpreter = Interpreter(
         str(path),

@@ -6,14 +6,14 @@ import json
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers
 from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
 
+from models.sentence import WORD_START
+
 PADDING = "<pad>"
 BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))
-WORD_START = "\u2581"  # marks the first piece of a word, as SentencePiece does
 
 
 def learn_vocabulary(texts: Iterable[str], size: int) -> Tokenizer:

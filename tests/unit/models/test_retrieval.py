@@ -36,5 +36,7 @@ def test_equals_sorting(seed, count):
     forward = text_to_clip(texts, clips, owners)
     assert forward.r5 == pytest.approx(np.mean(np.array(ranks) <= 5) * 100)
     assert forward.median_rank == np.median(ranks)
-    best = [1 + min(i for i, t in enumerate(np.argsort(-(texts @ clip))) if owners[t] == c) for c, clip in enumerate(clips)]
+    best = [
+        1 + min(i for i, t in enumerate(np.argsort(-(texts @ clip))) if owners[t] == c) for c, clip in enumerate(clips)
+    ]
     assert clip_to_text(texts, clips, owners).median_rank == np.median(best)

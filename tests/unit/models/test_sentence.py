@@ -5,10 +5,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 
 from models.bundles import BUNDLED, TOKENIZER
 from models.sentence import MAX_PIECES, SentenceConfig, SentenceEncoder, pad, spell_out, to_pieces
-from tokenizers import Tokenizer
 
 SMALL = SentenceConfig(vocabulary=50, embedding=7, hidden=5)
 TOLERANCE = 1e-5

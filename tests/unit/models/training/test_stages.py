@@ -21,7 +21,7 @@ TEXTS = tuple(f"{a} {b} {c}" for a in WORDS[:3] for b in WORDS[3:5] for c in WOR
 CONFIG = SentenceConfig(vocabulary=300, embedding=8, hidden=6)
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """Raised where a test stops a run."""
 
 
@@ -44,7 +44,7 @@ def fresh_encoder():
 def stop_at(step):
     def report(done, total, loss):
         if done == step:
-            raise Stopped
+            raise StoppedError
 
     return report
 
@@ -62,7 +62,7 @@ def test_distillation_learns_and_resumes(tokenizer, targets, tmp_path):
     distil(*args, whole, options, Checkpoint(tmp_path / "a.pt"), lambda done, total, loss: losses.append(loss))
     assert np.mean(losses[-20:]) < 0.8 * np.mean(losses[:20])
 
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         distil(*args, fresh_encoder(), options, Checkpoint(tmp_path / "b.pt"), stop_at(len(losses) // 2))
     resumed = fresh_encoder()
     steps = []
@@ -107,7 +107,9 @@ def clip_sets():
 
 def test_finetuning_learns_and_resumes(clip_sets, tokenizer, targets, tmp_path):
     """The loss falls; the first half of the CNN stays as it was; a stopped run ends like an undisturbed one."""
-    options = FinetuneOptions(steps=6, shares=(3, 3), texts=8, warmup_steps=1, save_every=2, cnn_rate=1e-5, relational=0)
+    options = FinetuneOptions(
+        steps=6, shares=(3, 3), texts=8, warmup_steps=1, save_every=2, cnn_rate=1e-5, relational=0
+    )
 
     def fresh():
         torch.manual_seed(1)
@@ -122,7 +124,7 @@ def test_finetuning_learns_and_resumes(clip_sets, tokenizer, targets, tmp_path):
     assert same_weights(whole.frames.features[head], before.frames.features[head])
     assert not same_weights(whole.frames.features[8:], before.frames.features[8:])
 
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         finetune(fresh(), *args, Checkpoint(tmp_path / "b.pt"), stop_at(3))
     resumed = fresh()
     finetune(resumed, *args, Checkpoint(tmp_path / "b.pt"), lambda done, total, loss: None)
@@ -150,9 +152,9 @@ def test_extraction_resumes(tmp_path, monkeypatch):
 
     def stop(done, total):
         if done == 18:
-            raise Stopped
+            raise StoppedError
 
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         extract(source, Network(), tmp_path / "b", stop)
     asked.clear()
     resumed = extract(dataclasses.replace(source), Network(), tmp_path / "b")

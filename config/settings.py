@@ -1,0 +1,92 @@
+"""Everything that can be set, from the environment or a ``.env`` file. Read at entry points only.
+
+Each setting is ``DEEPGIF_`` and its name in capitals; ``example.env`` lists them all.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "DEEPGIF_"
+
+
+class SettingsError(Exception):
+    """A setting cannot be used; the text names it and says what it must be."""
+
+
+def default_data_dir() -> Path:
+    """Where a person's programs keep their data (XDG Base Directory Specification 0.8)."""
+    base = os.environ.get("XDG_DATA_HOME", "")
+    return (Path(base) if Path(base).is_absolute() else Path.home() / ".local" / "share") / "deepgif"
+
+
+class Settings(BaseSettings):
+    """All settings with their defaults; frozen."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
+
+    host: str = Field("127.0.0.1", min_length=1, description="Address the engine listens on.")
+    port: int = Field(8710, ge=0, le=65535, description="Port the engine listens on; 0 takes any free one.")
+    token: SecretStr = Field(
+        SecretStr(""), description="Bearer token of searches. Needed on every address other than loopback."
+    )
+    public_url: str = Field(
+        "", pattern=r"^(https?://[^\s/?#]+[^\s?#]*)?$", description="Address under which others reach the engine."
+    )
+    engine_url: str = Field(
+        "", pattern=r"^(https?://[^\s/?#]+[^\s?#]*)?$", description="The engine that bots and the command line ask."
+    )
+    model: str = Field("small", min_length=1, description="Name of a shipped model, or the folder of a bundle.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where the model runs: auto takes the GPU where there is one."
+    )
+    threads: int = Field(0, ge=0, le=1024, description="CPU threads of the model; 0 takes as many as there are cores.")
+    data_dir: Annotated[Path, NoDecode] = Field(
+        default_factory=default_data_dir, description="Folder of what is kept: the vectors of embedded GIFs."
+    )
+    folder: Annotated[Path | None, NoDecode] = Field(
+        None, description="Folder with your own GIFs and animated WebPs, in place of the shipped catalogue."
+    )
+    max_rating: Literal["g", "pg", "pg-13", "r"] = Field("pg-13", description="Nothing rated above this is shown.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="How much is logged. People's words are never logged at info or above."
+    )
+    log_format: Literal["text", "json"] = Field("text", description="Lines for people, or one JSON object a line.")
+
+    @field_validator("token")
+    @classmethod
+    def _plain_token(cls, token: SecretStr) -> SecretStr:
+        if not all("!" <= character <= "~" for character in token.get_secret_value()):
+            raise ValueError("must have only plain letters, digits and signs, without spaces")
+        return token
+
+    @field_validator("folder", mode="before")
+    @classmethod
+    def _empty_is_none(cls, folder: object) -> object:
+        return None if folder == "" else folder
+
+    @field_validator("folder", "data_dir")
+    @classmethod
+    def _home(cls, folder: Path | None) -> Path | None:
+        return folder.expanduser() if folder is not None else None
+
+
+def load_settings(**given: object) -> Settings:
+    """Settings from the environment, with those of ``given`` that are not None in their place.
+
+    Raises ``SettingsError`` naming the first setting that cannot be used; what was given is not repeated, because it
+    may be a key.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = PREFIX + "_".join(str(part) for part in first["loc"]).upper()
+        message = first["msg"].removeprefix("Value error, ")
+        description = Settings.model_fields[str(first["loc"][0])].description if first["loc"] else ""
+        raise SettingsError(f"{name} cannot be used: {message}. ({description})") from None

@@ -1,0 +1,67 @@
+"""What the engine counts, for Prometheus. Nothing here holds anyone's words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+LATENCY_BUCKETS_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0)
+BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128)
+
+
+class Metrics:
+    """The counters of one engine, in a registry of their own."""
+
+    content_type = "text/plain; version=0.0.4; charset=utf-8"
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "deepgif_http_requests", "Requests answered.", ("route", "method", "status"), registry=self.registry
+        )
+        self.request_seconds = Histogram(
+            "deepgif_http_request_seconds",
+            "From a request's arrival to its answer.",
+            ("route",),
+            buckets=LATENCY_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.fits = Counter(
+            "deepgif_best_fit", "Searches by how well the best GIF fits.", ("fit",), registry=self.registry
+        )
+        self.batch_size = Histogram(
+            "deepgif_batch_size",
+            "Items that went through a model at once.",
+            ("batcher",),
+            buckets=BATCH_BUCKETS,
+            registry=self.registry,
+        )
+        self.batch_wait_seconds = Histogram(
+            "deepgif_batch_wait_seconds",
+            "How long the first item of a batch waited.",
+            ("batcher",),
+            buckets=LATENCY_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.unreadable = Gauge(
+            "deepgif_unreadable_files", "Files that were refused or damaged.", registry=self.registry
+        )
+
+    def gauge(self, name: str, help_text: str, value: Callable[[], float]) -> None:
+        """Adds a gauge that is read when somebody asks."""
+        Gauge(name, help_text, registry=self.registry).set_function(value)
+
+    def on_batch(self, batcher: str) -> Callable[[int, float], None]:
+        """What a batcher of this name reports its batches to."""
+        size, waited = self.batch_size.labels(batcher), self.batch_wait_seconds.labels(batcher)
+
+        def observe(items: int, waited_s: float) -> None:
+            size.observe(items)
+            waited.observe(waited_s)
+
+        return observe
+
+    def text(self) -> bytes:
+        """All of it in Prometheus's text format."""
+        return generate_latest(self.registry)

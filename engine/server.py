@@ -1,0 +1,144 @@
+"""HTTP in, HTTP out: routes over a ``SearchEngine``. What is between a request and its route is in ``middleware``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from engine.errors import InvalidRequestError, NotFoundError, NotReadyError
+from engine.metrics import Metrics
+from engine.middleware import AccessRules, layers
+from engine.openapi import document
+from engine.search import SearchEngine
+from engine.types import Rating, SearchRequest
+from engine.wire import answer_to_json, request_from_json, request_from_query
+
+MAX_BODY_BYTES = 64 * 1024
+MAX_LINE_BYTES = 16 * 1024  # of a request's first line: 1,000 emoji are 12,000 bytes of address
+WEB = Path(__file__).parent / "web"
+ASSETS = {"app.css": "text/css", "app.js": "text/javascript", "icon.svg": "image/svg+xml"}
+MEDIA_TYPES = {".gif": "image/gif", ".webp": "image/webp"}
+A_YEAR_S = 365 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """How the engine is reached. ``public_url`` goes in front of media addresses; without it the request's own
+    scheme and host do."""
+
+    access: AccessRules
+    public_url: str = ""
+    max_rating: Rating = Rating.PG_13
+
+
+class Routes:
+    """The handlers. ``engine`` gives the search engine once it is loaded and warm, and None before."""
+
+    def __init__(self, engine: Callable[[], SearchEngine | None], metrics: Metrics, options: ServerOptions) -> None:
+        self._engine = engine
+        self._metrics = metrics
+        self._options = options
+
+    def table(self) -> list[web.RouteDef]:
+        """All routes. Names are what ``metrics`` and the OpenAPI document call them."""
+        return [
+            web.get("/", self.page, name="page", allow_head=True),
+            web.get("/assets/{name}", self.asset, name="asset"),
+            web.get("/v1/search", self.search_get, name="search", allow_head=False),
+            web.post("/v1/search", self.search_post),
+            web.get("/v1/media/{provider}/{id}", self.media, name="media"),
+            web.get("/healthz", self.healthz, name="healthz"),
+            web.get("/readyz", self.readyz, name="readyz"),
+            web.get("/metrics", self.metrics, name="metrics"),
+            web.get("/openapi.json", self.openapi, name="openapi"),
+        ]
+
+    async def search_get(self, request: web.Request) -> web.Response:
+        """``GET /v1/search?q=...``"""
+        return await self._search(request, request_from_query(request.query, self._options.max_rating))
+
+    async def search_post(self, request: web.Request) -> web.Response:
+        """``POST /v1/search`` with a JSON body."""
+        if request.content_type != "application/json":
+            raise InvalidRequestError("Please send the search as JSON, with the content type application/json.")
+        try:
+            body = json.loads(await request.read())
+        except (ValueError, RecursionError):
+            raise InvalidRequestError("The body is not valid JSON.") from None
+        return await self._search(request, request_from_json(body, self._options.max_rating))
+
+    async def _search(self, request: web.Request, asked: SearchRequest) -> web.Response:
+        answer = await self._ready().search(asked)
+        self._metrics.fits.labels(answer.results[0].fit.value if answer.results else "none").inc()
+        base = self._options.public_url.rstrip("/") or f"{request.scheme}://{request.host}"
+        return web.json_response(
+            answer_to_json(answer, base),
+            dumps=lambda body: json.dumps(body, ensure_ascii=False),
+            headers={"Cache-Control": "no-store"},
+        )
+
+    async def media(self, request: web.Request) -> web.StreamResponse:
+        """A GIF of a local catalogue. Its id is made from its bytes, so it may be kept for ever."""
+        provider = self._ready().providers.get(request.match_info["provider"])
+        path = await provider.media(request.match_info["id"]) if provider is not None else None
+        if path is None:
+            raise NotFoundError("There is no such GIF; perhaps its file has been moved or removed.")
+        kind = MEDIA_TYPES.get(path.suffix.lower(), "application/octet-stream")
+        kept = f"public, max-age={A_YEAR_S}, immutable"
+        return web.FileResponse(path, headers={"Content-Type": kind, "Cache-Control": kept})
+
+    async def page(self, request: web.Request) -> web.StreamResponse:
+        """The search page."""
+        headers = {"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-cache"}
+        return web.FileResponse(WEB / "index.html", headers=headers)
+
+    async def asset(self, request: web.Request) -> web.StreamResponse:
+        """What the page is made of."""
+        name = request.match_info["name"]
+        if name not in ASSETS:
+            raise NotFoundError("The page has no such part.")
+        headers = {"Content-Type": f"{ASSETS[name]}; charset=utf-8", "Cache-Control": "no-cache"}
+        return web.FileResponse(WEB / name, headers=headers)
+
+    async def healthz(self, request: web.Request) -> web.Response:
+        """The process lives."""
+        return web.json_response({"status": "alive"})
+
+    async def readyz(self, request: web.Request) -> web.Response:
+        """Models are loaded and warm, and searches are answered."""
+        engine = self._ready()
+        coverage = await engine.coverage()
+        return web.json_response(
+            {"status": "ready", "model": engine.model, "seen": coverage.seen, "total": coverage.total}
+        )
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """For Prometheus."""
+        return web.Response(body=self._metrics.text(), headers={"Content-Type": self._metrics.content_type})
+
+    async def openapi(self, request: web.Request) -> web.Response:
+        """What this service takes and gives."""
+        return web.json_response(document())
+
+    def _ready(self) -> SearchEngine:
+        engine = self._engine()
+        if engine is None:
+            raise NotReadyError("The engine is still starting; please try again in a moment.")
+        return engine
+
+
+def create_app(engine: Callable[[], SearchEngine | None], metrics: Metrics, options: ServerOptions) -> web.Application:
+    """The whole service as an aiohttp application."""
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=layers(options.access, metrics))
+    app.add_routes(Routes(engine, metrics, options).table())
+    return app
+
+
+def create_runner(app: web.Application) -> web.AppRunner:
+    """Runs the application: handlers stop when their caller leaves, and no address, which may hold somebody's words,
+    goes into a log."""
+    return web.AppRunner(app, handler_cancellation=True, access_log=None, max_line_size=MAX_LINE_BYTES)
