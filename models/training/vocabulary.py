@@ -58,11 +58,13 @@ class MergeUndoing:
         """Each text's pieces, every one of them in two parts with probability ``share``, and those again likewise."""
         flat = np.concatenate([np.asarray(row, np.int64) for row in pieces])
         owners = np.repeat(np.arange(len(pieces)), [len(row) for row in pieces])
-        while (undone := (rng.random(len(flat)) < share) & self._parts[flat].any(axis=1)).any():
+        new = np.ones(len(flat), bool)  # not yet drawn for
+        while (undone := new & (rng.random(len(flat)) < share) & self._parts[flat].any(axis=1)).any():
             places = np.flatnonzero(undone)
-            right = self._parts[flat[places], 1]
-            flat[places] = self._parts[flat[places], 0]
+            left, right = self._parts[flat[places]].T
+            flat[places] = left
             flat = np.insert(flat, places + 1, right)
             owners = np.insert(owners, places + 1, owners[places])
+            new = np.insert(undone, places + 1, True)
         ends = np.searchsorted(owners, np.arange(1, len(pieces)))
         return [row.tolist() for row in np.split(flat, ends)]

@@ -1,0 +1,59 @@
+"""A provider over GIFs held in memory, and a way to find among them without a model."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from engine.lookup import Found, Query
+from engine.protocols import IndexHits
+from engine.types import Gif, GifKey, Rating
+
+
+def gif(name: str, rating: Rating = Rating.G) -> Gif:
+    """A GIF of the catalogue ``memory``."""
+    key = GifKey("memory", name)
+    return Gif(key, f"Title of {name}", f"Alt text of {name}", rating, f"/v1/media/memory/{name}", 120, 90)
+
+
+class MemoryProvider:
+    """``Provider`` over a fixed list of GIFs, with files for some of them."""
+
+    name = "memory"
+
+    def __init__(self, gifs: Sequence[Gif], files: dict[str, Path] | None = None) -> None:
+        self.gifs = {one.key.id: one for one in gifs}
+        self.files = files or {}
+
+    async def count(self) -> int:
+        return len(self.gifs)
+
+    async def lookup(self, ids: Collection[str]) -> dict[str, Gif]:
+        return {gif_id: self.gifs[gif_id] for gif_id in ids if gif_id in self.gifs}
+
+    async def media(self, gif_id: str) -> Path | None:
+        return self.files.get(gif_id)
+
+
+class MemoryFinder:
+    """Finds GIFs in the order of their names; ``asked`` keeps the queries, and ``error`` is raised where it is set."""
+
+    def __init__(self, gifs: Sequence[Gif]) -> None:
+        self.gifs = sorted(gifs, key=lambda one: one.key)
+        self.asked: list[Query] = []
+        self.error: Exception | None = None
+        self.understood = 1.0
+
+    def __len__(self) -> int:
+        return len(self.gifs)
+
+    async def __call__(self, query: Query) -> Found:
+        self.asked.append(query)
+        if self.error is not None:
+            raise self.error
+        allowed = [one.key for one in self.gifs if query.max_rating.allows(one.rating)][: query.count]
+        scores = tuple(0.5 - place / 10 for place in range(len(allowed)))
+        hits = IndexHits(tuple(allowed), scores, mean=0.1, std=0.1, count=len(allowed))
+        return Found(np.zeros(4, np.float32), hits, self.understood)

@@ -1,0 +1,137 @@
+"""What goes over HTTP, there and back."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.errors import InvalidRequestError
+from engine.types import Coverage, Fit, Gif, GifKey, Rating, ScoredGif, SearchAnswer, SearchRequest, Source
+from engine.wire import answer_from_json, answer_to_json, request_from_json, request_from_query, request_to_json
+
+TEXTS = st.text(max_size=30)
+GIFS = st.builds(
+    Gif,
+    key=st.builds(GifKey, TEXTS, TEXTS),
+    title=TEXTS,
+    alt_text=TEXTS,
+    rating=st.sampled_from(Rating),
+    url=st.just("https://example.org/a.gif"),
+    width=st.integers(1, 5000),
+    height=st.integers(1, 5000),
+    attribution=TEXTS,
+)
+RESULTS = st.builds(
+    ScoredGif,
+    gif=GIFS,
+    score=st.floats(-1, 1).map(lambda value: round(value, 6)),
+    z_score=st.floats(-9, 9).map(lambda value: round(value, 4)),
+    fit=st.sampled_from(Fit),
+    source=st.sampled_from(Source),
+    why=TEXTS,
+)
+ANSWERS = st.builds(
+    SearchAnswer,
+    words=TEXTS,
+    results=st.lists(RESULTS, max_size=3).map(tuple),
+    model=TEXTS,
+    coverage=st.builds(Coverage, st.integers(0, 10**6), st.integers(0, 10**6)),
+    elapsed_s=st.integers(0, 10**6).map(lambda microseconds: microseconds / 1e6),
+    notices=st.lists(TEXTS, max_size=2).map(tuple),
+)
+
+
+@given(ANSWERS)
+def test_an_answer_survives_the_wire(answer):
+    """Reading what was written gives the same answer."""
+    back = answer_from_json(answer_to_json(answer, "https://engine.example"))
+    assert back.elapsed_s == pytest.approx(answer.elapsed_s, abs=1e-6)
+    assert (back.words, back.results, back.model, back.coverage, back.notices) == (
+        answer.words,
+        answer.results,
+        answer.model,
+        answer.coverage,
+        answer.notices,
+    )
+
+
+@given(TEXTS, st.integers(1, 50), st.sampled_from(Rating))
+def test_a_request_survives_the_wire(words, limit, rating):
+    """Reading what was written gives the same request."""
+    request = SearchRequest(words, limit, rating)
+    assert request_from_json(request_to_json(request), Rating.R) == request
+
+
+def test_relative_addresses_become_absolute():
+    """Media of this engine gets the engine's own address in front; other addresses stay."""
+    gif = Gif(GifKey("a", "b"), "", "", Rating.G, "/v1/media/a/b", 1, 1)
+    answer = SearchAnswer("x", (ScoredGif(gif, 0, 0, Fit.WEAK, Source.KNOWN, ""),), "m", Coverage(1, 1), 0)
+    assert answer_to_json(answer, "https://e.example")["results"][0]["url"] == "https://e.example/v1/media/a/b"
+
+
+def test_defaults():
+    """Only the words are needed; the rating defaults to what the engine allows."""
+    assert request_from_json({"query": "cat"}, Rating.PG) == SearchRequest("cat", 12, Rating.PG)
+    assert request_from_query({"q": "cat", "limit": "3"}, Rating.PG) == SearchRequest("cat", 3, Rating.PG)
+
+
+@pytest.mark.parametrize(("asked", "got"), [("g", Rating.G), ("pg", Rating.PG), ("r", Rating.PG)])
+def test_the_engine_limits_the_rating(asked, got):
+    """Nobody gets more than the engine allows."""
+    assert request_from_json({"query": "cat", "max_rating": asked}, Rating.PG).max_rating is got
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        (None, "JSON object"),
+        ([], "JSON object"),
+        ("cat", "JSON object"),
+        ({}, "query"),
+        ({"query": 7}, "query"),
+        ({"query": None}, "query"),
+        ({"query": "cat", "limit": 0}, "limit"),
+        ({"query": "cat", "limit": 51}, "limit"),
+        ({"query": "cat", "limit": True}, "limit"),
+        ({"query": "cat", "limit": 2.5}, "limit"),
+        ({"query": "cat", "limit": "3"}, "limit"),
+        ({"query": "cat", "max_rating": "x"}, "g, pg, pg-13, r"),
+        ({"query": "cat", "max_rating": ["g"]}, "g, pg, pg-13, r"),
+        ({"query": "cat", "deadline": 1}, "deadline"),
+    ],
+)
+def test_bad_bodies(body, named):
+    """One sentence names what is wrong."""
+    with pytest.raises(InvalidRequestError, match=named):
+        request_from_json(body, Rating.G)
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ({}, "“q” is missing"),
+        ({"q": "cat", "limit": "many"}, "limit"),
+        ({"q": "cat", "limit": "-1"}, "limit"),
+        ({"q": "cat", "limit": "٣"}, "limit"),
+        ({"q": "cat", "limit": "9" * 5000}, "limit"),
+        ({"q": "cat", "colour": "red"}, "colour"),
+    ],
+)
+def test_bad_parameters(query, named):
+    """One sentence names what is wrong."""
+    with pytest.raises(InvalidRequestError, match=named):
+        request_from_query(query, Rating.G)
+
+
+@pytest.mark.parametrize("body", [None, [], {}, {"query": "x"}, {"results": [{}]}, "text"])
+def test_what_is_no_answer(body):
+    """Anything else than an answer is a ValueError, not a surprise later."""
+    with pytest.raises(ValueError, match="not an engine"):
+        answer_from_json(body)
+
+
+def test_scores_must_be_numbers():
+    """A score that is not a number would break every comparison."""
+    gif = Gif(GifKey("a", "b"), "", "", Rating.G, "https://x.example", 1, 1)
+    answer = SearchAnswer("x", (ScoredGif(gif, float("nan"), 0, Fit.WEAK, Source.KNOWN, ""),), "m", Coverage(1, 1), 0)
+    with pytest.raises(ValueError, match="not a score"):
+        answer_from_json(answer_to_json(answer, ""))
