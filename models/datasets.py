@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.frames import square
 from models.sampling import FrameSampling
 
 Clip = NDArray[np.uint8]  # (T, S, S, 3)
@@ -69,11 +70,9 @@ def read_described(path: Path) -> DescribedFiles:
 
 def read_clip(path: Path, sampling: FrameSampling) -> Clip:
     """(T, S, S, 3): evenly spaced frames of an animation, or the one frame of a picture."""
-    frames = iio.imread(path, plugin="pillow", index=..., mode="RGB")  # type: ignore[arg-type]  # (T, H, W, 3)
-    count = min(sampling.count, len(frames))
-    chosen = [int((2 * position + 1) * len(frames) / (2 * count)) for position in range(count)]
-    size = (sampling.size, sampling.size)
-    return np.stack([np.asarray(Image.fromarray(frames[i]).resize(size, Image.Resampling.BILINEAR)) for i in chosen])
+    frames = iio.imread(path, plugin="pillow", index=..., mode="RGBA")  # type: ignore[arg-type]  # (T, H, W, 4)
+    chosen = sampling.choose([1] * len(frames))
+    return np.stack([square(Image.fromarray(frames[index]), sampling.size) for index in chosen])
 
 
 def _locate(folder: Path, name: str) -> Path:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,3 +17,10 @@ class FrameSampling:
 
     def __str__(self) -> str:
         return f"{self.count}x{self.size}"
+
+    def choose(self, durations: Sequence[int]) -> tuple[int, ...]:
+        """Of frames that are shown for ``durations`` (positive, any unit), those that are seen in the middle of each
+        of ``count`` equal parts of the whole time; ascending, none twice."""
+        ends = list(accumulate(durations))
+        middles = [(2 * part + 1) * ends[-1] / (2 * self.count) for part in range(self.count)]
+        return tuple(dict.fromkeys(bisect_right(ends, middle) for middle in middles))

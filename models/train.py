@@ -32,8 +32,8 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder of the bundle to write.")] = Path("runs/small/bundle"),
     font: Annotated[Path, typer.Option(help="NotoColorEmoji.ttf with bitmaps.")] = DEFAULT_FONT,
     scenes: Annotated[int, typer.Option(help="How many rendered scenes to learn from.")] = 4000,
-    distil_epochs: Annotated[int, typer.Option(help="Rounds over the texts.")] = 3,
-    finetune_steps: Annotated[int, typer.Option(help="Steps of 240 clips.")] = 450,
+    distil_epochs: Annotated[int, typer.Option(help="Rounds over the texts.")] = 8,
+    finetune_steps: Annotated[int, typer.Option(help="Steps of 240 clips.")] = 700,
     seed: Annotated[int, typer.Option(help="The same seed gives the same model on the same machine.")] = 0,
     threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves it to torch.")] = 0,
 ) -> None:

@@ -17,13 +17,14 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.frames import Frame, square
 from models.mobilenet import FRAME_SIZE, MobileNetV2
 from models.training.corpus import read_captions
 
 HEAD_SHAPE = (64, FRAME_SIZE // 16, FRAME_SIZE // 16)
 CROP = 0.82  # of the side, for corner crops
 BATCH = 64
-Frame = NDArray[np.uint8]  # (S, S, 3)
+
 Progress = Callable[[int, int], None]  # done, total
 
 
@@ -80,7 +81,7 @@ def exercises(data: Path) -> FrameSource:
         for row in range(start, 2 * len(entries)):
             path = data / "exercises" / "images" / f"{entries[row // 2]['id']}_{row % 2}.jpg"
             with Image.open(path) as image:
-                yield _square(image.convert("RGB"))
+                yield _square(image)
 
     clips = tuple(Clip((2 * index, 2 * index + 1), 2, _exercise_texts(entry)) for index, entry in enumerate(entries))
     return FrameSource("exercises", 2 * len(entries), frames, clips)
@@ -138,8 +139,8 @@ def _view(image: Image.Image, view: int) -> Frame:
     return np.ascontiguousarray(crop[:, ::-1]) if view in (3, 4) else crop
 
 
-def _square(image: Image.Image) -> Frame:
-    return np.asarray(image.resize((FRAME_SIZE, FRAME_SIZE), Image.Resampling.BILINEAR))
+def _square(picture: Image.Image) -> Frame:
+    return square(picture, FRAME_SIZE)
 
 
 def _exercise_texts(entry: dict[str, object]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from models.bundles import JointEncoder
 from models.datasets import read_described
 from models.evaluate import evaluate
 from models.retrieval import Recall, text_to_clip
+from models.training.clips import Clip
 
 PAIRS = 100_000  # random pairs of unseen texts
 CATALOGUE = Path(__file__).parents[2] / "engine" / "catalogue" / "queries.csv"
@@ -43,19 +44,23 @@ def measure(
     unseen: Sequence[str],
     teach: Callable[[Sequence[str]], NDArray[np.float16]],
     teacher_maps: tuple[torch.nn.Linear, torch.nn.Linear],
+    photographs: Sequence[Clip],
     features: torch.Tensor,
     console: Console,
 ) -> Figures:
-    """``features`` (M, 1280) are those of the dev photographs, ``teacher_maps`` the maps fitted for the teacher."""
+    """``features`` (M, 1280) are those of the dev ``photographs`` in their order, ``teacher_maps`` the maps fitted for
+    the teacher."""
     dev = read_described(data / "flickr8k" / "dev.txt")
     frame_map, sentence_map = teacher_maps
     with torch.inference_mode():
         clips = F.normalize(frame_map(F.normalize(features, dim=1)), dim=1).numpy()
-        vectors = torch.from_numpy(teach(dev.sentences).astype(np.float32))
+        sentences = [text for clip in photographs for text in clip.texts]
+        owners = [index for index, clip in enumerate(photographs) for _ in clip.texts]
+        vectors = torch.from_numpy(teach(sentences).astype(np.float32))
         texts = F.normalize(sentence_map(F.normalize(vectors, dim=1)), dim=1).numpy()
     return Figures(
         photographs=evaluate(encoder, dev, console),
-        teacher=text_to_clip(texts, clips, dev.file_of_sentence),
+        teacher=text_to_clip(texts, clips, owners),
         spearman=agreement(encoder, unseen, teach(unseen)),
         catalogue=evaluate(encoder, read_described(CATALOGUE), console),
     )

@@ -46,8 +46,8 @@ class PipelineOptions:
     """What a run may choose."""
 
     scenes: int = 4000
-    distil_epochs: int = 3
-    finetune_steps: int = 450
+    distil_epochs: int = 8
+    finetune_steps: int = 700
     seed: int = 0
 
 
@@ -74,6 +74,7 @@ class Pipeline:
             sorted(self.corpus.unseen, key=len),
             self.teach,
             self.maps_for(self.model, teacher),
+            dev.clips,
             pooled_features(self.model.frames, dev.maps),
             self.console,
         )
