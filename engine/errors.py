@@ -3,10 +3,13 @@
     DeepGifError
     ├── InvalidRequestError      the words or the options cannot be searched with
     ├── MediaError               the bytes of one GIF are refused or unreadable
-    ├── NotFoundError            no such GIF
+    ├── ModelError               the model is missing or damaged
+    ├── NotFoundError            no such GIF, or no such folder
     ├── NotReadyError            the engine is still loading, or closing down
     ├── OverloadedError          more work is waiting than the queue holds
     ├── UnauthorizedError        the bearer token is missing or wrong
+    ├── StoreError               what is kept on disk cannot be used
+    ├── ListenError              the address cannot be listened on
     └── EngineUnavailableError   (client side) the engine does not answer
 
 The text of every ``DeepGifError`` is one clear sentence that may be shown to whoever asked; causes go into
@@ -26,8 +29,12 @@ class MediaError(DeepGifError):
     """The bytes of one GIF are refused (too large, too many frames, ...) or cannot be decoded."""
 
 
+class ModelError(DeepGifError):
+    """The model is missing or damaged."""
+
+
 class NotFoundError(DeepGifError):
-    """There is no such GIF."""
+    """There is no such GIF, or no such folder."""
 
 
 class NotReadyError(DeepGifError):
@@ -40,6 +47,14 @@ class OverloadedError(DeepGifError):
 
 class UnauthorizedError(DeepGifError):
     """The bearer token is missing or wrong."""
+
+
+class StoreError(DeepGifError):
+    """What is kept on disk cannot be used."""
+
+
+class ListenError(DeepGifError):
+    """The address cannot be listened on."""
 
 
 class EngineUnavailableError(DeepGifError):

@@ -29,7 +29,7 @@ def decode_clip(data: bytes, sampling: FrameSampling, limits: MediaLimits) -> Cl
     try:
         with iio.imopen(data, "r", plugin="pillow", extension=f".{info.kind}") as file:
             for index in sampling.choose(info.durations_ms):
-                pixels = file.read(index=index, mode="RGBA")
+                pixels = file.read(index=index, mode="RGBA")  # type: ignore[call-arg]  # of the pillow plugin
                 frames.append(square(Image.fromarray(pixels), sampling.size))
                 if time.monotonic() > ends_at:
                     raise MediaError(f"Decoding takes longer than {limits.decode_s:g} s.")

@@ -6,12 +6,13 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+from models.frames import Frame
 from models.mobilenet import FRAME_SIZE
 from models.scenes.catalogue import is_shipped_combination
 from models.scenes.render import render
 from models.scenes.scene import describe, sample_scenes, title
 from models.scenes.stage import Glyphs
-from models.training.clips import Clip, Frame, FrameSource
+from models.training.clips import Clip, FrameSource
 
 FRAMES = 4  # rendered of each scene
 PICK = 2  # of them, for one example

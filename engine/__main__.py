@@ -1,0 +1,273 @@
+"""``deepgif``: search, serve, index and info on the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from config.logging import configure_logging
+from config.settings import Settings, SettingsError, load_settings
+from engine.errors import DeepGifError
+from engine.types import DEFAULT_LIMIT, MAX_LIMIT, Rating, SearchAnswer, SearchRequest
+
+if TYPE_CHECKING:
+    from engine.assembly import EngineOptions
+
+app = typer.Typer(
+    name="deepgif",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="""Finds GIFs by what they show.
+
+    Try:  deepgif search "a cat jumps over a fire"
+
+    Every setting can also stand in the environment or in .env; config/example.env lists them.""",
+)
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for programs.")]
+Folder = Annotated[
+    Path | None, typer.Option("--folder", help="Your own GIFs and animated WebPs, in place of the shipped ones.")
+]
+Model = Annotated[str | None, typer.Option("--model", help="A shipped model's name, or the folder of a bundle.")]
+
+
+@app.command()
+def search(
+    words: Annotated[list[str], typer.Argument(help="What the GIF should show, in your own words.")],
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=MAX_LIMIT, help="How many GIFs.")] = DEFAULT_LIMIT,
+    max_rating: Annotated[Rating | None, typer.Option(help="Nothing rated above this.")] = None,
+    engine_url: Annotated[
+        str | None, typer.Option(help="Ask this engine; without one, the model is loaded for this search.")
+    ] = None,
+    folder: Folder = None,
+    model: Model = None,
+    as_json: Json = False,
+) -> None:
+    """Find the GIFs that show what the words say, best first.
+
+    deepgif search a rocket takes off at night
+
+    deepgif search --folder ~/gifs --limit 3 "somebody shrugs"
+    """
+    from engine.console import print_answer, print_json
+    from engine.wire import answer_to_json
+
+    with _plain_errors():
+        settings = load_settings(
+            engine_url=engine_url, folder=folder, model=model, max_rating=max_rating.value if max_rating else None
+        )
+        configure_logging("warning", settings.log_format)
+        request = SearchRequest(" ".join(words), limit, Rating(settings.max_rating))
+        answer = asyncio.run(_ask(settings, request) if settings.engine_url else _search_here(settings, request))
+        print_json(answer_to_json(answer, "")) if as_json else print_answer(answer)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; others than loopback need a token.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes any free one.")] = None,
+    folder: Folder = None,
+    model: Model = None,
+) -> None:
+    """Run the engine with its search page, until Ctrl-C.
+
+    Bots and the command line ask it over HTTP; /openapi.json says how. GIFs that are new in the folder are embedded
+    in the background, and those embedded before are found at once.
+    """
+    from engine.console import err
+    from engine.middleware import LOOPBACK_NAMES, AccessRules, is_loopback
+    from engine.server import ServerOptions
+
+    with _plain_errors():
+        settings = load_settings(host=host, port=port, folder=folder, model=model)
+        configure_logging(settings.log_level, settings.log_format)
+        token = settings.token.get_secret_value()
+        if not token and not is_loopback(settings.host):
+            raise SettingsError(
+                f"On {settings.host} others can reach the engine: set DEEPGIF_TOKEN (openssl rand -hex 32 makes one)."
+            )
+        hosts = LOOPBACK_NAMES | {settings.host} | _host_of(settings.public_url)
+        options = ServerOptions(AccessRules(token, hosts), settings.public_url, Rating(settings.max_rating))
+        err.print("Starting; the model is loaded in a few seconds.")
+        from engine.serving import serve as run
+
+        asyncio.run(
+            run(
+                _engine_options(settings),
+                options,
+                settings.host,
+                settings.port,
+                lambda address: err.print(f"Search page: [bold]{address}[/bold]  (Ctrl-C stops)", highlight=False),
+            )
+        )
+
+
+@app.command()
+def index(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder to look through, with all below it; without one, the shipped GIFs.")
+    ] = None,
+    model: Model = None,
+    as_json: Json = False,
+) -> None:
+    """Embed a folder of GIFs and animated WebPs, so that they can be found.
+
+    Only what is new or changed is read. Stop it whenever you like: the same command goes on. Files that cannot be
+    read are listed and skipped.
+    """
+    from engine.console import out, print_json, print_unreadable
+
+    with _plain_errors():
+        settings = load_settings(folder=folder, model=model)
+        configure_logging("warning", settings.log_format)
+        report = asyncio.run(_index(settings))
+        changes = report.changes
+        if as_json:
+            print_json(asdict(report))
+            return
+        print_unreadable(report.unreadable)
+        out.print(
+            f"{report.known + report.embedded:,} GIFs can be found: {report.embedded:,} new, {report.known:,} known "
+            f"from before. Files: {changes.added:,} added, {changes.changed:,} changed, {changes.moved:,} moved, "
+            f"{changes.removed:,} removed, {len(report.unreadable):,} skipped.",
+            highlight=False,
+        )
+        where = f" --folder {folder}" if folder else ""
+        out.print(f"Search them with: deepgif search{where} WORDS, or deepgif serve{where}", highlight=False)
+
+
+@app.command()
+def info(folder: Folder = None, model: Model = None, as_json: Json = False) -> None:
+    """Show versions, the model, the device and what can be found."""
+    from engine.console import print_facts, print_json
+
+    with _plain_errors():
+        settings = load_settings(folder=folder, model=model)
+        facts = asyncio.run(_facts(settings))
+        print_json(facts) if as_json else print_facts(facts)
+
+
+async def _ask(settings: Settings, request: SearchRequest) -> SearchAnswer:
+    from engine.client import EngineClient
+
+    async with EngineClient(settings.engine_url, settings.token.get_secret_value()) as client:
+        return await client.search(request)
+
+
+async def _search_here(settings: Settings, request: SearchRequest) -> SearchAnswer:
+    from engine.assembly import open_engine
+    from engine.console import progress_bar
+    from engine.metrics import Metrics
+    from engine.words import clean_words
+
+    clean_words(request.words)  # before the model is loaded for nothing
+    async with open_engine(_engine_options(settings), Metrics()) as engine:
+        with progress_bar("Looking at new GIFs") as report:
+            await engine.index(report)
+        answer = await engine.search.search(request)
+        results = []
+        for result in answer.results:
+            path = await engine.catalogue.media(result.gif.key.id)
+            url = path.as_uri() if path is not None else ""
+            results.append(replace(result, gif=replace(result.gif, url=url)))
+        return replace(answer, results=tuple(results))
+
+
+async def _index(settings: Settings) -> Any:
+    from engine.assembly import open_engine
+    from engine.console import progress_bar
+    from engine.metrics import Metrics
+
+    async with open_engine(_engine_options(settings), Metrics()) as engine:
+        with progress_bar("Embedding") as report:
+            return await engine.index(report)
+
+
+async def _facts(settings: Settings) -> dict[str, Any]:
+    import torch
+
+    from engine.assembly import DATABASE, SHIPPED_CATALOGUE, bundle_info, choose_device
+    from engine.probe import MediaLimits
+    from engine.providers.local import LocalCatalogue
+    from engine.store import Database
+    from models.bundles import bundle_folder
+
+    bundle = bundle_info(bundle_folder(settings.model))
+    device = choose_device(settings.device)
+    folder = settings.folder or SHIPPED_CATALOGUE
+    name = "folder" if settings.folder else "catalogue"
+    async with Database(settings.data_dir / DATABASE) as database:
+        catalogue = LocalCatalogue(name, folder, database, MediaLimits())
+        await catalogue.open()
+        space = f"{bundle.name}@{bundle.version}/{bundle.sampling}"
+        ((embedded,),) = await database.read(
+            "SELECT COUNT(*) FROM embeddings WHERE space=? AND provider=?", (space, name)
+        )
+        seen = await catalogue.count()
+    return {
+        "version": version("deepgif"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "device": device if device == "cpu" else f"{device} ({torch.cuda.get_device_name()})",
+        "model": f"{bundle.name}@{bundle.version}",
+        "model_licence": bundle.licence,
+        "frames": str(bundle.sampling),
+        "folder": str(folder),
+        "gifs_in_folder": seen,
+        "gifs_embedded": embedded,
+        "data": str(settings.data_dir),
+    }
+
+
+def _engine_options(settings: Settings) -> EngineOptions:
+    from engine.assembly import EngineOptions
+    from models.bundles import bundle_folder
+
+    return EngineOptions(
+        bundle_folder(settings.model), settings.data_dir, settings.folder, settings.device, settings.threads
+    )
+
+
+def _host_of(url: str) -> set[str]:
+    from urllib.parse import urlsplit
+
+    host = urlsplit(url).hostname
+    return {host} if host else set()
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Every foreseen error becomes one sentence on standard error and exit status 1."""
+    from engine.console import print_error
+
+    try:
+        yield
+    except (DeepGifError, SettingsError) as error:
+        print_error(str(error))
+        raise typer.Exit(1) from error
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] in {"bot", "config", "engine", "models"}:
+            raise
+        print_error(f"{error.name} is not installed: pip install 'deepgif[engine]' brings all the engine needs.")
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        print_error("Stopped. What was embedded is kept; the same command goes on.")
+        raise typer.Exit(130) from None
+
+
+def main() -> None:
+    """The program ``deepgif``."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

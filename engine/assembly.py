@@ -1,0 +1,142 @@
+"""Builds a whole engine from what was chosen, and takes it down in the right order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from engine.batcher import MicroBatcher
+from engine.errors import ModelError
+from engine.frames import decode_clip
+from engine.index import MemoryIndex
+from engine.indexer import Indexer, IndexReport, Progress, Vector
+from engine.lookup import Found, Query, finder
+from engine.metrics import Metrics
+from engine.probe import MediaLimits
+from engine.protocols import Clip, Encoder
+from engine.providers.local import LocalCatalogue
+from engine.ranking import FitThresholds
+from engine.search import SearchEngine
+from engine.store import Database, SqliteEmbeddingStore, embedding_space
+from models.bundles import BundleError, BundleInfo, load_bundle, read_info
+
+SHIPPED_CATALOGUE = Path(__file__).parent / "catalogue"
+DATABASE = "deepgif.sqlite"
+QUERIES_AT_ONCE = 64
+QUERIES_WAITING = 512
+FRAMES_AT_ONCE = 64
+CLIPS_WAITING = 256
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """What an engine is made of. ``folder`` None is the shipped catalogue; ``device`` is auto, cpu or cuda."""
+
+    bundle: Path
+    data_dir: Path
+    folder: Path | None = None
+    device: str = "auto"
+    threads: int = 0
+    limits: MediaLimits = field(default_factory=MediaLimits)
+    thresholds: FitThresholds = field(default_factory=FitThresholds)
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """An engine that is loaded and warm."""
+
+    search: SearchEngine
+    catalogue: LocalCatalogue
+    indexer: Indexer
+
+    async def index(self, on_progress: Progress = lambda done, total: None) -> IndexReport:
+        """Looks through the catalogue's folder and embeds what is new."""
+        return await self.indexer.run(self.catalogue, on_progress)
+
+
+@asynccontextmanager
+async def open_engine(options: EngineOptions, metrics: Metrics) -> AsyncIterator[Engine]:
+    """An engine that answers searches over what was embedded before. Raises ``DeepGifError``."""
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(Database(options.data_dir / DATABASE))
+        name = "catalogue" if options.folder is None else "folder"
+        catalogue = LocalCatalogue(name, options.folder or SHIPPED_CATALOGUE, database, options.limits)
+        await catalogue.open()
+        encoder = await asyncio.to_thread(_load, options)
+        index = MemoryIndex(encoder.dimension, choose_device(options.device))
+        queries = await stack.enter_async_context(
+            MicroBatcher[Query, Found](
+                finder(encoder, index),
+                name="queries",
+                max_cost=QUERIES_AT_ONCE,
+                max_waiting=QUERIES_WAITING,
+                on_batch=metrics.on_batch("queries"),
+            )
+        )
+        clips = await stack.enter_async_context(
+            MicroBatcher[Clip, Vector](
+                lambda batch: list(encoder.encode_clips(batch)),
+                name="clips",
+                max_cost=FRAMES_AT_ONCE,
+                max_waiting=CLIPS_WAITING,
+                cost=len,
+                on_batch=metrics.on_batch("clips"),
+            )
+        )
+        decoders = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="deepgif-decode")
+        stack.callback(decoders.shutdown, wait=True, cancel_futures=True)
+        decode = _in(decoders, partial(decode_clip, sampling=encoder.sampling, limits=options.limits))
+        store = SqliteEmbeddingStore(database, encoder.dimension)
+        indexer = Indexer(embedding_space(encoder), store, index, decode, clips.submit)
+        await indexer.load(catalogue)
+        search = SearchEngine(encoder.space, queries.submit, index, [catalogue], options.thresholds)
+        metrics.gauge("deepgif_gifs", "GIFs that are embedded and can be found.", lambda: len(index))
+        metrics.gauge("deepgif_clips_waiting", "Clips that wait to be embedded.", lambda: clips.waiting)
+        yield Engine(search, catalogue, indexer)
+
+
+def choose_device(device: str) -> str:
+    """The device itself; ``auto`` is the GPU where there is one."""
+    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+
+
+def bundle_info(folder: Path) -> BundleInfo:
+    """What a bundle says of itself. Raises ``ModelError``."""
+    try:
+        return read_info(folder)
+    except BundleError as error:
+        raise ModelError(str(error)) from error
+
+
+def _load(options: EngineOptions) -> Encoder:
+    """Loads the encoder and runs it once, so that the first search is not the slowest."""
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise ModelError("This machine has no GPU that torch can use: set DEEPGIF_DEVICE to auto or cpu.")
+    try:
+        encoder: Encoder = load_bundle(options.bundle, choose_device(options.device))
+    except BundleError as error:
+        raise ModelError(str(error)) from error
+    size = encoder.sampling.size
+    encoder.encode_texts(["warm up"])
+    encoder.encode_clips([np.zeros((1, size, size, 3), np.uint8)])
+    return encoder
+
+
+def _in(pool: ThreadPoolExecutor, function: Callable[[bytes], T]) -> Callable[[bytes], Awaitable[T]]:
+    def call(data: bytes) -> Awaitable[T]:
+        return asyncio.get_running_loop().run_in_executor(pool, function, data)
+
+    return call

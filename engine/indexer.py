@@ -1,0 +1,132 @@
+"""Brings a local catalogue into the index: what is stored at once, what is new one by one, nothing twice."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import MediaError
+from engine.protocols import Clip, EmbeddingStore, Index
+from engine.providers.local import Changes, LocalCatalogue
+from engine.types import GifKey
+
+IN_FLIGHT = 32  # GIFs being read, decoded or embedded at a time
+STORE_EVERY_S = 1.0  # what a kill can cost
+STORE_EVERY = 32  # GIFs
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """What was done: files as in ``Changes``, GIFs ``known`` from before and newly ``embedded``."""
+
+    changes: Changes
+    known: int
+    embedded: int
+    unreadable: tuple[tuple[str, str], ...]
+    elapsed_s: float
+
+
+Vector = NDArray[np.float32]  # (D,)
+Progress = Callable[[int, int], None]
+
+
+class Indexer:
+    """Keeps the index in step with a catalogue. ``decode`` makes clips of bytes, ``embed`` vectors of clips; neither
+    may block the event loop."""
+
+    def __init__(
+        self,
+        space: str,
+        store: EmbeddingStore,
+        index: Index,
+        decode: Callable[[bytes], Awaitable[Clip]],
+        embed: Callable[[Clip], Awaitable[Vector]],
+    ) -> None:
+        self._space = space
+        self._store = store
+        self._index = index
+        self._decode = decode
+        self._embed = embed
+
+    async def load(self, catalogue: LocalCatalogue) -> set[str]:
+        """Puts what is stored into the index; the ids of it."""
+        wanted = set(catalogue.ids())
+        loaded: set[str] = set()
+        async for keys, vectors in self._store.scan(self._space, catalogue.name):
+            rows = [row for row, key in enumerate(keys) if key.id in wanted]
+            if rows:
+                await self._add(catalogue, {keys[row]: vectors[row] for row in rows})
+                loaded.update(keys[row].id for row in rows)
+        return loaded
+
+    async def run(self, catalogue: LocalCatalogue, on_progress: Progress = lambda done, total: None) -> IndexReport:
+        """Looks through the folder, drops what has gone, and embeds what is new. Stopped at any moment, the next run
+        goes on; files that cannot be read are listed and passed over."""
+        started = time.monotonic()
+        before = set(catalogue.ids())
+        changes = await catalogue.scan()
+        ids = catalogue.ids()
+        gone = [GifKey(catalogue.name, gif_id) for gif_id in before.difference(ids)]
+        await asyncio.to_thread(self._index.remove, gone)
+        known = await self.load(catalogue)
+        missing = [gif_id for gif_id in ids if gif_id not in known]
+        unreadable = list(changes.unreadable)
+        on_progress(len(known), len(ids))
+        done = len(known)
+        fresh: dict[GifKey, Vector] = {}
+        stored_at = time.monotonic()
+        async with aclosing(self._embed_all(catalogue, missing)) as embedded:
+            async for gif_id, result in embedded:
+                done += 1
+                if isinstance(result, MediaError):
+                    unreadable.append((catalogue.path_of(gif_id), str(result)))
+                else:
+                    fresh[GifKey(catalogue.name, gif_id)] = result
+                if len(fresh) >= STORE_EVERY or time.monotonic() - stored_at > STORE_EVERY_S or done == len(ids):
+                    await self._store.put_many(self._space, fresh)
+                    await self._add(catalogue, fresh)
+                    fresh, stored_at = {}, time.monotonic()
+                on_progress(done, len(ids))
+        failed = len(unreadable) - len(changes.unreadable)
+        return IndexReport(changes, len(known), len(missing) - failed, tuple(unreadable), time.monotonic() - started)
+
+    async def _embed_all(
+        self, catalogue: LocalCatalogue, ids: list[str]
+    ) -> AsyncGenerator[tuple[str, Vector | MediaError], None]:
+        """Yields (id, vector or MediaError) as they come, with a bounded number under way."""
+        remaining = iter(ids)
+        under_way: dict[asyncio.Task[Vector], str] = {}
+        try:
+            while True:
+                while len(under_way) < IN_FLIGHT and (gif_id := next(remaining, None)) is not None:
+                    under_way[asyncio.create_task(self._embed_one(catalogue, gif_id))] = gif_id
+                if not under_way:
+                    return
+                finished, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+                for task in finished:
+                    gif_id = under_way.pop(task)
+                    error = task.exception()
+                    if error is not None and not isinstance(error, MediaError):
+                        raise error
+                    yield gif_id, (error if error is not None else task.result())
+        finally:
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+
+    async def _embed_one(self, catalogue: LocalCatalogue, gif_id: str) -> Vector:
+        return await self._embed(await self._decode(await catalogue.read(gif_id)))
+
+    async def _add(self, catalogue: LocalCatalogue, vectors: dict[GifKey, Vector]) -> None:
+        if not vectors:
+            return
+        gifs = await catalogue.lookup([key.id for key in vectors])
+        keys = [key for key in vectors if key.id in gifs]
+        rows = np.stack([vectors[key] for key in keys])
+        await asyncio.to_thread(self._index.add, keys, rows, [gifs[key.id].rating for key in keys])

@@ -1,0 +1,1 @@
+"""Where GIFs come from."""

@@ -1,0 +1,158 @@
+"""What outlives the process, in one SQLite file: vectors of embedded GIFs, and what is known of local files.
+
+The write-ahead log with ``synchronous=FULL`` keeps everything that was committed through a kill at any moment.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import aiosqlite
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import StoreError
+from engine.protocols import Encoder, Vectors
+from engine.types import GifKey
+
+SCHEMA_VERSION = 1
+CHUNK = 500  # rows a statement; SQLite allows 32,766 variables, older builds 999
+SCAN_CHUNK = 4096
+BUSY_S = 10.0  # how long to wait for another process that writes
+_SCHEMA = """
+CREATE TABLE embeddings (
+    space TEXT NOT NULL, provider TEXT NOT NULL, id TEXT NOT NULL,
+    vector BLOB NOT NULL, -- float16, little endian
+    PRIMARY KEY (space, provider, id)
+) WITHOUT ROWID;
+CREATE TABLE files (
+    catalogue TEXT NOT NULL, path TEXT NOT NULL, -- the folder, and the path below it
+    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    id TEXT, width INTEGER, height INTEGER, -- NULL where the file cannot be read
+    problem TEXT, -- why it cannot
+    PRIMARY KEY (catalogue, path)
+) WITHOUT ROWID;
+CREATE INDEX files_by_id ON files (catalogue, id);
+"""
+
+
+class Database:
+    """One open SQLite file with the tables above. An async context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._connection: aiosqlite.Connection | None = None
+
+    async def __aenter__(self) -> Self:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = await aiosqlite.connect(self.path, timeout=BUSY_S)
+            await self._prepare()
+        except (OSError, sqlite3.Error) as error:
+            await self._close()
+            raise StoreError(
+                f"{self.path} cannot be used ({error}); move it away to begin anew, or set DEEPGIF_DATA_DIR."
+            ) from error
+        except StoreError:
+            await self._close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._close()
+
+    async def read(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        """All rows of a query."""
+        async with self._open.execute(query, values) as cursor:
+            return list(await cursor.fetchall())
+
+    async def write(self, statement: str, rows: Collection[Sequence[Any]]) -> None:
+        """Runs a statement once for each row, all or nothing; durable when it returns."""
+        try:
+            await self._open.executemany(statement, rows)
+            await self._open.commit()
+        except sqlite3.Error as error:
+            await self._open.rollback()
+            raise StoreError(f"{self.path} cannot be written ({error}).") from error
+
+    @property
+    def _open(self) -> aiosqlite.Connection:
+        if self._connection is None:
+            raise RuntimeError("the database is not open")
+        return self._connection
+
+    async def _prepare(self) -> None:
+        await self._open.execute("PRAGMA journal_mode=WAL")
+        await self._open.execute("PRAGMA synchronous=FULL")
+        await self._open.execute("BEGIN IMMEDIATE")  # two processes may open a new file at once
+        ((version,),) = await self.read("PRAGMA user_version")
+        if version == 0:
+            for statement in _SCHEMA.split(";"):
+                await self._open.execute(statement)
+            await self._open.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        await self._open.commit()
+        if version > SCHEMA_VERSION:
+            raise StoreError(f"{self.path} was written by a newer DeepGIF; install that one, or set DEEPGIF_DATA_DIR.")
+
+    async def _close(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+
+def embedding_space(encoder: Encoder) -> str:
+    """What vectors of this encoder mean: model, version and frame sampling, such as ``small@1a2b3c4d/4x224``."""
+    return f"{encoder.space}/{encoder.sampling}"
+
+
+class SqliteEmbeddingStore:
+    """``EmbeddingStore`` in a ``Database``; vectors of ``dimension`` numbers are kept as float16."""
+
+    def __init__(self, database: Database, dimension: int) -> None:
+        self._database = database
+        self._dimension = dimension
+
+    async def get_many(self, space: str, keys: Sequence[GifKey]) -> dict[GifKey, NDArray[np.float32]]:
+        """The vectors (D,) of those of ``keys`` that are stored."""
+        found: dict[GifKey, NDArray[np.float32]] = {}
+        for start in range(0, len(keys), CHUNK):
+            part = keys[start : start + CHUNK]
+            pairs = ",".join(["(?,?)"] * len(part))
+            query = f"SELECT provider, id, vector FROM embeddings WHERE space=? AND (provider, id) IN (VALUES {pairs})"  # noqa: S608 - only placeholders
+            values = [space, *(value for key in part for value in key)]
+            for provider, gif_id, blob in await self._database.read(query, values):
+                if (vector := self._vector(blob)) is not None:
+                    found[GifKey(provider, gif_id)] = vector
+        return found
+
+    async def put_many(self, space: str, vectors: Mapping[GifKey, NDArray[np.float32]]) -> None:
+        """Stores vectors (D,); durable when it returns."""
+        rows = [(space, *key, vector.astype("<f2").tobytes()) for key, vector in vectors.items()]
+        await self._database.write("INSERT OR REPLACE INTO embeddings VALUES (?,?,?,?)", rows)
+
+    async def scan(self, space: str, provider: str) -> AsyncIterator[tuple[list[GifKey], Vectors]]:
+        """All vectors of one provider in this space, in chunks of keys and (N, D)."""
+        last = ""
+        while rows := await self._database.read(
+            "SELECT id, vector FROM embeddings WHERE space=? AND provider=? AND id>? ORDER BY id LIMIT ?",
+            (space, provider, last, SCAN_CHUNK),
+        ):
+            last = rows[-1][0]
+            read = [(GifKey(provider, gif_id), self._vector(blob)) for gif_id, blob in rows]
+            whole = [(key, vector) for key, vector in read if vector is not None]
+            if whole:
+                yield [key for key, _ in whole], np.stack([vector for _, vector in whole])
+
+    def _vector(self, blob: object) -> NDArray[np.float32] | None:
+        """The stored vector, of unit length again; None, as if it were not there, where it is damaged."""
+        if not isinstance(blob, bytes) or len(blob) != 2 * self._dimension:
+            return None
+        vector = np.frombuffer(blob, "<f2").astype(np.float32)
+        length = float(np.linalg.norm(vector))
+        return vector / length if np.isfinite(length) and length > 0 else None
