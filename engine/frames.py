@@ -1,5 +1,9 @@
 """From the bytes of a GIF or WebP to a clip. Every byte is treated as hostile: limits are checked before decoding and
-between frames, and nothing but ``MediaError`` comes out."""
+between frames, and nothing but ``MediaError`` comes out.
+
+Where a GIF disposes of a frame to the background, that is transparent, and so white, in files with transparency from
+their first frame on, and the colour that the file names in others (Pillow's reading of GIF89a, section 23).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from engine.errors import MediaError
-from engine.probe import MediaLimits, probe
+from engine.probe import MediaInfo, MediaLimits, probe
 from engine.protocols import Clip
 from engine.types import FrameSampling
 from models.frames import Frame, square
@@ -27,7 +31,7 @@ def decode_clip(data: bytes, sampling: FrameSampling, limits: MediaLimits) -> Cl
     ends_at = time.monotonic() + limits.decode_s
     frames: list[Frame] = []
     try:
-        with iio.imopen(data, "r", plugin="pillow", extension=f".{info.kind}") as file:
+        with iio.imopen(_with_explicit_disposals(data, info), "r", plugin="pillow", extension=f".{info.kind}") as file:
             for index in sampling.choose(info.durations_ms):
                 pixels = file.read(index=index, mode="RGBA")  # type: ignore[call-arg]  # of the pillow plugin
                 frames.append(square(Image.fromarray(pixels), sampling.size))
@@ -39,3 +43,13 @@ def decode_clip(data: bytes, sampling: FrameSampling, limits: MediaLimits) -> Cl
         if not frames:
             raise MediaError("The picture is damaged and cannot be decoded.") from error
     return np.stack(frames)
+
+
+def _with_explicit_disposals(data: bytes, info: MediaInfo) -> bytes:
+    """Writes "keep" where a GIF leaves the disposal open: Pillow would go on as for the frame before."""
+    if not info.unspecified_disposals:
+        return data
+    changed = bytearray(data)
+    for position in info.unspecified_disposals:
+        changed[position] |= 1 << 2
+    return bytes(changed)

@@ -30,12 +30,16 @@ class MediaLimits:
 
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
-    """Canvas in pixels, and how long each frame is shown, in milliseconds; a still has one frame."""
+    """Canvas in pixels, and how long each frame is shown, in milliseconds; a still has one frame.
+
+    ``unspecified_disposals`` are the positions of a GIF's disposal flags that say neither "keep" nor anything else.
+    """
 
     kind: Literal["gif", "webp"]
     width: int
     height: int
     durations_ms: tuple[int, ...]
+    unspecified_disposals: tuple[int, ...] = ()
 
     @property
     def frames(self) -> int:
@@ -72,6 +76,7 @@ class _Gif:
         _check_canvas(width, height, self._limits)
         self._skip_palette(self._data[10])
         durations: list[int] = []
+        unspecified: list[int] = []
         delay_ms = 0
         try:
             while (kind := self._data[self._at]) != 0x3B:  # trailer (section 27)
@@ -80,6 +85,8 @@ class _Gif:
                     label = self._data[self._at]
                     if label == 0xF9 and self._data[self._at + 1] >= 4:  # graphic control (section 23)
                         delay_ms = _u16(self._data, self._at + 3) * 10
+                        if not self._data[self._at + 2] & 0b11100:
+                            unspecified.append(self._at + 2)
                     self._at += 1
                     self._skip_blocks()
                 elif kind == 0x2C:  # image descriptor (section 20)
@@ -93,7 +100,7 @@ class _Gif:
             pass  # cut off
         if not durations:
             raise MediaError("The GIF has no whole frame.")
-        return MediaInfo("gif", width, height, tuple(durations))
+        return MediaInfo("gif", width, height, tuple(durations), tuple(unspecified))
 
     def _image(self) -> None:
         left, top, width, height = (_u16(self._data, self._at + offset) for offset in (0, 2, 4, 6))

@@ -1,0 +1,38 @@
+"""An encoder that knows colours: the words red, green and blue lie beside clips of that colour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from engine.protocols import Clip, Vectors
+from engine.types import FrameSampling
+
+COLOURS = ("red", "green", "blue")
+
+
+class ColourEncoder:
+    """``Encoder`` of three dimensions and a fourth for everything else. ``before`` runs before every batch of clips."""
+
+    space = "colours@1"
+    dimension = 4
+    sampling = FrameSampling(count=2, size=8)
+
+    def __init__(self, before: Callable[[int], None] = lambda count: None) -> None:
+        self.before = before
+        self.clips = 0
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        counts = np.array([[text.lower().count(colour) for colour in COLOURS] + [0.1] for text in texts], np.float32)
+        return counts / np.linalg.norm(counts, axis=1, keepdims=True)
+
+    def encode_clips(self, clips: Sequence[Clip]) -> Vectors:
+        self.before(len(clips))
+        self.clips += len(clips)
+        means = np.array([[*clip.mean(axis=(0, 1, 2)) / 255, 0.1] for clip in clips], np.float32)
+        return means / np.linalg.norm(means, axis=1, keepdims=True)
+
+    def understands(self, text: str) -> float:
+        words = text.lower().split()
+        return sum(word in COLOURS for word in words) / len(words)
