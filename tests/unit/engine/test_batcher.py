@@ -1,0 +1,137 @@
+"""The micro-batcher: full batches, bounded waiting, and nobody ever waits for nothing."""
+
+import asyncio
+import threading
+
+import pytest
+
+from engine.batcher import MicroBatcher
+from engine.errors import NotReadyError, OverloadedError
+
+
+class Gate:
+    """A function whose batches wait until they are let through."""
+
+    def __init__(self):
+        self.open = threading.Event()
+        self.entered = threading.Event()
+        self.batches = []
+
+    def __call__(self, items):
+        self.batches.append(list(items))
+        self.entered.set()
+        assert self.open.wait(5)
+        return [item * 2 for item in items]
+
+
+def batcher_of(run, max_cost=4, max_waiting=100, **more):
+    return MicroBatcher(run, name="test", max_cost=max_cost, max_waiting=max_waiting, **more)
+
+
+async def submitted(batcher, items):
+    """Tasks that have reached the queue."""
+    tasks = [asyncio.create_task(batcher.submit(item)) for item in items]
+    await asyncio.sleep(0)
+    return tasks
+
+
+async def busy(batcher, gate, item=0):
+    """A first batch that is under way."""
+    tasks = await submitted(batcher, [item])
+    await asyncio.to_thread(gate.entered.wait, 5)
+    return tasks
+
+
+async def test_what_queued_up_goes_together():
+    """While one batch runs, the next gathers, up to its cost; everyone gets their own result."""
+    gate, sizes = Gate(), []
+    async with batcher_of(gate, on_batch=lambda size, waited_s: sizes.append((size, waited_s >= 0))) as batcher:
+        tasks = await busy(batcher, gate) + await submitted(batcher, range(1, 7))
+        assert batcher.waiting == 6
+        gate.open.set()
+        assert await asyncio.gather(*tasks) == [0, 2, 4, 6, 8, 10, 12]
+    assert gate.batches == [[0], [1, 2, 3, 4], [5, 6]]
+    assert sizes == [(1, True), (4, True), (2, True)]
+
+
+async def test_costs():
+    """A batch is cut by what its items cost; one that costs too much goes alone."""
+    gate = Gate()
+    async with batcher_of(gate, cost=lambda item: item) as batcher:
+        tasks = await busy(batcher, gate) + await submitted(batcher, [3, 1, 1, 9, 2])
+        gate.open.set()
+        await asyncio.gather(*tasks)
+    assert gate.batches == [[0], [3, 1], [1], [9], [2]]
+
+
+async def test_a_full_queue_refuses():
+    """Beyond its bound the queue refuses at once; later it takes items again."""
+    gate = Gate()
+    async with batcher_of(gate, max_waiting=2) as batcher:
+        tasks = await busy(batcher, gate) + await submitted(batcher, [1, 2])
+        with pytest.raises(OverloadedError, match="try again"):
+            await batcher.submit(3)
+        gate.open.set()
+        assert await asyncio.gather(*tasks) == [0, 2, 4]
+        assert await batcher.submit(3) == 6
+
+
+async def test_callers_who_left_are_skipped():
+    """Nothing is computed for a caller who has gone."""
+    gate = Gate()
+    async with batcher_of(gate) as batcher:
+        first = await busy(batcher, gate)
+        gone, stayed = await submitted(batcher, [1, 2])
+        gone.cancel()
+        gate.open.set()
+        assert await asyncio.gather(*first, stayed) == [0, 4]
+    assert gate.batches == [[0], [2]]
+
+
+async def test_a_failing_batch_fails_its_own_callers():
+    """The error reaches those in the batch; the next batch runs."""
+
+    def run(items):
+        if 1 in items:
+            raise ValueError("bad item")
+        return items
+
+    async with batcher_of(run) as batcher:
+        with pytest.raises(ValueError, match="bad item"):
+            await batcher.submit(1)
+        assert await batcher.submit(2) == 2
+
+
+async def test_too_few_results():
+    """A function that loses a result fails its batch instead of leaving somebody waiting."""
+    async with batcher_of(lambda items: []) as batcher:
+        with pytest.raises(RuntimeError, match="0 results for 1 items"):
+            await batcher.submit(1)
+
+
+async def test_closing_fails_everyone_who_waits():
+    """Those in the batch under way, those in the queue, and those who come later."""
+    gate = Gate()
+    batcher = batcher_of(gate)
+    async with batcher:
+        tasks = await busy(batcher, gate) + await submitted(batcher, [1, 2])
+        threading.Timer(0.05, gate.open.set).start()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(result, NotReadyError) for result in results)
+    with pytest.raises(NotReadyError):
+        await batcher.submit(3)
+
+
+async def test_a_dying_worker_fails_everyone_who_waits():
+    """If the worker itself breaks, nobody waits for ever, and the cause is kept."""
+
+    def break_down(size, waited_s):
+        raise MemoryError("no more")
+
+    async with batcher_of(lambda items: items, on_batch=break_down) as batcher:
+        results = await asyncio.wait_for(
+            asyncio.gather(*[batcher.submit(item) for item in range(9)], return_exceptions=True), 5
+        )
+        assert all(isinstance(result, NotReadyError) for result in results)
+        with pytest.raises(NotReadyError):
+            await batcher.submit(1)

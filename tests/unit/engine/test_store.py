@@ -1,0 +1,108 @@
+"""What is kept on disk: vectors come back, damage counts as missing, foreign files are refused."""
+
+import sqlite3
+
+import numpy as np
+import pytest
+
+from engine.errors import StoreError
+from engine.store import CHUNK, SCAN_CHUNK, Database, SqliteEmbeddingStore, embedding_space
+from engine.types import GifKey
+from tests.fakes.encoder import ColourEncoder
+
+SPACE = "m@1/4x224"
+
+
+def unit(count, dimension=4, seed=0):
+    vectors = np.random.default_rng(seed).normal(size=(count, dimension)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+@pytest.fixture
+async def database(tmp_path):
+    async with Database(tmp_path / "below" / "d.sqlite") as opened:
+        yield opened
+
+
+async def test_vectors_come_back(database):
+    """As they were, within half precision, of unit length, and only those asked for."""
+    store = SqliteEmbeddingStore(database, 4)
+    vectors = dict(zip([GifKey("p", str(i)) for i in range(CHUNK + 10)], unit(CHUNK + 10), strict=True))
+    await store.put_many(SPACE, vectors)
+    found = await store.get_many(SPACE, [*vectors, GifKey("p", "none"), GifKey("q", "0")])
+    assert found.keys() == vectors.keys()
+    for key, vector in vectors.items():
+        np.testing.assert_allclose(found[key], vector, atol=2e-3)
+        assert np.linalg.norm(found[key]) == pytest.approx(1, abs=1e-6)
+    assert await store.get_many(SPACE, []) == {}
+
+
+async def test_what_a_vector_means_is_part_of_its_key(database):
+    """Another model, sampling or provider finds nothing of it; the same key again replaces it."""
+    store = SqliteEmbeddingStore(database, 4)
+    key = GifKey("p", "1")
+    await store.put_many(SPACE, {key: unit(1)[0]})
+    assert await store.get_many("m@2/4x224", [key]) == {}
+    await store.put_many(SPACE, {key: unit(1, seed=1)[0]})
+    np.testing.assert_allclose((await store.get_many(SPACE, [key]))[key], unit(1, seed=1)[0], atol=2e-3)
+    assert embedding_space(ColourEncoder()) == "colours@1/2x8"
+
+
+async def test_scanning(database):
+    """All vectors of one provider, each once, in bounded chunks."""
+    store = SqliteEmbeddingStore(database, 4)
+    keys = [GifKey("p", f"{i:05}") for i in range(SCAN_CHUNK + 5)]
+    await store.put_many(SPACE, dict(zip(keys, unit(len(keys)), strict=True)))
+    await store.put_many(SPACE, {GifKey("q", "x"): unit(1)[0]})
+    chunks = [chunk async for chunk in store.scan(SPACE, "p")]
+    assert [key for part, _ in chunks for key in part] == keys
+    assert [len(vectors) for _, vectors in chunks] == [SCAN_CHUNK, 5]
+
+
+@pytest.mark.parametrize(
+    "blob", [b"", b"12345", np.full(4, np.nan, "<f2").tobytes(), np.zeros(4, "<f2").tobytes(), "text"]
+)
+async def test_damaged_vectors_count_as_missing(database, blob):
+    """A vector of the wrong length, without a length or not a number is as if it were not there."""
+    store = SqliteEmbeddingStore(database, 4)
+    await database.write("INSERT INTO embeddings VALUES (?,?,?,?)", [(SPACE, "p", "1", blob)])
+    assert await store.get_many(SPACE, [GifKey("p", "1")]) == {}
+    assert [chunk async for chunk in store.scan(SPACE, "p")] == []
+
+
+async def test_a_failed_write_changes_nothing(database):
+    """All or nothing, and one sentence."""
+    rows = [(SPACE, "p", "1", b"12345678"), (SPACE, "p", "2", None)]
+    with pytest.raises(StoreError, match="cannot be written"):
+        await database.write("INSERT INTO embeddings VALUES (?,?,?,?)", rows)
+    assert await database.read("SELECT * FROM embeddings") == []
+
+
+async def test_it_outlives_the_process(tmp_path):
+    """What was put is there when the file is opened again, also beside another process."""
+    path = tmp_path / "d.sqlite"
+    async with Database(path) as one, Database(path) as other:
+        await SqliteEmbeddingStore(one, 4).put_many(SPACE, {GifKey("p", "1"): unit(1)[0]})
+        assert len(await SqliteEmbeddingStore(other, 4).get_many(SPACE, [GifKey("p", "1")])) == 1
+    async with Database(path) as again:
+        assert await again.read("PRAGMA synchronous") == [(2,)]  # FULL
+        assert len(await SqliteEmbeddingStore(again, 4).get_many(SPACE, [GifKey("p", "1")])) == 1
+
+
+async def test_files_that_cannot_be_used(tmp_path):
+    """Something else than a database, a newer one, or a place that cannot be written: one sentence with a way out."""
+    path = tmp_path / "d.sqlite"
+    path.write_bytes(b"not a database at all" * 100)
+    with pytest.raises(StoreError, match=r"d\.sqlite cannot be used.*move it away"):
+        async with Database(path):
+            pass
+    path.unlink()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version=99")
+    connection.close()
+    with pytest.raises(StoreError, match="newer DeepGIF"):
+        async with Database(path):
+            pass
+    with pytest.raises(StoreError, match="cannot be used"):
+        async with Database(path / "below" / "d.sqlite"):
+            pass
