@@ -1,0 +1,96 @@
+"""The program itself as a child process: started, asked over HTTP, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+ROOT = Path(__file__).resolve().parents[2]
+START_S = 60
+
+
+def environment(data_dir: Path, **settings: str) -> dict[str, str]:
+    """The environment of a child: no settings but these, and no GPU."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DEEPGIF_")}
+    given = {f"DEEPGIF_{name.upper()}": value for name, value in settings.items()}
+    return {
+        **kept,
+        "DEEPGIF_DATA_DIR": str(data_dir),
+        "DEEPGIF_THREADS": "1",
+        "CUDA_VISIBLE_DEVICES": "",
+        "PYTHONPATH": str(ROOT),
+        **given,
+    }
+
+
+async def deepgif(*arguments: str, data_dir: Path, **settings: str) -> tuple[int, str, str]:
+    """Runs ``deepgif`` to its end: exit status, standard output, standard error."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "engine",
+        *arguments,
+        cwd=data_dir,
+        env=environment(data_dir, **settings),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), START_S)
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+@dataclass(slots=True)
+class Served:
+    """A running ``deepgif serve``."""
+
+    process: asyncio.subprocess.Process
+    origin: str
+    said: str
+
+    async def ready(self) -> dict[str, object]:
+        """Waits until it answers searches over all its GIFs; what /readyz says then."""
+        async with aiohttp.ClientSession() as http:
+            for _ in range(START_S * 10):
+                async with http.get(f"{self.origin}/readyz") as response:
+                    body: dict[str, object] = await response.json()
+                    if response.status == 200 and body["seen"] == body["total"] != 0:
+                        return body
+                await asyncio.sleep(0.1)
+        raise AssertionError("the engine did not become ready")
+
+
+@asynccontextmanager
+async def serving(*arguments: str, data_dir: Path, **settings: str) -> AsyncIterator[Served]:
+    """``deepgif serve`` on a free port of loopback; stopped, or killed, at the end."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "engine",
+        "serve",
+        "--port",
+        "0",
+        *arguments,
+        cwd=data_dir,
+        env=environment(data_dir, **settings),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    said = ""
+    try:
+        while not (found := re.search(r"(http://[\w.:\[\]]+)/", said)):
+            line = await asyncio.wait_for(process.stderr.readline(), START_S)
+            assert line, said
+            said += line.decode()
+        yield Served(process, found[1], said)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()

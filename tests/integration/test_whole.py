@@ -1,0 +1,74 @@
+"""All of it at once: the real program with the shipped model and GIFs, in a real browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from playwright.async_api import expect
+
+from tests.fakes.browser import Watched, chromium
+from tests.fakes.process import ROOT, Served, serving
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    """The engine with the shipped catalogue, every GIF embedded."""
+    data_dir: Path = tmp_path_factory.mktemp("data")
+    async with serving(data_dir=data_dir) as started:
+        assert (await started.ready())["total"] == 360
+        yield started
+
+
+async def test_searching_in_a_browser(served: Served) -> None:
+    """Words in, the GIF that shows them large, its picture really loaded, and nothing asked of any other host."""
+    async with chromium() as browser:
+        page = await browser.new_page()
+        watched = Watched(page)
+        await page.goto(served.origin)
+        await page.get_by_label("What should the GIF show?").fill("a rocket takes off at night")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#chosen-title")).to_have_text("A rocket takes off at night")
+        image = page.locator("#stage-picture img")
+        await expect(image).to_have_attribute("alt", re.compile("rises on a column of flames"))
+        await page.wait_for_function("document.querySelector('#stage-picture img').naturalWidth > 0")
+        await expect(page.locator(".tile")).to_have_count(12)
+        assert watched.complaints == []
+        assert watched.hosts == {urlsplit(served.origin).netloc}
+
+
+async def test_the_page_s_examples_find_something(served: Served) -> None:
+    """Every example on the page has a fitting GIF among those shipped."""
+    script = (ROOT / "engine" / "web" / "app.js").read_text(encoding="utf-8")
+    block = re.search(r"const EXAMPLES = \[(.*?)\];", script, re.DOTALL)
+    assert block
+    examples = re.findall(r'"(.+?)"', block[1])
+    assert len(examples) >= 4
+    async with aiohttp.ClientSession() as http:
+        for words in examples:
+            async with http.get(f"{served.origin}/v1/search", params={"q": words}) as response:
+                best = (await response.json())["results"][0]
+            assert best["fit"] in ("strong", "fair"), (words, best["title"])
+
+
+async def test_other_words_for_the_shipped_gifs(served: Served) -> None:
+    """Words that the titles do not use find most of the GIFs they describe."""
+    lines = (ROOT / "engine" / "catalogue" / "queries.csv").read_text(encoding="utf-8").splitlines()[1::20]
+    found = 0
+    async with aiohttp.ClientSession() as http:
+        for line in lines:
+            file, words = line.split(",", 1)
+            async with http.get(
+                f"{served.origin}/v1/search", params={"q": words.strip('"'), "limit": "10"}
+            ) as response:
+                titles = [result["title"] for result in (await response.json())["results"]]
+            expected = Path(file).stem.replace("-", " ")
+            found += any(re.sub(r"\W+", " ", title).lower() == expected for title in titles)
+    assert found / len(lines) > 0.75
