@@ -1,0 +1,88 @@
+"""Described files and the table of how well a bundle finds them."""
+
+import json
+
+import pytest
+import typer
+from PIL import Image
+from typer.testing import CliRunner
+
+from models.datasets import DatasetError, read_clip, read_described
+from models.evaluate import main
+from models.sampling import FrameSampling
+from tests.fakes.media import animation
+
+runner = CliRunner()
+app = typer.Typer()
+app.command()(main)
+COLOURS = ("red", "lime", "blue")
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Three plain pictures, each described once, in both forms."""
+    (tmp_path / "images").mkdir()
+    for colour in COLOURS:
+        Image.new("RGB", (32, 32), colour).save(tmp_path / "images" / f"{colour}.png")
+    rows = [f"{colour}.png,a {colour} wall" for colour in reversed(COLOURS)]
+    (tmp_path / "captions.csv").write_text("\n".join(["image,caption", *rows]))
+    (tmp_path / "dev.txt").write_text("red.png\nlime.png\n")
+    return tmp_path
+
+
+def test_both_forms(data):
+    """A table of its own, or a split beside captions.csv."""
+    whole = read_described(data / "captions.csv")
+    assert [path.name for path in whole.files] == ["blue.png", "lime.png", "red.png"]
+    assert whole.sentences == ("a blue wall", "a lime wall", "a red wall")
+    part = read_described(data / "dev.txt")
+    assert [path.name for path in part.files] == ["lime.png", "red.png"]
+    assert part.file_of_sentence == (0, 1)
+
+
+def test_clips(tmp_path):
+    """Frames of animations, evenly spaced, and stills as clips of one frame."""
+    (tmp_path / "a.gif").write_bytes(animation("GIF", [*COLOURS, "white"]))
+    clip = read_clip(tmp_path / "a.gif", FrameSampling(2, 8))
+    assert clip.shape == (2, 8, 8, 3)
+    assert [tuple(frame[4, 4]) for frame in clip] == [(0, 255, 0), (255, 255, 255)]
+    Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(tmp_path / "b.png")
+    assert (read_clip(tmp_path / "b.png", FrameSampling(2, 8)) == 255).all()
+
+
+@pytest.mark.parametrize("name", ["none.csv", "none.txt"])
+def test_missing_data(tmp_path, name):
+    """What is missing is named."""
+    with pytest.raises(DatasetError, match="is missing"):
+        read_described(tmp_path / name)
+
+
+def test_wrong_tables(tmp_path):
+    """A table with other columns, or that describes nothing, is refused."""
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n")
+    with pytest.raises(DatasetError, match="needs the columns"):
+        read_described(tmp_path / "a.csv")
+    (tmp_path / "b.csv").write_text("file,sentence\n")
+    with pytest.raises(DatasetError, match="describes no file"):
+        read_described(tmp_path / "b.csv")
+
+
+def test_the_table(data):
+    """Both directions for each data set, for people and for programs."""
+    result = runner.invoke(app, [str(data / "captions.csv"), "--bundle", "small"])
+    assert result.exit_code == 0, result.output
+    assert "R@1" in result.output
+    result = runner.invoke(app, [str(data / "captions.csv"), "--bundle", "small", "--json"])
+    (found,) = json.loads(result.stdout)["results"].values()
+    assert found["text_to_clip"]["r5"] == found["clip_to_text"]["r10"] == 100  # of three
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [(["nowhere.csv"], "nowhere.csv is missing"), (["nowhere.csv", "--bundle", "nothing"], "There is no model")],
+)
+def test_what_cannot_be_measured(arguments, says):
+    """One sentence, and an exit status that says so."""
+    result = runner.invoke(app, arguments)
+    assert result.exit_code == 1
+    assert says in " ".join(result.output.split())
