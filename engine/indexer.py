@@ -50,7 +50,7 @@ class Indexer:
     ) -> None:
         self._space = space
         self._store = store
-        self._index = index
+        self.index = index
         self._decode = decode
         self._embed = embed
 
@@ -73,7 +73,7 @@ class Indexer:
         changes = await catalogue.scan()
         ids = catalogue.ids()
         gone = [GifKey(catalogue.name, gif_id) for gif_id in before.difference(ids)]
-        await asyncio.to_thread(self._index.remove, gone)
+        await asyncio.to_thread(self.index.remove, gone)
         known = await self.load(catalogue)
         missing = [gif_id for gif_id in ids if gif_id not in known]
         unreadable = list(changes.unreadable)
@@ -129,4 +129,4 @@ class Indexer:
         gifs = await catalogue.lookup([key.id for key in vectors])
         keys = [key for key in vectors if key.id in gifs]
         rows = np.stack([vectors[key] for key in keys])
-        await asyncio.to_thread(self._index.add, keys, rows, [gifs[key.id].rating for key in keys])
+        await asyncio.to_thread(self.index.add, keys, rows, [gifs[key.id].rating for key in keys])

@@ -1,0 +1,1 @@
+"""What is measured, against what, in one run. ``README.md`` has the commands and figures."""

@@ -1,0 +1,63 @@
+"""``python -m benchmarks.encode``: frames a second through the micro-batcher against the bare model, and the time of
+one query on one core."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import numpy as np
+import torch
+
+from benchmarks.measure import alternate, machine, percentile, queries
+from engine.assembly import CLIPS_WAITING, FRAMES_AT_ONCE, choose_device
+from engine.batcher import MicroBatcher
+from models.bundles import bundle_folder, load_bundle
+
+CLIPS = 128
+ROUNDS = 5
+
+
+def main() -> None:
+    print(machine())
+    encoder = load_bundle(bundle_folder("small"), choose_device("auto"))
+    sampling = encoder.sampling
+    rng = np.random.default_rng(0)
+    clips = [
+        rng.integers(0, 256, (sampling.count, sampling.size, sampling.size, 3), dtype=np.uint8) for _ in range(CLIPS)
+    ]
+    at_once = FRAMES_AT_ONCE // sampling.count
+
+    def bare() -> None:
+        for start in range(0, CLIPS, at_once):
+            encoder.encode_clips(clips[start : start + at_once])
+
+    async def batched() -> None:
+        async with MicroBatcher(
+            lambda batch: list(encoder.encode_clips(batch)),
+            name="clips",
+            max_cost=FRAMES_AT_ONCE,
+            max_waiting=CLIPS_WAITING,
+            cost=len,
+        ) as batcher:
+            await asyncio.gather(*(batcher.submit(clip) for clip in clips))
+
+    bare()
+    times = alternate(ROUNDS, bare, lambda: asyncio.run(batched()))
+    loop_s, batcher_s = (min(seconds) for seconds in times)
+    frames = CLIPS * sampling.count
+    print(f"frames a second: bare loop {frames / loop_s:.1f}, through the batcher {frames / batcher_s:.1f}")
+    print(f"the batcher reaches {100 * loop_s / batcher_s:.1f} % of the bare loop (best of {ROUNDS} rounds)")
+
+    torch.set_num_threads(1)
+    seconds = []
+    for words in queries():
+        started = time.perf_counter()
+        encoder.encode_texts([words])
+        seconds.append(time.perf_counter() - started)
+    p50, p99 = (1000 * percentile(seconds, percent) for percent in (50, 99))
+    print(f"one query on one core: p50 {p50:.2f} ms, p99 {p99:.2f} ms, over {len(seconds)} queries")
+
+
+if __name__ == "__main__":
+    main()
