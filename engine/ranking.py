@@ -15,8 +15,8 @@ FEW = 8  # with fewer GIFs to compare with, standing out of them says little
 class FitThresholds:
     """From which standard score (z) on a GIF fits. Measured: benchmarks/README.md, "How well a fit is judged"."""
 
-    strong: float = 3.0
-    fair: float = 2.0
+    strong: float = 3.5
+    fair: float = 2.75
 
 
 def rank(
