@@ -49,6 +49,11 @@ def main(
             f"{error.filename or error} is missing: see the section on data in models/README.md.", style="red"
         )
         raise typer.Exit(1) from error
+    except ModuleNotFoundError as error:
+        console.print(
+            f"{error.name} is missing: pip install -c constraints.txt -e '.[training]'", style="red", markup=False
+        )
+        raise typer.Exit(1) from error
     except KeyboardInterrupt:
         console.print(f"Stopped. The same command goes on from {run}.")
         raise typer.Exit(130) from None

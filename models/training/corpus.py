@@ -36,15 +36,15 @@ class Corpus:
     unseen: tuple[str, ...]
 
 
-def read_corpus(data: Path, extra: tuple[str, ...] = (), seed: int = 0) -> Corpus:
-    """All texts below ``data``, plus ``extra`` training texts. Raises ``FileNotFoundError`` naming a missing file."""
+def read_corpus(data: Path, seed: int = 0) -> Corpus:
+    """All texts below ``data``. Raises ``FileNotFoundError`` naming a missing file."""
     glosses, unseen_glosses = _wordnet(data / "text" / "wordnet.tsv")
     captions = [text for texts in read_captions(data, "train").values() for text in texts]
     comments = _first_column(data / "text" / "goemotions-train.tsv")
-    full = [*captions, *_msvd(data), *_exercises(data), *comments, *glosses, *_emoji(data), *extra]
+    full = [*captions, *_msvd(data), *_exercises(data), *comments, *glosses, *_emoji(data)]
     full = [text for text in full if len(text) <= LONG or (len(text) <= 2 * LONG and _one_in(4, text))]
     unseen_comments = _first_column(data / "text" / "goemotions-dev.tsv")
-    train = dict.fromkeys([*full, *_spans([*captions, *comments, *extra], random.Random(seed))])  # noqa: S311
+    train = dict.fromkeys([*full, *_spans([*captions, *comments], random.Random(seed))])  # noqa: S311
     unseen = dict.fromkeys(text for text in [*unseen_comments, *unseen_glosses] if text not in train)
     return Corpus(tuple(train), tuple(unseen))
 

@@ -7,6 +7,8 @@ torchvision's order of layers.
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,8 @@ def read_classifier(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32
 
 
 def _interpreter(path: Path) -> Any:
+    if not path.is_file():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     interpreter = Interpreter(
