@@ -6,6 +6,7 @@
     frames      every frame through the first half of the CNN, once     (models.training.clips)
     maps        the two linear maps on features that stand still        (models.training.maps)
     finetune    second half of the CNN, GRU and maps together           (models.training.finetune)
+    maps        the two linear maps once more, on what the fine-tuned parts see
     bundle      weights, vocabulary and checksums into one folder, with the model card
 
 A stopped run goes on where it was: everything it has is in the run's folder.
@@ -32,7 +33,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder of the bundle to write.")] = Path("runs/small/bundle"),
     font: Annotated[Path, typer.Option(help="NotoColorEmoji.ttf with bitmaps.")] = DEFAULT_FONT,
     scenes: Annotated[int, typer.Option(help="How many rendered scenes to learn from.")] = 4000,
-    distil_epochs: Annotated[int, typer.Option(help="Rounds over the texts.")] = 8,
+    distil_epochs: Annotated[int, typer.Option(help="Rounds over the texts.")] = 10,
     finetune_steps: Annotated[int, typer.Option(help="Steps of 240 clips.")] = 700,
     seed: Annotated[int, typer.Option(help="The same seed gives the same model on the same machine.")] = 0,
     threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves it to torch.")] = 0,

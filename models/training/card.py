@@ -94,7 +94,7 @@ The tables again: `python -m models.evaluate DATA/flickr8k/dev.txt engine/catalo
   examples (Open English WordNet, CC BY 4.0), GoEmotions comments (Apache-2.0), names and keywords of emoji (MIT),
   exercise instructions (public domain) and descriptions of rendered scenes.
 - Both, and the maps, then learn together on 6,000 Flickr8k photographs, {scenes:,} scenes rendered from Noto Color
-  Emoji (SIL OFL 1.1) and 873 exercises.
+  Emoji (SIL OFL 1.1) and 873 exercises; at last the maps are fitted once more, with dropout.
 
 ## Licence and limits
 

@@ -1,5 +1,7 @@
-"""Stage 2: the two linear maps, alone, on features and sentence vectors that stand still. Fast, and a good start for
-stage 3; also the yardstick: the same fit with the teacher's sentence vectors says what the teacher reaches."""
+"""Stages 2 and 4: the two linear maps, alone, on features and sentence vectors that stand still. A good start for
+stage 3, and after it a better end: with dropout (Srivastava et al. 2014) the maps do not learn the few photographs by
+heart, which they do within a hundred steps without it. Also the yardstick: the same fit with the teacher's sentence
+vectors says what the teacher reaches."""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ class MapOptions:
     """How the maps are fitted."""
 
     steps: int = 1200
-    batch: int = 512
+    batch: int = 768
+    feature_dropout: float = 0.5
+    sentence_dropout: float = 0.2
     learning_rate: float = 1e-3
     temperature: float = 0.05
     seed: int = 0
@@ -36,11 +40,15 @@ class Pairs:
 
 def fit_maps(pairs: Pairs, options: MapOptions) -> tuple[nn.Linear, nn.Linear]:
     """Frame map (1280 to 1024) and sentence map (384 to 1024) that minimise InfoNCE."""
-    generator = torch.Generator().manual_seed(options.seed)
     with torch.random.fork_rng():
         torch.manual_seed(options.seed)
-        frame_map = nn.Linear(pairs.features.shape[1], JOINT_DIMENSION)
-        sentence_map = nn.Linear(pairs.sentences.shape[1], JOINT_DIMENSION)
+        return _fit(pairs, options)
+
+
+def _fit(pairs: Pairs, options: MapOptions) -> tuple[nn.Linear, nn.Linear]:
+    generator = torch.Generator().manual_seed(options.seed)
+    frame_map = nn.Linear(pairs.features.shape[1], JOINT_DIMENSION)
+    sentence_map = nn.Linear(pairs.sentences.shape[1], JOINT_DIMENSION)
     parameters = [*frame_map.parameters(), *sentence_map.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=options.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, options.steps)
@@ -54,8 +62,8 @@ def fit_maps(pairs: Pairs, options: MapOptions) -> tuple[nn.Linear, nn.Linear]:
         own = [pairs.clip_sentences[clip] for clip in clips.tolist()]
         sentence_rows = torch.tensor([rows[draw % len(rows)] for rows, draw in zip(own, draws, strict=True)])
         loss = info_nce(
-            F.normalize(frame_map(features[frame_rows]), dim=1),
-            F.normalize(sentence_map(sentences[sentence_rows]), dim=1),
+            F.normalize(frame_map(F.dropout(features[frame_rows], options.feature_dropout)), dim=1),
+            F.normalize(sentence_map(F.dropout(sentences[sentence_rows], options.sentence_dropout)), dim=1),
             apart[: len(clips), : len(clips)],
             options.temperature,
         )

@@ -46,7 +46,7 @@ class PipelineOptions:
     """What a run may choose."""
 
     scenes: int = 4000
-    distil_epochs: int = 8
+    distil_epochs: int = 10
     finetune_steps: int = 700
     seed: int = 0
 
@@ -73,7 +73,7 @@ class Pipeline:
             self.data,
             sorted(self.corpus.unseen, key=len),
             self.teach,
-            self.maps_for(self.model, teacher),
+            self.fit(self.tuned_features, teacher),
             dev.clips,
             pooled_features(self.model.frames, dev.maps),
             self.console,
@@ -145,17 +145,29 @@ class Pipeline:
         return self.data / "mobilenet" / "mobilenet_v2_1.0_224_quant.tflite"
 
     @cached_property
-    def model(self) -> JointModel:
-        """The whole model after all stages."""
+    def tuned(self) -> JointModel:
+        """The whole model after fine-tuning."""
         model = JointModel(self.config)
         model.frames = load_tflite(self.mobilenet)
         checkpoint = Checkpoint(self.run / "finetune.pt")
         if checkpoint.load() is None:
             model.sentences.load_state_dict(self.sentences.state_dict())
-            model.frame_map, model.sentence_map = self.maps_for(model, self.sentence_vectors(model))
+            model.frame_map, model.sentence_map = self.fit(self.features(model), self.sentence_vectors(model))
         options = FinetuneOptions(steps=self.options.finetune_steps, seed=self.options.seed)
         with self._progress("Fine-tune") as report:
             finetune(model, self.clip_sets, self.tokenizer, self.texts, self.targets, options, checkpoint, report)
+        return model.eval()
+
+    @cached_property
+    def tuned_features(self) -> torch.Tensor:
+        """The features (R, 1280) of all frames as the fine-tuned CNN sees them."""
+        return self.features(self.tuned)
+
+    @cached_property
+    def model(self) -> JointModel:
+        """The whole model after all stages: fine-tuned, and the maps fitted once more."""
+        model = self.tuned
+        model.frame_map, model.sentence_map = self.fit(self.tuned_features, self.sentence_vectors(model))
         return model.eval()
 
     @cached_property
@@ -172,8 +184,13 @@ class Pipeline:
             ]
         return torch.cat(parts).clone()
 
-    def maps_for(self, model: JointModel, sentences: torch.Tensor) -> tuple[torch.nn.Linear, torch.nn.Linear]:
-        """The best maps between the frames as ``model`` sees them now and sentence vectors (N, 384)."""
+    def features(self, model: JointModel) -> torch.Tensor:
+        """The features (R, 1280) of all frames as ``model`` sees them now."""
+        with self.console.status("Looking at the frames"):
+            return torch.cat([pooled_features(model.frames, clip_set.maps) for clip_set in self.clip_sets])
+
+    def fit(self, features: torch.Tensor, sentences: torch.Tensor) -> tuple[torch.nn.Linear, torch.nn.Linear]:
+        """The best maps between the features (R, 1280) of all frames and the vectors (N, 384) of ``clip_texts``."""
         views = 12  # a multiple of how many rows the clips of each set have
         rows: list[NDArray[np.int64]] = []
         own: list[tuple[int, ...]] = []
@@ -185,7 +202,6 @@ class Pipeline:
                 first_text += len(clip.texts)
             first_row += len(clip_set.maps)
         with self.console.status("Fitting the maps"):
-            features = torch.cat([pooled_features(model.frames, clip_set.maps) for clip_set in self.clip_sets])
             pairs = Pairs(features, sentences, torch.from_numpy(np.stack(rows)), tuple(own))
             return fit_maps(pairs, MapOptions(seed=self.options.seed))
 
