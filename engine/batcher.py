@@ -80,6 +80,8 @@ class MicroBatcher(Generic[T, R]):
         """The result for ``item``. Raises ``OverloadedError``, ``NotReadyError``, or what ``run`` raised."""
         if self._worker is None or self._worker.done():
             raise NotReadyError("The engine is closing down or has failed; please try again in a moment.")
+        if len(self._queue) >= self._max_waiting:  # callers who have left must not keep others out
+            self._queue = deque(waiting for waiting in self._queue if not waiting.future.done())
         if len(self._queue) >= self._max_waiting:
             raise OverloadedError("The engine has more to do than it can hold; please try again in a few seconds.")
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
@@ -110,12 +112,18 @@ class MicroBatcher(Generic[T, R]):
     async def _run_batch(self, items: list[T]) -> Sequence[R] | Exception:
         """The results, or what ``run`` raised, which is the callers' own affair."""
         try:
-            results = await asyncio.get_running_loop().run_in_executor(self._executor, self._run, items)
+            results = await asyncio.get_running_loop().run_in_executor(self._executor, self._call, items)
         except Exception as error:  # noqa: BLE001 - whatever it is
             return error
         if len(results) != len(items):
             return RuntimeError(f"{self._name}: {len(results)} results for {len(items)} items")
         return results
+
+    def _call(self, items: list[T]) -> Sequence[R]:
+        try:
+            return self._run(items)
+        except StopIteration as error:  # no future can hold one: those who wait would never be told
+            raise RuntimeError(f"{self._name}: an iterator ended early") from error
 
     def _next_batch(self) -> list[_Waiting[T, R]]:
         batch: list[_Waiting[T, R]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import threading
 from collections.abc import Collection, Sequence
 
@@ -37,7 +38,10 @@ class MemoryIndex:
         return key in self._rows
 
     def add(self, keys: Sequence[GifKey], vectors: Vectors, ratings: Sequence[Rating]) -> None:
-        """Adds GIFs with unit vectors (N, D); a key that is there already gets the new vector and rating."""
+        """Adds GIFs with unit vectors (N, D); a key that is there already gets the new vector and rating. Raises
+        ``ValueError``, and adds nothing, where the shapes do not fit."""
+        if vectors.shape != (len(keys), self._vectors.shape[1]) or len(ratings) != len(keys):
+            raise ValueError(f"{len(keys)} keys and {len(ratings)} ratings do not fit vectors of shape {vectors.shape}")
         latest = {key: position for position, key in enumerate(keys)}  # the last of equal keys wins
         rows = np.ascontiguousarray(vectors[list(latest.values())], dtype=np.float32)
         levels = torch.tensor([ratings[position].level for position in latest.values()], dtype=torch.uint8)
@@ -81,14 +85,16 @@ class MemoryIndex:
                 mean, std = _spread(scores, forbidden, allowed)
                 if allowed < size:
                     scores.masked_fill_(forbidden, float("-inf"))
-                best, rows = scores.topk(min(k, allowed), dim=1)
-                for one in range(len(part)):
-                    found.append(self._hits(best[one], rows[one], float(mean[one]), float(std[one]), allowed))
+                best, rows = (part_of.tolist() for part_of in scores.topk(min(k + 1, allowed), dim=1))
+                for one, spread in enumerate(zip(mean.tolist(), std.tolist(), strict=True)):
+                    if 0 < k < len(best[one]) and best[one][k] == best[one][k - 1]:  # others share the last place
+                        rows[one] = (scores[one] >= best[one][k]).nonzero().flatten().tolist()
+                        best[one] = scores[one][rows[one]].tolist()
+                    found.append(self._hits(best[one], rows[one], k, *spread, allowed))
         return found
 
-    def _hits(self, scores: torch.Tensor, rows: torch.Tensor, mean: float, std: float, count: int) -> IndexHits:
-        pairs = [(-score, self._keys[row]) for score, row in zip(scores.tolist(), rows.tolist(), strict=True)]
-        pairs.sort()
+    def _hits(self, scores: list[float], rows: list[int], k: int, mean: float, std: float, count: int) -> IndexHits:
+        pairs = heapq.nsmallest(k, [(-score, self._keys[row]) for score, row in zip(scores, rows, strict=True)])
         return IndexHits(tuple(key for _, key in pairs), tuple(-score for score, _ in pairs), mean, std, count)
 
     def _grow(self, needed: int) -> None:

@@ -77,8 +77,8 @@ class Indexer:
         known = await self.load(catalogue)
         missing = [gif_id for gif_id in ids if gif_id not in known]
         unreadable = list(changes.unreadable)
-        on_progress(len(known), len(ids))
-        done = len(known)
+        done = len(ids) - len(missing)
+        on_progress(done, len(ids))
         fresh: dict[GifKey, Vector] = {}
         stored_at = time.monotonic()
         async with aclosing(self._embed_all(catalogue, missing)) as embedded:
@@ -89,8 +89,7 @@ class Indexer:
                 else:
                     fresh[GifKey(catalogue.name, gif_id)] = result
                 if len(fresh) >= STORE_EVERY or time.monotonic() - stored_at > STORE_EVERY_S or done == len(ids):
-                    await self._store.put_many(self._space, fresh)
-                    await self._add(catalogue, fresh)
+                    await self._keep(catalogue, fresh)
                     fresh, stored_at = {}, time.monotonic()
                 on_progress(done, len(ids))
         failed = len(unreadable) - len(changes.unreadable)
@@ -121,12 +120,20 @@ class Indexer:
             await asyncio.gather(*under_way, return_exceptions=True)
 
     async def _embed_one(self, catalogue: LocalCatalogue, gif_id: str) -> Vector:
-        return await self._embed(await self._decode(await catalogue.read(gif_id)))
+        vector = await self._embed(await self._decode(await catalogue.read(gif_id)))
+        if not np.isfinite(vector).all():  # in the index it would spoil the mean, and so every search
+            raise MediaError("The model finds no vector for it.")
+        return vector
+
+    async def _keep(self, catalogue: LocalCatalogue, vectors: dict[GifKey, Vector]) -> None:
+        if vectors:
+            await self._store.put_many(self._space, vectors)
+            await self._add(catalogue, vectors)
 
     async def _add(self, catalogue: LocalCatalogue, vectors: dict[GifKey, Vector]) -> None:
-        if not vectors:
-            return
         gifs = await catalogue.lookup([key.id for key in vectors])
-        keys = [key for key in vectors if key.id in gifs]
+        keys = [key for key in vectors if key.id in gifs]  # without those that have gone meanwhile
+        if not keys:
+            return
         rows = np.stack([vectors[key] for key in keys])
         await asyncio.to_thread(self.index.add, keys, rows, [gifs[key.id].rating for key in keys])

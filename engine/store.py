@@ -5,7 +5,10 @@ The write-ahead log with ``synchronous=FULL`` keeps everything that was committe
 
 from __future__ import annotations
 
+import asyncio
+import json
 import sqlite3
+from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +23,7 @@ from engine.protocols import Encoder, Vectors
 from engine.types import GifKey
 
 SCHEMA_VERSION = 1
-CHUNK = 500  # rows a statement; SQLite allows 32,766 variables, older builds 999
+CHUNK = 500  # ids a statement; SQLite allows 32,766 variables, older builds 999
 SCAN_CHUNK = 4096
 BUSY_S = 10.0  # how long to wait for another process that writes
 _SCHEMA = """
@@ -46,6 +49,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._connection: aiosqlite.Connection | None = None
+        self._writing = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         try:
@@ -57,7 +61,7 @@ class Database:
             raise StoreError(
                 f"{self.path} cannot be used ({error}); move it away to begin anew, or set DEEPGIF_DATA_DIR."
             ) from error
-        except StoreError:
+        except BaseException:  # whatever it is, cancellation too: an open connection keeps its thread
             await self._close()
             raise
         return self
@@ -68,18 +72,28 @@ class Database:
         await self._close()
 
     async def read(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
-        """All rows of a query."""
-        async with self._open.execute(query, values) as cursor:
-            return list(await cursor.fetchall())
+        """All rows of a query. Raises ``StoreError``."""
+        try:
+            async with self._open.execute(query, values) as cursor:
+                return list(await cursor.fetchall())
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"{self.path} cannot be read ({error}); move it away to begin anew, or set DEEPGIF_DATA_DIR."
+            ) from error
 
     async def write(self, statement: str, rows: Collection[Sequence[Any]]) -> None:
-        """Runs a statement once for each row, all or nothing; durable when it returns."""
-        try:
-            await self._open.executemany(statement, rows)
-            await self._open.commit()
-        except sqlite3.Error as error:
-            await self._open.rollback()
-            raise StoreError(f"{self.path} cannot be written ({error}).") from error
+        """Runs a statement once for each row, all or nothing; durable when it returns. Goes on to its end where the
+        caller is cancelled meanwhile. Raises ``StoreError``."""
+        await asyncio.shield(asyncio.ensure_future(self._write(statement, rows)))
+
+    async def _write(self, statement: str, rows: Collection[Sequence[Any]]) -> None:
+        async with self._writing:  # one connection has one transaction: a neighbour's rollback would undo this
+            try:
+                await self._open.executemany(statement, rows)
+                await self._open.commit()
+            except sqlite3.Error as error:
+                await self._open.rollback()
+                raise StoreError(f"{self.path} cannot be written ({error}).") from error
 
     @property
     def _open(self) -> aiosqlite.Connection:
@@ -101,9 +115,10 @@ class Database:
             raise StoreError(f"{self.path} was written by a newer DeepGIF; install that one, or set DEEPGIF_DATA_DIR.")
 
     async def _close(self) -> None:
-        if self._connection is not None:
-            await self._connection.close()
-            self._connection = None
+        async with self._writing:
+            if self._connection is not None:
+                await self._connection.close()
+                self._connection = None
 
 
 def embedding_space(encoder: Encoder) -> str:
@@ -121,12 +136,16 @@ class SqliteEmbeddingStore:
     async def get_many(self, space: str, keys: Sequence[GifKey]) -> dict[GifKey, NDArray[np.float32]]:
         """The vectors (D,) of those of ``keys`` that are stored."""
         found: dict[GifKey, NDArray[np.float32]] = {}
-        for start in range(0, len(keys), CHUNK):
-            part = keys[start : start + CHUNK]
-            pairs = ",".join(["(?,?)"] * len(part))
-            query = f"SELECT provider, id, vector FROM embeddings WHERE space=? AND (provider, id) IN (VALUES {pairs})"  # noqa: S608 - only placeholders
-            values = [space, *(value for key in part for value in key)]
-            for provider, gif_id, blob in await self._database.read(query, values):
+        ids: defaultdict[str, list[str]] = defaultdict(list)
+        for key in keys:
+            ids[key.provider].append(key.id)
+        parts = (
+            (provider, some[at : at + CHUNK]) for provider, some in ids.items() for at in range(0, len(some), CHUNK)
+        )
+        for provider, part in parts:  # SQLite looks single ids up in the key, but scans the space for pairs
+            marks = ",".join("?" * len(part))
+            query = f"SELECT id, vector FROM embeddings WHERE space=? AND provider=? AND id IN ({marks})"  # noqa: S608 - only placeholders
+            for gif_id, blob in await self._database.read(query, (space, provider, *part)):
                 if (vector := self._vector(blob)) is not None:
                     found[GifKey(provider, gif_id)] = vector
         return found
@@ -148,6 +167,19 @@ class SqliteEmbeddingStore:
             whole = [(key, vector) for key, vector in read if vector is not None]
             if whole:
                 yield [key for key, _ in whole], np.stack([vector for _, vector in whole])
+
+    async def count(self, space: str, provider: str) -> int:
+        """How many vectors of one provider are stored in this space, damaged ones too."""
+        query = "SELECT COUNT(*) FROM embeddings WHERE space=? AND provider=?"
+        ((stored,),) = await self._database.read(query, (space, provider))
+        return int(stored)
+
+    async def delete(self, provider: str, ids: Collection[str]) -> None:
+        """Forgets the vectors of these GIFs in every space; unknown ids are ignored."""
+        await self._database.write(
+            "DELETE FROM embeddings WHERE provider=? AND id IN (SELECT value FROM json_each(?))",
+            [(provider, json.dumps(list(ids)))],  # one statement, as it goes through the whole table
+        )
 
     def _vector(self, blob: object) -> NDArray[np.float32] | None:
         """The stored vector, of unit length again; None, as if it were not there, where it is damaged."""

@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import os
-import re
-from collections.abc import Callable, Collection, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine.errors import MediaError, NotFoundError
 from engine.probe import MediaLimits, probe
+from engine.providers.texts import Texts, read_texts
 from engine.store import Database
 from engine.types import Gif, GifKey, Rating
 
 SUFFIXES = frozenset({".gif", ".webp"})
-CATALOGUE = "catalogue.json"
 ID_LENGTH = 20  # hexadecimal digits of SHA-256
 READ_AT_ONCE = 64  # files between two writes to the database
-MAX_CATALOGUE_BYTES = 64 * 1024 * 1024
+UNREAD = -1  # the size noted of a file that the disk did not give: another one, so that it is tried again
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +51,32 @@ class _File:
 
 
 class LocalCatalogue:
-    """``Provider`` for the folder ``folder`` under the name ``name``."""
+    """``Provider`` for the folder ``folder`` under the name ``name``. GIFs that ``catalogue.json`` does not rate have
+    ``default_rating``; ``url_of`` says where a GIF's media is served."""
 
-    def __init__(self, name: str, folder: Path, database: Database, limits: MediaLimits) -> None:
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        database: Database,
+        limits: MediaLimits,
+        *,
+        default_rating: Rating = Rating.G,
+        url_of: Callable[[GifKey], str] = lambda key: f"/v1/media/{key.provider}/{key.id}",
+    ) -> None:
         self.name = name
         self.folder = folder.resolve()
         self._database = database
         self._limits = limits
+        self._default_rating = default_rating
+        self._url_of = url_of
+        self._key = _printable(str(self.folder))
         self._files: dict[str, _File] = {}  # by id, one path each
-        self._texts: dict[str, dict[str, Any]] = {}  # catalogue.json, by path
-        self._attribution = ""
+        self._texts = Texts()
 
     async def open(self) -> None:
         """Reads what is known from earlier, so that it can be searched at once."""
-        await asyncio.to_thread(self._read_texts)
+        self._texts = await asyncio.to_thread(read_texts, self.folder)
         self._files = _by_id(await self._known())
 
     async def scan(self, on_progress: Callable[[int, int], None] = lambda done, total: None) -> Changes:
@@ -73,9 +84,11 @@ class LocalCatalogue:
         where there is no such folder."""
         if not await asyncio.to_thread(self.folder.is_dir):
             raise NotFoundError(f"There is no folder {self.folder}.")
-        await asyncio.to_thread(self._read_texts)
+        self._texts = await asyncio.to_thread(read_texts, self.folder)
         before = {file.path: file for file in await self._known()}
-        seen = await asyncio.to_thread(lambda: dict(self._walk()))
+        walked = await asyncio.to_thread(lambda: dict(self._walk()))
+        seen = {path: stamp for path, stamp in walked.items() if path == _printable(path)}
+        unnameable = tuple((_printable(path), "The file's name is not UTF-8.") for path in walked if path not in seen)
         pending = [path for path, stamp in seen.items() if path not in before or stamp != _stamp(before[path])]
         gone = [path for path in before if path not in seen]
         after = {path: before[path] for path in seen if path in before}
@@ -88,19 +101,20 @@ class LocalCatalogue:
             after.update((file.path, file) for file in read)
             on_progress(min(start + READ_AT_ONCE, len(pending)), len(pending))
         await self._database.write(
-            "DELETE FROM files WHERE catalogue=? AND path=?", [(str(self.folder), path) for path in gone]
+            "DELETE FROM files WHERE catalogue=? AND path=?", [(self._key, path) for path in gone]
         )
         self._files = _by_id(after.values())
-        lost = {before[path].id for path in gone}
-        new = [after[path] for path in pending if path not in before]
-        moved = sum(1 for file in new if file.id is not None and file.id in lost)
+        new = [path for path in seen if path not in before]
+        changed = sum(path in before and before[path] != after[path] for path in pending)
+        moved = (_copies(before[path] for path in gone) & _copies(after[path] for path in new)).total()
+        unreadable = ((file.path, file.problem) for file in after.values() if file.problem is not None)
         return Changes(
             added=len(new) - moved,
-            changed=len(pending) - len(new),
+            changed=changed,
             moved=moved,
             removed=len(gone) - moved,
-            unchanged=len(seen) - len(pending),
-            unreadable=tuple((file.path, file.problem) for file in after.values() if file.problem is not None),
+            unchanged=len(seen) - len(new) - changed,
+            unreadable=(*unreadable, *unnameable),
         )
 
     def ids(self) -> list[str]:
@@ -125,7 +139,10 @@ class LocalCatalogue:
         path = await self.media(gif_id)
         if path is None:
             raise MediaError("The file is gone.")
-        data = await asyncio.to_thread(_bytes, path, self._limits.max_bytes)
+        try:
+            data = await asyncio.to_thread(_bytes, path, self._limits.max_bytes)
+        except OSError as error:
+            raise MediaError(_refusal(error)) from error
         if _id(data) != gif_id:
             raise MediaError("The file has changed while it was looked at.")
         return data
@@ -135,18 +152,16 @@ class LocalCatalogue:
         return self._files[gif_id].path
 
     def _gif(self, gif_id: str, file: _File) -> Gif:
-        texts = self._texts.get(file.path, {})
-        title = str(texts.get("title") or _title(file.path))
-        rating = texts.get("rating")
+        key = GifKey(self.name, gif_id)
         return Gif(
-            key=GifKey(self.name, gif_id),
-            title=title,
-            alt_text=str(texts.get("alt_text") or title),
-            rating=Rating(rating) if rating in list(Rating) else Rating.G,
-            url=f"/v1/media/{self.name}/{gif_id}",
+            key=key,
+            title=self._texts.title(file.path),
+            alt_text=self._texts.alt_text(file.path),
+            rating=self._texts.rating(file.path, self._default_rating),
+            url=self._url_of(key),
             width=file.width or 0,
             height=file.height or 0,
-            attribution=self._attribution,
+            attribution=self._texts.attribution,
         )
 
     def _walk(self) -> Iterator[tuple[str, tuple[int, int]]]:
@@ -160,7 +175,10 @@ class LocalCatalogue:
                 inside = self._inside(relative)
                 if inside is None:
                     continue
-                stat = inside.stat()
+                try:
+                    stat = inside.stat()
+                except OSError:  # it may go at any moment
+                    continue
                 yield relative, (stat.st_size, stat.st_mtime_ns)
 
     def _inside(self, relative: str) -> Path | None:
@@ -176,37 +194,24 @@ class LocalCatalogue:
             info = probe(data, self._limits)
         except MediaError as error:
             return _File(path, size, mtime_ns, None, None, None, str(error))
+        except OSError as error:
+            return _File(path, UNREAD, mtime_ns, None, None, None, _refusal(error))
         return _File(path, size, mtime_ns, _id(data), info.width, info.height, None)
 
     def _row(self, file: _File) -> tuple[Any, ...]:
-        return (str(self.folder), file.path, file.size, file.mtime_ns, file.id, file.width, file.height, file.problem)
+        return (self._key, file.path, file.size, file.mtime_ns, file.id, file.width, file.height, file.problem)
 
     async def _known(self) -> list[_File]:
         rows = await self._database.read(
             "SELECT path, size, mtime_ns, id, width, height, problem FROM files WHERE catalogue=? ORDER BY path",
-            (str(self.folder),),
+            (self._key,),
         )
         return [_File(*row) for row in rows]
-
-    def _read_texts(self) -> None:
-        path = self.folder / CATALOGUE
-        try:
-            if path.stat().st_size > MAX_CATALOGUE_BYTES:
-                raise ValueError("too large")
-            document = json.loads(path.read_text(encoding="utf-8"))
-            self._texts = {str(entry["file"]): dict(entry) for entry in document["gifs"]}
-            self._attribution = str(document.get("attribution", ""))
-        except FileNotFoundError:
-            self._texts = {}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise NotFoundError(
-                f"{path} cannot be read: it must hold a list “gifs” of objects with a “file”."
-            ) from error
 
 
 def _by_id(files: Collection[_File]) -> dict[str, _File]:
     found: dict[str, _File] = {}
-    for file in files:
+    for file in sorted(files, key=lambda file: file.path):  # of equal files always the same one speaks
         if file.id is not None:
             found.setdefault(file.id, file)
     return found
@@ -216,18 +221,26 @@ def _stamp(file: _File) -> tuple[int, int]:
     return file.size, file.mtime_ns
 
 
+def _copies(files: Iterable[_File]) -> Counter[str]:
+    """How often each readable content is among the files."""
+    return Counter(file.id for file in files if file.id is not None)
+
+
 def _bytes(path: Path, most: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(most + 1)  # one more than allowed is refused by the probe
-    except OSError as error:
-        raise MediaError(f"The file cannot be read ({error.strerror}).") from error
+    with path.open("rb") as file:
+        if (size := os.fstat(file.fileno()).st_size) > most:
+            raise MediaError(f"The file has {size:,} bytes; at most {most:,} are read.")
+        return file.read(most + 1)  # one more, where it has grown since, is refused by the probe
+
+
+def _refusal(error: OSError) -> str:
+    return f"The file cannot be read ({error.strerror})."
+
+
+def _printable(path: str) -> str:
+    """The path itself, or with escapes for bytes that are not UTF-8, which neither SQLite nor JSON can hold."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _id(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:ID_LENGTH]
-
-
-def _title(path: str) -> str:
-    words = re.sub(r"[\W_]+", " ", Path(path).stem).strip()
-    return words[:1].upper() + words[1:] if words else "GIF"

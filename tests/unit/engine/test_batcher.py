@@ -88,6 +88,23 @@ async def test_callers_who_left_are_skipped():
     assert gate.batches == [[0], [2]]
 
 
+async def test_callers_who_left_keep_nobody_out():
+    """A queue that is full of items whose callers have gone takes new ones, and only as many as it holds."""
+    gate = Gate()
+    async with batcher_of(gate, max_waiting=3) as batcher:
+        first = await busy(batcher, gate)
+        stayed, *gone = await submitted(batcher, [1, 2, 3])
+        for task in gone:
+            task.cancel()
+        await asyncio.sleep(0)
+        late = await submitted(batcher, [4, 5])
+        with pytest.raises(OverloadedError):
+            await batcher.submit(6)
+        gate.open.set()
+        assert await asyncio.gather(*first, stayed, *late) == [0, 2, 8, 10]
+    assert gate.batches == [[0], [1, 4, 5]]
+
+
 async def test_a_failing_batch_fails_its_own_callers():
     """The error reaches those in the batch; the next batch runs."""
 
@@ -100,6 +117,20 @@ async def test_a_failing_batch_fails_its_own_callers():
         with pytest.raises(ValueError, match="bad item"):
             await batcher.submit(1)
         assert await batcher.submit(2) == 2
+
+
+async def test_an_iterator_that_ends_early():
+    """StopIteration, which no future can hold, fails its batch instead of leaving everyone waiting for ever."""
+    async with batcher_of(lambda items: [next(iter(()))] if 1 in items else items) as batcher:
+        with pytest.raises(RuntimeError, match="ended early"):
+            await asyncio.wait_for(batcher.submit(1), 5)
+        assert await asyncio.wait_for(batcher.submit(2), 5) == 2
+
+
+async def test_a_batcher_that_was_never_opened():
+    """It says that it is not ready."""
+    with pytest.raises(NotReadyError):
+        await batcher_of(lambda items: items).submit(1)
 
 
 async def test_too_few_results():
@@ -133,5 +164,6 @@ async def test_a_dying_worker_fails_everyone_who_waits():
             asyncio.gather(*[batcher.submit(item) for item in range(9)], return_exceptions=True), 5
         )
         assert all(isinstance(result, NotReadyError) for result in results)
+        assert {str(result.__cause__) for result in results} == {"no more"}
         with pytest.raises(NotReadyError):
             await batcher.submit(1)

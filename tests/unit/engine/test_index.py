@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.index import FIRST_CAPACITY, QUERIES_AT_ONCE, MemoryIndex
+from engine.protocols import IndexHits
 from engine.types import GifKey, Rating
 
 
@@ -59,6 +60,60 @@ def test_equal_scores_are_ordered_by_key():
     assert list(hits.keys) == keys_of([1, 2, 3])
 
 
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 2**32), st.integers(1, 40), st.sampled_from(Rating))
+def test_equal_scores_at_the_last_place(seed, k, max_rating):
+    """Among GIFs that share the last place, too, the first keys come; numbers that add up exactly, many ties."""
+    rng = np.random.default_rng(seed)
+    keys = keys_of(rng.permutation(40).tolist())
+    vectors = rng.integers(-1, 2, (40, 2)).astype(np.float32)
+    ratings = [list(Rating)[level] for level in rng.integers(0, 4, 40)]
+    index = MemoryIndex(2)
+    index.add(keys, vectors, ratings)
+    query = np.array([0.5, 0.25], np.float32)
+    (hits,) = index.search(query[None], k, max_rating)
+    allowed = [
+        (-float(vector @ query), key)
+        for key, vector, rating in zip(keys, vectors, ratings, strict=True)
+        if max_rating.allows(rating)
+    ]
+    assert [(-score, key) for score, key in zip(hits.scores, hits.keys, strict=True)] == sorted(allowed)[:k]
+
+
+def test_nothing_there():
+    """An empty index, and one without a GIF that is allowed, find nothing and say so."""
+    index, vectors = MemoryIndex(8), unit(np.random.default_rng(0), 2)
+    nothing = IndexHits((), (), 0.0, 0.0, 0)
+    assert index.search(vectors, 3, Rating.R) == [nothing, nothing]
+    index.add(keys_of([1, 2]), vectors, [Rating.R, Rating.PG_13])
+    assert index.search(vectors, 3, Rating.PG) == [nothing, nothing]
+    index.remove([])
+    index.remove(keys_of([1, 1, 2, 3]))
+    assert len(index) == 0
+    assert index.search(vectors, 3, Rating.R) == [nothing, nothing]
+
+
+def test_a_new_rating_replaces_the_old():
+    """A GIF that is rated anew is found under its new rating only."""
+    index, vectors = MemoryIndex(8), unit(np.random.default_rng(0), 1)
+    for rating, count in ((Rating.G, 1), (Rating.R, 0), (Rating.PG, 0), (Rating.G, 1)):
+        index.add(keys_of([1]), vectors, [rating])
+        assert len(index) == 1
+        assert index.search(vectors, 1, Rating.G)[0].count == count
+
+
+@pytest.mark.parametrize(
+    ("names", "shape", "ratings"), [(1, (1, 7), 1), (2, (1, 8), 2), (1, (2, 8), 1), (1, (1, 8), 2)]
+)
+def test_what_does_not_fit_is_not_added(names, shape, ratings):
+    """Vectors of another length or number leave the index as it was."""
+    index = MemoryIndex(8)
+    with pytest.raises(ValueError, match="do not fit"):
+        index.add(keys_of(range(names)), np.ones(shape, np.float32), [Rating.G] * ratings)
+    assert len(index) == 0
+    assert keys_of([0])[0] not in index
+
+
 def test_it_grows_and_takes_many_queries():
     """More GIFs than it began with, and more queries than it compares at once."""
     rng = np.random.default_rng(0)
@@ -69,7 +124,7 @@ def test_it_grows_and_takes_many_queries():
 
 
 def test_changes_and_searches_from_several_threads():
-    """Searches while GIFs come and go see whole states only."""
+    """Searches while GIFs come and go see whole states only: every score is the one of that key's vector."""
     rng = np.random.default_rng(0)
     index, vectors = MemoryIndex(8), unit(rng, 600)
     wrong = []
@@ -82,12 +137,13 @@ def test_changes_and_searches_from_several_threads():
 
     def look():
         for _ in range(100):
-            for hits in index.search(vectors[:3], 5, Rating.G):
-                true = [float(vectors[int(key.id)] @ vectors[0]) for key in hits.keys]
-                if hits.keys and len(hits.keys) != min(5, hits.count):
-                    wrong.append(true)
+            for query, hits in zip(vectors[:3], index.search(vectors[:3], 5, Rating.G), strict=True):
+                true = [float(vectors[int(key.id)] @ query) for key in hits.keys]
+                if len(hits.keys) != min(5, hits.count) or not np.allclose(hits.scores, true, atol=1e-5):
+                    wrong.append((hits, true))
 
-    threads = [threading.Thread(target=change, args=(start,)) for start in (0, 300)] + [threading.Thread(target=look)]
+    threads = [threading.Thread(target=change, args=(start,)) for start in (0, 300)]
+    threads += [threading.Thread(target=look) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:

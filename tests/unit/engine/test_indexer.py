@@ -3,12 +3,13 @@
 import asyncio
 from functools import partial
 
+import numpy as np
 import pytest
 
 from engine.batcher import MicroBatcher
 from engine.frames import decode_clip
 from engine.index import MemoryIndex
-from engine.indexer import Indexer
+from engine.indexer import IN_FLIGHT, STORE_EVERY, Indexer
 from engine.probe import MediaLimits
 from engine.providers.local import LocalCatalogue
 from engine.store import Database, SqliteEmbeddingStore
@@ -23,9 +24,9 @@ class Setting:
     def __init__(self, folder, database, embed):
         self.catalogue = LocalCatalogue("folder", folder, database, MediaLimits())
         self.index = MemoryIndex(4)
-        store = SqliteEmbeddingStore(database, 4)
+        self.store = SqliteEmbeddingStore(database, 4)
         decode = partial(decode_clip, sampling=ColourEncoder.sampling, limits=MediaLimits())
-        self.indexer = Indexer("s", store, self.index, partial(asyncio.to_thread, decode), embed)
+        self.indexer = Indexer("s", self.store, self.index, partial(asyncio.to_thread, decode), embed)
 
     def best(self, words):
         (hits,) = self.index.search(ColourEncoder().encode_texts([words]), 1, Rating.R)
@@ -94,6 +95,88 @@ async def test_unreadable_files_are_listed_and_the_rest_goes_on(start, folder):
     report = await setting.indexer.run(setting.catalogue)
     assert sorted(path for path, _ in report.unreadable) == ["pixels.gif", "text.gif"]
     assert report.embedded == len(setting.index) == 3
+
+
+async def test_what_is_stored_is_found_before_anything_is_embedded(start, folder):
+    """While new GIFs are still being embedded, those from before can be searched already."""
+    setting, encoder = start()
+    await setting.indexer.run(setting.catalogue)
+    (folder / "y.gif").write_bytes(animation("GIF", ["yellow", "yellow"]))
+    again, _ = start()
+    sizes = []
+    encoder.before = lambda count: sizes.append(len(again.index))
+    report = await again.indexer.run(again.catalogue)
+    assert (report.known, report.embedded, sizes, len(again.index)) == (3, 1, [3], 4)
+
+
+async def test_progress_counts_what_can_be_found(start):
+    """The last report comes when everything is in the store and in the index."""
+    setting, _ = start()
+    seen = []
+    await setting.indexer.run(setting.catalogue, lambda done, total: seen.append((done, total, len(setting.index))))
+    assert seen[0] == (0, 3, 0)
+    assert seen[-1] == (3, 3, 3)
+    assert [done for done, _, _ in seen] == [0, 1, 2, 3]
+
+
+async def test_groups_are_bounded(folder, tmp_path):
+    """Never more than so many GIFs under way; stored in groups, so that a kill costs at most one."""
+    for number in range(2 * STORE_EVERY + 5):
+        (folder / f"{number}.gif").write_bytes(animation("GIF", ["red", "white"], size=(8 + number, 8)))
+    under_way, most, groups = 0, 0, []
+
+    async def embed(clip):
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0)
+        under_way -= 1
+        return ColourEncoder().encode_clips([clip])[0]
+
+    async with Database(tmp_path / "d.sqlite") as database:
+        setting = Setting(folder, database, embed)
+        put = setting.store.put_many
+
+        async def note(space, vectors):
+            groups.append(len(vectors))
+            await put(space, vectors)
+
+        setting.store.put_many = note
+        report = await setting.indexer.run(setting.catalogue)
+        assert await setting.store.count("s", "folder") == report.embedded == 2 * STORE_EVERY + 8
+    assert most <= IN_FLIGHT
+    assert max(groups) <= STORE_EVERY
+    assert len(groups) >= 3
+
+
+async def test_a_vector_that_is_no_number_is_passed_over(folder, tmp_path):
+    """It would make the mean of all scores no number, and every search with it."""
+
+    async def embed(clip):
+        vector = ColourEncoder().encode_clips([clip])[0]
+        return vector * np.float32("nan") if vector[0] > 0.9 else vector
+
+    async with Database(tmp_path / "d.sqlite") as database:
+        setting = Setting(folder, database, embed)
+        report = await setting.indexer.run(setting.catalogue)
+        assert [path for path, _ in report.unreadable] == ["r.gif"]
+        assert (report.embedded, len(setting.index), await setting.store.count("s", "folder")) == (2, 2, 2)
+
+
+async def test_files_that_go_while_they_are_embedded(start, folder):
+    """A GIF that vanishes in the middle of the run is listed; the rest goes on."""
+    setting, _ = start()
+    scan = setting.catalogue.scan
+
+    async def scan_and_lose():
+        changes = await scan()
+        (folder / "g.gif").unlink()
+        return changes
+
+    setting.catalogue.scan = scan_and_lose
+    report = await setting.indexer.run(setting.catalogue)
+    assert report.unreadable == (("g.gif", "The file is gone."),)
+    assert report.embedded == len(setting.index) == 2
 
 
 async def test_a_failing_model_keeps_what_was_done(start):

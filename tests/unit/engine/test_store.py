@@ -1,5 +1,6 @@
 """What is kept on disk: vectors come back, damage counts as missing, foreign files are refused."""
 
+import asyncio
 import sqlite3
 
 import numpy as np
@@ -76,6 +77,71 @@ async def test_a_failed_write_changes_nothing(database):
     with pytest.raises(StoreError, match="cannot be written"):
         await database.write("INSERT INTO embeddings VALUES (?,?,?,?)", rows)
     assert await database.read("SELECT * FROM embeddings") == []
+
+
+@pytest.mark.parametrize("failing_first", [True, False])
+async def test_a_failed_write_leaves_its_neighbours_alone(database, failing_first):
+    """What was reported as stored is there, also where another task's write failed at the same moment."""
+    store, key = SqliteEmbeddingStore(database, 4), GifKey("p", "1")
+    bad = database.write("INSERT INTO embeddings VALUES (?,?,?,?)", [(SPACE, "p", "2", None)])
+    both = [bad, store.put_many(SPACE, {key: unit(1)[0]})]
+    results = await asyncio.gather(*(both if failing_first else both[::-1]), return_exceptions=True)
+    assert sorted(type(result).__name__ for result in results) == ["NoneType", "StoreError"]
+    assert list(await store.get_many(SPACE, [key])) == [key]
+
+
+async def test_a_cancelled_write_blocks_nobody(database):
+    """It is finished in its own time: whole, and without keeping other processes out."""
+    keys = [GifKey("p", str(i)) for i in range(5000)]
+    task = asyncio.create_task(
+        SqliteEmbeddingStore(database, 4).put_many(SPACE, dict(zip(keys, unit(len(keys)), strict=True)))
+    )
+    for _ in range(3):  # until the statement runs
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    async with asyncio.timeout(5), Database(database.path) as other:
+        await SqliteEmbeddingStore(other, 4).put_many(SPACE, {GifKey("q", "1"): unit(1)[0]})
+        assert await SqliteEmbeddingStore(other, 4).count(SPACE, "p") == len(keys)
+
+
+async def test_closing_waits_for_the_write_under_way(tmp_path):
+    """A database that is closed while it writes has written."""
+    async with Database(tmp_path / "d.sqlite") as database:
+        task = asyncio.create_task(SqliteEmbeddingStore(database, 4).put_many(SPACE, {GifKey("p", "1"): unit(1)[0]}))
+        for _ in range(3):
+            await asyncio.sleep(0)
+    await task
+    async with Database(tmp_path / "d.sqlite") as again:
+        assert await SqliteEmbeddingStore(again, 4).count(SPACE, "p") == 1
+
+
+async def test_counting_and_forgetting(database):
+    """Counts by space and provider; forgets the named GIFs of one provider in every space."""
+    store = SqliteEmbeddingStore(database, 4)
+    keys = [GifKey(provider, str(i)) for provider in "pq" for i in range(1200)]
+    for space in (SPACE, "m@2/4x224"):
+        await store.put_many(space, dict.fromkeys(keys, unit(1)[0]))
+    await store.delete("p", [str(i) for i in range(5, 9000)])
+    await store.delete("p", [])
+    for space in (SPACE, "m@2/4x224"):
+        assert (await store.count(space, "p"), await store.count(space, "q")) == (5, 1200)
+        assert len(await store.get_many(space, keys)) == 1205
+    assert await store.count("none", "p") == 0
+
+
+async def test_damage_in_the_middle(tmp_path):
+    """Pages that were overwritten are noticed when they are read: one sentence with a way out."""
+    path = tmp_path / "d.sqlite"
+    async with Database(path) as database:
+        keys = [GifKey("p", f"{i:05}") for i in range(5000)]
+        await SqliteEmbeddingStore(database, 4).put_many(SPACE, dict.fromkeys(keys, unit(1)[0]))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: 4096 * 3] + b"\xff" * 4096 * 20 + whole[4096 * 23 :])
+    async with Database(path) as database:
+        with pytest.raises(StoreError, match=r"d\.sqlite cannot be read .*move it away"):
+            assert [chunk async for chunk in SqliteEmbeddingStore(database, 4).scan(SPACE, "p")]
 
 
 async def test_it_outlives_the_process(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 
 from engine.errors import MediaError, NotFoundError
 from engine.probe import MediaLimits
+from engine.providers import local
 from engine.providers.local import Changes, LocalCatalogue
 from engine.store import Database
 from engine.types import Rating
@@ -113,6 +114,101 @@ async def test_equal_files_are_one_gif(folder, database):
     await catalogue.scan()
     assert await catalogue.count() == 3
     assert (await only(catalogue, "copy.gif")).title == "Copy"
+
+
+async def test_of_equal_files_always_the_same_one_speaks(folder, database):
+    """The first path names and rates the GIF, whichever file came last, before and after a restart."""
+    (folder / "deep" / "z.gif").write_bytes(RED)
+    (folder / "a_cat-jumps.gif").unlink()
+    catalogue = catalogue_of(folder, database)
+    await catalogue.scan()
+    (folder / "a.gif").write_bytes(RED)
+    assert await catalogue.scan() == Changes(added=1, unchanged=3)
+    assert (await only(catalogue, "a.gif")).title == "A"
+    again = catalogue_of(folder, database)
+    await again.open()
+    assert again.ids() == catalogue.ids()
+    assert (await only(again, "a.gif")).title == "A"
+
+
+async def test_one_file_becomes_two(folder, database):
+    """A file that is moved and copied is one move and one new file; moved onto its copy, one is gone."""
+    catalogue = catalogue_of(folder, database)
+    await catalogue.scan()
+    (folder / "a_cat-jumps.gif").rename(folder / "one.gif")
+    (folder / "two.gif").write_bytes(RED)
+    assert await catalogue.scan() == Changes(added=1, moved=1, unchanged=2)
+    (folder / "two.gif").unlink()
+    (folder / "one.gif").rename(folder / "three.gif")
+    assert await catalogue.scan() == Changes(moved=1, removed=1, unchanged=2)
+
+
+async def test_names_that_are_not_utf_8(folder, database):
+    """Such files are listed under a name that can be printed; the rest is found."""
+    (folder / os.fsdecode(b"caf\xe9.gif")).write_bytes(BLUE)
+    assert await catalogue_of(folder, database).scan() == Changes(
+        added=3, unreadable=(("caf\\xe9.gif", "The file's name is not UTF-8."),)
+    )
+
+
+async def test_what_the_disk_refuses_is_tried_again(folder, database, monkeypatch):
+    """A file that could not be opened is read by the next scan, though its time and size are as before."""
+
+    def refuse(path, most):
+        raise PermissionError(13, "Permission denied")
+
+    catalogue = catalogue_of(folder, database)
+    await catalogue.scan()
+    (folder / "new.gif").write_bytes(BLUE)
+    monkeypatch.setattr("engine.providers.local._bytes", refuse)
+    reason = (("new.gif", "The file cannot be read (Permission denied)."),)
+    assert await catalogue.scan() == Changes(added=1, unchanged=3, unreadable=reason)
+    assert await catalogue.scan() == Changes(unchanged=4, unreadable=reason)
+    with pytest.raises(MediaError, match="Permission denied"):
+        await catalogue.read(catalogue.ids()[0])
+    monkeypatch.undo()
+    assert await catalogue.scan() == Changes(changed=1, unchanged=3)
+    assert await catalogue.count() == 4
+
+
+async def test_files_that_go_while_the_folder_is_looked_through(folder, database, monkeypatch):
+    """A file that is listed but gone when it is looked at ends nothing."""
+    inside = LocalCatalogue._inside
+
+    def lose(self, relative):
+        path = inside(self, relative)
+        if relative == "c.webp":
+            path.unlink()
+        return path
+
+    monkeypatch.setattr(LocalCatalogue, "_inside", lose)
+    assert await catalogue_of(folder, database).scan() == Changes(added=2)
+
+
+async def test_what_is_too_large_is_not_read(folder, database, monkeypatch):
+    """Its true size is named, and nothing of it is read."""
+    (folder / "huge.gif").write_bytes(RED + b"\0" * 5000)
+    size = (folder / "huge.gif").stat().st_size
+    probed = []
+    probe = local.probe
+    monkeypatch.setattr(local, "probe", lambda data, limits: probed.append(len(data)) or probe(data, limits))
+    changes = await catalogue_of(folder, database, MediaLimits(max_bytes=2000)).scan()
+    assert changes.unreadable == (("huge.gif", f"The file has {size:,} bytes; at most 2,000 are read."),)
+    assert len(probed) == 3
+    assert max(probed) <= 2000
+
+
+async def test_ratings_and_addresses_of_one_s_own(folder, database):
+    """Unrated GIFs get the default; ratings are read in either case; media may be served elsewhere."""
+    entries = [{"file": "a_cat-jumps.gif", "rating": "PG-13"}, {"file": "c.webp", "rating": " R"}]
+    (folder / "catalogue.json").write_text(json.dumps({"gifs": entries}))
+    catalogue = LocalCatalogue(
+        "mine", folder, database, MediaLimits(), default_rating=Rating.PG, url_of=lambda key: f"x:{key.provider}"
+    )
+    await catalogue.scan()
+    gifs = [await only(catalogue, path) for path in ("a_cat-jumps.gif", "c.webp", "deep/er/B.GIF")]
+    assert [gif.rating for gif in gifs] == [Rating.PG_13, Rating.R, Rating.PG]
+    assert {gif.url for gif in gifs} == {"x:mine"}
 
 
 async def test_a_catalogue_gives_titles_alt_texts_and_ratings(folder, database):

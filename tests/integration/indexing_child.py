@@ -1,0 +1,75 @@
+"""A process that indexes a folder and says at once what it has stored, to be killed by ``test_kill.py``.
+
+Arguments: folder, database. Prints JSON, one object a line: ``{"embedding": clips}`` before each batch,
+``{"stored": ids}`` when these are said to be durable, and ``{"known": ..., "embedded": ...}`` at the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.batcher import MicroBatcher
+from engine.frames import decode_clip
+from engine.index import MemoryIndex
+from engine.indexer import Indexer
+from engine.probe import MediaLimits
+from engine.protocols import Clip
+from engine.providers.local import LocalCatalogue
+from engine.store import Database, SqliteEmbeddingStore, embedding_space
+from engine.types import GifKey
+from tests.fakes.encoder import ColourEncoder
+
+BATCH_S = 0.03
+
+
+def say(**facts: Any) -> None:
+    """One line, out of the process before anything else happens, and in one piece: two threads say things."""
+    os.write(sys.stdout.fileno(), json.dumps(facts).encode() + b"\n")
+
+
+class TellingStore(SqliteEmbeddingStore):
+    """Says what it has stored as soon as it may."""
+
+    async def put_many(self, space: str, vectors: Mapping[GifKey, NDArray[np.float32]]) -> None:
+        await super().put_many(space, vectors)
+        say(stored=[key.id for key in vectors])
+
+
+def before_batch(count: int) -> None:
+    """A model that takes its time."""
+    say(embedding=count)
+    time.sleep(BATCH_S)
+
+
+async def main(folder: Path, path: Path) -> None:
+    """Indexes the folder as the engine does."""
+    encoder, limits = ColourEncoder(before_batch), MediaLimits()
+
+    def embed(clips: list[Clip]) -> list[NDArray[np.float32]]:
+        return list(encoder.encode_clips(clips))
+
+    async with (
+        Database(path) as database,
+        MicroBatcher(embed, name="clips", max_cost=8, max_waiting=64, cost=len) as clips,
+    ):
+        catalogue = LocalCatalogue("folder", folder, database, limits)
+        await catalogue.open()
+        store, index = TellingStore(database, encoder.dimension), MemoryIndex(encoder.dimension)
+        decode = partial(asyncio.to_thread, partial(decode_clip, sampling=encoder.sampling, limits=limits))
+        report = await Indexer(embedding_space(encoder), store, index, decode, clips.submit).run(catalogue)
+        say(known=report.known, embedded=report.embedded, found=len(index))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2])))
