@@ -29,7 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="""Finds GIFs by what they show.
 
-    Try:  deepgif search "a cat jumps over a fire"
+    Try:  deepgif search "someone is singing"
 
     Every setting can also stand in the environment or in .env; config/example.env lists them.""",
 )

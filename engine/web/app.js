@@ -11,11 +11,11 @@ const RATING_KEY = "deepgif.rating";
 const TOKEN_KEY = "deepgif.token";
 const EXAMPLES = [
   "a rocket takes off at night",
-  "a cat jumps over a fire",
-  "a dog chasing a cat",
-  "somebody who cannot stop laughing",
-  "dancing in the snow",
-  "happy birthday",
+  "time for coffee",
+  "let's celebrate",
+  "falling in love",
+  "someone is singing",
+  "working on a laptop",
 ];
 const FITS = {
   strong: { steps: 3, name: "A strong fit" },

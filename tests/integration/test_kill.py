@@ -70,10 +70,10 @@ class Child:
                         await asyncio.sleep(then_s)
                         process.kill()
                         killed = True
-        finally:
-            if process.returncode is None and not killed:
-                process.kill()
-            _, err = await process.communicate()
+            _, err = await process.communicate()  # no kill() after the last line: it would take the exit status away
+        except BaseException:
+            process.kill()
+            raise
         assert killed or process.returncode == 0, err.decode()
 
 
