@@ -16,7 +16,7 @@ def data_dir(request: pytest.FixtureRequest) -> Path:
     """The folder given by --data."""
     given: Path | None = request.config.getoption("--data")
     if given is None:
-        pytest.skip("needs --data PATH: a folder with real data")
+        pytest.skip("needs --data=PATH: a folder with real data")
     if not given.is_dir():
         pytest.fail(f"--data {given}: there is no such folder")
     return given
