@@ -52,13 +52,28 @@ class Settings(BaseSettings):
     folder: Annotated[Path | None, NoDecode] = Field(
         None, description="Folder with your own GIFs and animated WebPs, in place of the shipped catalogue."
     )
+    giphy_api_key: SecretStr = Field(SecretStr(""), description="Key of GIPHY's API; with one, GIPHY is searched.")
+    klipy_api_key: SecretStr = Field(SecretStr(""), description="Key of Klipy's API; with one, Klipy is searched.")
+    providers: Literal["all", "giphy", "klipy"] = Field(
+        "all", description="Which providers are searched, of those with a key; all merges them."
+    )
+    giphy_calls_per_hour: int = Field(100, ge=0, description="Calls that the GIPHY key allows an hour; 0: no limit.")
+    klipy_calls_per_hour: int = Field(100, ge=0, description="Calls that the Klipy key allows an hour; 0: no limit.")
+    giphy_keep_urls: bool = Field(False, description="Keep addresses of GIFs: only with GIPHY's approval.")
+    klipy_keep_urls: bool = Field(False, description="Keep addresses of GIFs: only with Klipy's approval.")
+    giphy_pingbacks: bool = Field(False, description="Tell GIPHY which GIFs are sent.")
+    keep_days: float = Field(30, gt=0, le=3650, description="Days for which GIFs of providers are remembered.")
+    deadline_s: float = Field(2.5, gt=0, le=30, description="Seconds in which a search is answered.")
+    good_enough: float = Field(
+        0.8, ge=0, le=1, description="The chance from which on a GIF that is known is answered without a provider."
+    )
     max_rating: Literal["g", "pg", "pg-13", "r"] = Field("pg-13", description="Nothing rated above this is shown.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="How much is logged. People's words are never logged at info or above."
     )
     log_format: Literal["text", "json"] = Field("text", description="Lines for people, or one JSON object a line.")
 
-    @field_validator("token")
+    @field_validator("token", "giphy_api_key", "klipy_api_key")
     @classmethod
     def _plain_token(cls, token: SecretStr) -> SecretStr:
         if not all("!" <= character <= "~" for character in token.get_secret_value()):

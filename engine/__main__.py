@@ -20,6 +20,7 @@ from engine.types import DEFAULT_LIMIT, MAX_LIMIT, Rating, SearchAnswer, SearchR
 
 if TYPE_CHECKING:
     from engine.assembly import EngineOptions
+    from engine.providers.assembly import RemoteOptions
 
 app = typer.Typer(
     name="deepgif",
@@ -66,7 +67,7 @@ def search(
             engine_url=engine_url, folder=folder, model=model, max_rating=max_rating.value if max_rating else None
         )
         configure_logging("warning", settings.log_format)
-        request = SearchRequest(" ".join(words), limit, Rating(settings.max_rating))
+        request = SearchRequest(" ".join(words), limit, Rating(settings.max_rating), deadline_s=settings.deadline_s)
         answer = asyncio.run(_ask(settings, request) if settings.engine_url else _search_here(settings, request))
         print_json(answer_to_json(answer, "")) if as_json else print_answer(answer)
 
@@ -96,7 +97,9 @@ def serve(
                 f"On {settings.host} others can reach the engine: set DEEPGIF_TOKEN (openssl rand -hex 32 makes one)."
             )
         hosts = LOOPBACK_NAMES | {settings.host} | _host_of(settings.public_url)
-        options = ServerOptions(AccessRules(token, hosts), settings.public_url, Rating(settings.max_rating))
+        options = ServerOptions(
+            AccessRules(token, hosts), settings.public_url, Rating(settings.max_rating), settings.deadline_s
+        )
         err.print("Starting; the model is loaded in a few seconds.")
         from engine.serving import serve as run
 
@@ -176,8 +179,9 @@ async def _search_here(settings: Settings, request: SearchRequest) -> SearchAnsw
         answer = await engine.search.search(request)
         results = []
         for result in answer.results:
-            path = await engine.catalogue.media(result.gif.key.id)
-            url = path.as_uri() if path is not None else ""
+            provider = engine.search.library.provider(result.gif.key.provider)
+            path = await provider.media(result.gif.key.id) if provider is not None else None
+            url = path.as_uri() if path is not None else result.gif.url
             results.append(replace(result, gif=replace(result.gif, url=url)))
         return replace(answer, results=tuple(results))
 
@@ -186,8 +190,10 @@ async def _index(settings: Settings) -> Any:
     from engine.assembly import open_engine
     from engine.console import progress_bar
     from engine.metrics import Metrics
+    from engine.providers.assembly import RemoteOptions
 
-    async with open_engine(_engine_options(settings), Metrics()) as engine:
+    options = replace(_engine_options(settings), remote=RemoteOptions())
+    async with open_engine(options, Metrics()) as engine:
         with progress_bar("Embedding") as report:
             return await engine.index(report)
 
@@ -197,6 +203,7 @@ async def _facts(settings: Settings) -> dict[str, Any]:
 
     from engine.assembly import DATABASE, SHIPPED_CATALOGUE, bundle_info, choose_device
     from engine.probe import MediaLimits
+    from engine.providers.assembly import open_budget
     from engine.providers.local import LocalCatalogue
     from engine.store import Database
     from models.bundles import bundle_folder
@@ -213,6 +220,11 @@ async def _facts(settings: Settings) -> dict[str, Any]:
             "SELECT COUNT(*) FROM embeddings WHERE space=? AND provider=?", (space, name)
         )
         seen = await catalogue.count()
+        remote = {}
+        for chosen in _remote_options(settings).providers:
+            budget = await open_budget(chosen, database)
+            limit = f" of {budget.per_hour}" if budget.per_hour else ""
+            remote[f"{chosen.name}_calls_last_hour"] = f"{budget.used()}{limit}"
     return {
         "version": version("deepgif"),
         "python": platform.python_version(),
@@ -224,6 +236,7 @@ async def _facts(settings: Settings) -> dict[str, Any]:
         "folder": str(folder),
         "gifs_in_folder": seen,
         "gifs_embedded": embedded,
+        **remote,
         "data": str(settings.data_dir),
     }
 
@@ -233,8 +246,28 @@ def _engine_options(settings: Settings) -> EngineOptions:
     from models.bundles import bundle_folder
 
     return EngineOptions(
-        bundle_folder(settings.model), settings.data_dir, settings.folder, settings.device, settings.threads
+        bundle=bundle_folder(settings.model),
+        data_dir=settings.data_dir,
+        folder=settings.folder,
+        device=settings.device,
+        threads=settings.threads,
+        remote=_remote_options(settings),
+        good_enough=settings.good_enough,
     )
+
+
+def _remote_options(settings: Settings) -> RemoteOptions:
+    """The providers that there is a key for, in the order in which they are merged."""
+    from engine.providers.assembly import ProviderOptions, RemoteOptions
+
+    giphy, klipy = settings.giphy_api_key.get_secret_value(), settings.klipy_api_key.get_secret_value()
+    calls, keep = settings.giphy_calls_per_hour, settings.giphy_keep_urls
+    every = {
+        "giphy": ProviderOptions("giphy", giphy, calls, keep, settings.giphy_pingbacks),
+        "klipy": ProviderOptions("klipy", klipy, settings.klipy_calls_per_hour, settings.klipy_keep_urls),
+    }
+    chosen = tuple(options for name, options in every.items() if options.key and settings.providers in ("all", name))
+    return RemoteOptions(chosen, settings.keep_days)
 
 
 def _host_of(url: str) -> set[str]:

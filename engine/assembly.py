@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,17 +16,20 @@ import numpy as np
 import torch
 
 from engine.batcher import MicroBatcher
+from engine.embedding import CandidateEmbedder
 from engine.errors import ModelError
+from engine.fitted import load_ranking
 from engine.frames import decode_clip
 from engine.index import MemoryIndex
 from engine.indexer import Indexer, IndexReport, Progress, Vector
-from engine.lookup import Found, Query, finder
+from engine.live import LiveSearches
+from engine.lookup import Found, Likeness, Query, finder
 from engine.metrics import Metrics
 from engine.probe import MediaLimits
-from engine.protocols import Clip, Encoder
-from engine.providers.local import LocalCatalogue
-from engine.ranking import FitThresholds
-from engine.search import SearchEngine
+from engine.protocols import Clip, Encoder, Vectors
+from engine.providers.assembly import Remote, RemoteOptions, open_remote
+from engine.providers.local import Changes, LocalCatalogue
+from engine.search import Library, Outside, SearchEngine
 from engine.store import Database, SqliteEmbeddingStore, embedding_space
 from models.bundles import BundleError, BundleInfo, load_bundle, read_info
 
@@ -49,19 +52,22 @@ class EngineOptions:
     device: str = "auto"
     threads: int = 0
     limits: MediaLimits = field(default_factory=MediaLimits)
-    thresholds: FitThresholds = field(default_factory=FitThresholds)
+    remote: RemoteOptions = field(default_factory=RemoteOptions)
+    good_enough: float = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """An engine that is loaded and warm."""
+    """An engine that is loaded and warm. ``catalogue`` is None where only providers on the network are searched."""
 
     search: SearchEngine
-    catalogue: LocalCatalogue
+    catalogue: LocalCatalogue | None
     indexer: Indexer
 
     async def index(self, on_progress: Progress = lambda done, total: None) -> IndexReport:
         """Looks through the catalogue's folder and embeds what is new."""
+        if self.catalogue is None:
+            return IndexReport(Changes(), 0, 0, (), 0.0)
         return await self.indexer.run(self.catalogue, on_progress)
 
 
@@ -70,14 +76,15 @@ async def open_engine(options: EngineOptions, metrics: Metrics) -> AsyncIterator
     """An engine that answers searches over what was embedded before. Raises ``DeepGifError``."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(options.data_dir / DATABASE))
-        name = "catalogue" if options.folder is None else "folder"
-        catalogue = LocalCatalogue(name, options.folder or SHIPPED_CATALOGUE, database, options.limits)
-        await catalogue.open()
+        catalogue = await _catalogue(options, database)
         encoder = await asyncio.to_thread(_load, options)
-        index = MemoryIndex(encoder.dimension, choose_device(options.device))
+        device = choose_device(options.device)
+        pictures, texts = MemoryIndex(encoder.dimension, device), MemoryIndex(encoder.dimension, device)
+        ranking, bank = await asyncio.to_thread(load_ranking, options.bundle, encoder.space)
+        likeness = Likeness(bank, ranking.hubness)
         queries = await stack.enter_async_context(
             MicroBatcher[Query, Found](
-                finder(encoder, index),
+                finder(encoder, pictures, texts, likeness),
                 name="queries",
                 max_cost=QUERIES_AT_ONCE,
                 max_waiting=QUERIES_WAITING,
@@ -97,13 +104,50 @@ async def open_engine(options: EngineOptions, metrics: Metrics) -> AsyncIterator
         decoders = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="deepgif-decode")
         stack.callback(decoders.shutdown, wait=True, cancel_futures=True)
         decode = _in(decoders, partial(decode_clip, sampling=encoder.sampling, limits=options.limits))
+
+        async def embed_texts(some: Sequence[str]) -> Vectors:
+            return await asyncio.to_thread(encoder.encode_texts, some)
+
         store = SqliteEmbeddingStore(database, encoder.dimension)
-        indexer = Indexer(embedding_space(encoder), store, index, decode, clips.submit)
-        await indexer.load(catalogue)
-        search = SearchEngine(encoder.space, queries.submit, index, [catalogue], options.thresholds)
-        metrics.gauge("deepgif_gifs", "GIFs that are embedded and can be found.", lambda: len(index))
+        space = embedding_space(encoder)
+        indexer = Indexer(space, store, pictures, decode, clips.submit, texts, embed_texts)
+        if catalogue is not None:
+            await indexer.load(catalogue)
+        remote = await stack.enter_async_context(open_remote(options.remote, database))
+        embedder = CandidateEmbedder(
+            space, store, pictures, texts, remote.downloader, decode, clips.submit, embed_texts
+        )
+        stack.push_async_callback(embedder.close)
+        await _load_remembered(remote, embedder)
+        live = LiveSearches()
+        stack.push_async_callback(live.close)
+        library = Library(pictures, texts, (catalogue,) if catalogue is not None else (), remote.providers)
+        outside = Outside(embedder, live, options.good_enough) if remote.providers else None
+        search = SearchEngine(encoder.space, queries.submit, library, ranking, likeness, outside)
+        metrics.gauge("deepgif_gifs", "GIFs that are embedded and can be found.", lambda: len(pictures))
         metrics.gauge("deepgif_clips_waiting", "Clips that wait to be embedded.", lambda: clips.waiting)
+        metrics.gauge("deepgif_searches_under_way", "Searches at providers, leftovers too.", lambda: len(live))
+        for provider in remote.providers:
+            metrics.calls.labels(provider.name).set_function(provider.budget.used)
         yield Engine(search, catalogue, indexer)
+
+
+async def _catalogue(options: EngineOptions, database: Database) -> LocalCatalogue | None:
+    """The chosen folder; without one the shipped GIFs, unless a provider has better ones."""
+    if options.folder is None and options.remote.providers:
+        return None
+    name = "catalogue" if options.folder is None else "folder"
+    catalogue = LocalCatalogue(name, options.folder or SHIPPED_CATALOGUE, database, options.limits)
+    await catalogue.open()
+    return catalogue
+
+
+async def _load_remembered(remote: Remote, embedder: CandidateEmbedder) -> None:
+    """Lets what was embedded before be found, without what has been kept long enough."""
+    for provider in remote.providers:
+        await provider.forget_expired()
+        async for some in provider.scan():
+            await embedder.load(some)
 
 
 def choose_device(device: str) -> str:

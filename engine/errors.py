@@ -9,6 +9,8 @@
     ├── OverloadedError          more work is waiting than the queue holds
     ├── UnauthorizedError        the bearer token is missing or wrong
     ├── StoreError               what is kept on disk cannot be used
+    ├── ProviderError            a provider of GIFs does not answer, or refuses
+    │   └── BudgetError          no call to the provider may be made at present
     ├── ListenError              the address cannot be listened on
     └── EngineUnavailableError   (client side) the engine does not answer
 
@@ -47,6 +49,14 @@ class OverloadedError(DeepGifError):
 
 class UnauthorizedError(DeepGifError):
     """The bearer token is missing or wrong."""
+
+
+class ProviderError(DeepGifError):
+    """A provider of GIFs does not answer, or refuses."""
+
+
+class BudgetError(ProviderError):
+    """No call to the provider may be made at present: its hourly allowance is used up."""
 
 
 class StoreError(DeepGifError):

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from engine.protocols import IndexHits, Vectors
 from engine.types import GifKey, Rating
@@ -68,6 +69,13 @@ class MemoryIndex:
                     self._rows[last] = row
                     self._vectors[row] = self._vectors[len(self._keys)]
                     self._levels[row] = self._levels[len(self._keys)]
+
+    def vectors(self, keys: Collection[GifKey]) -> dict[GifKey, NDArray[np.float32]]:
+        """The vectors (D,) of those of ``keys`` that it holds."""
+        with self._lock:
+            held = [key for key in keys if key in self._rows]
+            rows = self._vectors[torch.tensor([self._rows[key] for key in held], device=self._device, dtype=torch.long)]
+        return dict(zip(held, rows.cpu().numpy(), strict=True))
 
     def search(self, queries: Vectors, k: int, max_rating: Rating) -> list[IndexHits]:
         """The at most ``k`` nearest allowed GIFs for each of ``queries`` (Q, D). Equal scores are ordered by key."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import MediaError
-from engine.protocols import Clip, EmbeddingStore, Index
+from engine.protocols import Clip, EmbeddingStore, Index, Vectors
 from engine.providers.local import Changes, LocalCatalogue
-from engine.types import GifKey
+from engine.types import GifKey, describe
 
 IN_FLIGHT = 32  # GIFs being read, decoded or embedded at a time
 STORE_EVERY_S = 1.0  # what a kill can cost
 STORE_EVERY = 32  # GIFs
+TEXTS_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,8 @@ Progress = Callable[[int, int], None]
 
 
 class Indexer:
-    """Keeps the index in step with a catalogue. ``decode`` makes clips of bytes, ``embed`` vectors of clips; neither
-    may block the event loop."""
+    """Keeps the indexes of pictures and of texts in step with a catalogue. ``decode`` makes clips of bytes, ``embed``
+    vectors of clips, ``embed_texts`` vectors of texts; none of them may block the event loop."""
 
     def __init__(
         self,
@@ -47,12 +48,16 @@ class Indexer:
         index: Index,
         decode: Callable[[bytes], Awaitable[Clip]],
         embed: Callable[[Clip], Awaitable[Vector]],
+        texts: Index,
+        embed_texts: Callable[[Sequence[str]], Awaitable[Vectors]],
     ) -> None:
         self._space = space
         self._store = store
         self.index = index
         self._decode = decode
         self._embed = embed
+        self._texts = texts
+        self._embed_texts = embed_texts
 
     async def load(self, catalogue: LocalCatalogue) -> set[str]:
         """Puts what is stored into the index; the ids of it."""
@@ -74,6 +79,7 @@ class Indexer:
         ids = catalogue.ids()
         gone = [GifKey(catalogue.name, gif_id) for gif_id in before.difference(ids)]
         await asyncio.to_thread(self.index.remove, gone)
+        await asyncio.to_thread(self._texts.remove, gone)
         known = await self.load(catalogue)
         missing = [gif_id for gif_id in ids if gif_id not in known]
         unreadable = list(changes.unreadable)
@@ -136,4 +142,9 @@ class Indexer:
         if not keys:
             return
         rows = np.stack([vectors[key] for key in keys])
-        await asyncio.to_thread(self.index.add, keys, rows, [gifs[key.id].rating for key in keys])
+        ratings = [gifs[key.id].rating for key in keys]
+        await asyncio.to_thread(self.index.add, keys, rows, ratings)
+        texts = [describe(gifs[key.id]) for key in keys]
+        for start in range(0, len(keys), TEXTS_AT_ONCE):
+            part = slice(start, start + TEXTS_AT_ONCE)
+            await asyncio.to_thread(self._texts.add, keys[part], await self._embed_texts(texts[part]), ratings[part])

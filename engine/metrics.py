@@ -7,6 +7,7 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 LATENCY_BUCKETS_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0)
+COVERAGE_BUCKETS = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
@@ -42,6 +43,21 @@ class Metrics:
             "How long the first item of a batch waited.",
             ("batcher",),
             buckets=LATENCY_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.answers = Counter(
+            "deepgif_answers", "Searches by how they were answered.", ("origin",), registry=self.registry
+        )
+        self.coverage = Histogram(
+            "deepgif_coverage",
+            "The share of the compared GIFs whose pixels had been looked at.",
+            buckets=COVERAGE_BUCKETS,
+            registry=self.registry,
+        )
+        self.calls = Gauge(
+            "deepgif_provider_calls_last_hour",
+            "Calls to a provider in the last 60 minutes.",
+            ("provider",),
             registry=self.registry,
         )
         self.unreadable = Gauge(

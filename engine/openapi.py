@@ -4,13 +4,40 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.types import DEFAULT_LIMIT, MAX_LIMIT, MAX_WORDS_LENGTH, Fit, Rating, Source
+from engine.types import (
+    DEFAULT_LIMIT,
+    MAX_DEADLINE_S,
+    MAX_LIMIT,
+    MAX_RANKED,
+    MAX_WORDS_LENGTH,
+    Fit,
+    Origin,
+    Rating,
+    Source,
+)
 
 _RATING = {"type": "string", "enum": [rating.value for rating in Rating]}
 _LIMIT = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
 _WORDS = {
     "type": "string",
     "description": f"What the GIF should show, in the person's own words; at most {MAX_WORDS_LENGTH:,} characters.",
+}
+_MORE = {
+    "offset": {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": MAX_RANKED - 1,
+        "default": 0,
+        "description": "Results to pass over: the next page is served from what is ranked already.",
+    },
+    "deadline_ms": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": round(MAX_DEADLINE_S * 1000),
+        "description": "Milliseconds until the best answer so far is given.",
+    },
+    "language": {"type": "string", "description": "The person's language (ISO 639-1), for the provider."},
+    "country": {"type": "string", "description": "The person's country (ISO 3166-1), for the provider."},
 }
 _MAX_RATING_HELP = "Nothing rated above this; never above what the engine itself allows, which is also the default."
 
@@ -29,6 +56,11 @@ def document() -> dict[str, Any]:
         {"name": "q", "in": "query", "required": True, "schema": _WORDS},
         {"name": "limit", "in": "query", "schema": _LIMIT},
         {"name": "max_rating", "in": "query", "schema": _RATING, "description": _MAX_RATING_HELP},
+        *({"name": name, "in": "query", "schema": schema} for name, schema in _MORE.items()),
+    ]
+    alike = [
+        *({"name": name, "in": "query", "required": True, "schema": {"type": "string"}} for name in ("provider", "id")),
+        *parameters[1:3],
     ]
     body = {"required": True, "content": {"application/json": {"schema": _ref("SearchRequest")}}}
     media = {
@@ -61,6 +93,29 @@ def document() -> dict[str, Any]:
                     "requestBody": body,
                     "responses": {**searched, "413": _problem("The body is too large.")},
                 },
+            },
+            "/v1/similar": {
+                "get": {
+                    "summary": "GIFs that look like one that is known",
+                    "security": secured,
+                    "parameters": alike,
+                    "responses": {**searched, "404": _problem("This GIF has not been looked at.")},
+                }
+            },
+            "/v1/sent": {
+                "post": {
+                    "summary": "A GIF was sent",
+                    "description": "Its provider is told, where the operator wants that.",
+                    "security": secured,
+                    "requestBody": {
+                        "required": True,
+                        "content": {"application/json": {"schema": _ref("Sent")}},
+                    },
+                    "responses": {
+                        "204": {"description": "Noted."},
+                        **{status: searched[status] for status in ("400", "401", "503")},
+                    },
+                }
             },
             "/v1/media/{provider}/{id}": {
                 "get": {
@@ -120,6 +175,7 @@ def _schemas() -> dict[str, Any]:
                 "query": _WORDS,
                 "limit": _LIMIT,
                 "max_rating": {**_RATING, "description": _MAX_RATING_HELP},
+                **_MORE,
             },
         },
         "SearchAnswer": _object(
@@ -127,12 +183,19 @@ def _schemas() -> dict[str, Any]:
             model={**text, "description": "Name and version of the model."},
             coverage=_ref("Coverage"),
             took_ms={**number, "minimum": 0},
+            origin={
+                "type": "string",
+                "enum": [origin.value for origin in Origin],
+                "description": "From what was known, a provider's GIFs reranked, or the provider's own order.",
+            },
+            ranked={**whole, "description": "GIFs in the whole ranking, for later pages."},
+            attribution={"type": "array", "items": text, "description": "To be shown with the answer."},
             notices={"type": "array", "items": text, "description": "Plain sentences for the person who asked."},
             results={"type": "array", "items": _ref("Result"), "maxItems": MAX_LIMIT},
         ),
         "Coverage": _object(
-            seen={**whole, "description": "GIFs embedded when the answer was made."},
-            total={**whole, "description": "GIFs there are."},
+            seen={**whole, "description": "GIFs whose pixels had been looked at when the answer was made."},
+            total={**whole, "description": "GIFs that were compared."},
             fraction={**number, "minimum": 0, "maximum": 1},
         ),
         "Result": _object(
@@ -144,13 +207,21 @@ def _schemas() -> dict[str, Any]:
             url={**text, "format": "uri"},
             width={**whole, "description": "Pixels."},
             height={**whole, "description": "Pixels."},
-            score={**number, "minimum": -1.01, "maximum": 1.01, "description": "Cosine of words and pixels."},
-            z_score={**number, "description": "The score in standard deviations above the mean of all GIFs."},
+            score={**number, "description": "What orders the results: likenesses and the provider's order, fused."},
+            visual=_cosine("words and pixels, less its likeness to any query"),
+            text=_cosine("words and title, alt text and tags"),
+            confidence={
+                **number,
+                "minimum": 0,
+                "maximum": 1,
+                "description": "The chance that the GIF shows what was asked for; for similar GIFs, their likeness.",
+            },
             fit={"type": "string", "enum": [fit.value for fit in Fit]},
             why={**text, "description": "Why this GIF, in plain words."},
             source={"type": "string", "enum": [source.value for source in Source]},
             attribution={**text, "description": "To be shown with the GIF where it is not empty."},
         ),
+        "Sent": _object(provider=text, id=text),
         "Health": _object(status={"type": "string", "const": "alive"}),
         "Readiness": _object(status={"type": "string", "const": "ready"}, model=text, seen=whole, total=whole),
         "Problem": _object(type=text, title=text, status={"type": "integer"}, detail=text),
@@ -159,6 +230,10 @@ def _schemas() -> dict[str, Any]:
 
 def _object(**properties: Any) -> dict[str, Any]:
     return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _cosine(of: str) -> dict[str, Any]:
+    return {"type": ["number", "null"], "description": f"Cosine of {of}; null where there is nothing to compare."}
 
 
 def _ref(name: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.types import FrameSampling, Gif, GifKey, Rating
+from engine.types import Candidate, FrameSampling, Gif, GifKey, Rating
 
 Vectors = NDArray[np.float32]  # (N, D), rows of unit length
 Clip = NDArray[np.uint8]  # (T, S, S, 3), RGB
@@ -67,6 +67,9 @@ class Index(Protocol):
     def remove(self, keys: Collection[GifKey]) -> None:
         """Removes GIFs; unknown keys are ignored."""
 
+    def vectors(self, keys: Collection[GifKey]) -> dict[GifKey, NDArray[np.float32]]:
+        """The vectors (D,) of those of ``keys`` that it holds."""
+
     def search(self, queries: Vectors, k: int, max_rating: Rating) -> list[IndexHits]:
         """The at most ``k`` nearest GIFs for each row of ``queries`` (Q, D), by inner product, among those whose
         rating ``max_rating`` allows."""
@@ -95,8 +98,36 @@ class Provider(Protocol):
     async def count(self) -> int:
         """How many GIFs it has at present."""
 
-    async def lookup(self, ids: Collection[str]) -> dict[str, Gif]:
-        """What is known of those of ``ids`` that exist."""
+    async def lookup(self, ids: Collection[str], *, ask: bool = True) -> dict[str, Gif]:
+        """What is known of those of ``ids`` that exist and can be shown; with ``ask`` False, without any call to
+        others."""
 
     async def media(self, gif_id: str) -> Path | None:
         """The local file that holds the GIF, or None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderQuery:
+    """What a provider is asked for: the person's own words, the highest rating, language and country ("" for any)."""
+
+    words: str
+    max_rating: Rating
+    language: str = ""
+    country: str = ""
+
+
+class SearchProvider(Provider, Protocol):
+    """A provider with a search of its own, over more GIFs than are known here."""
+
+    @property
+    def attribution(self) -> str:
+        """What must be shown beside its GIFs, such as ``Powered by GIPHY``."""
+
+    async def search(self, query: ProviderQuery) -> list[Candidate]:
+        """Its best GIFs in its own order, none above the rating. Raises ``ProviderError``."""
+
+    async def remember(self, candidates: Sequence[Candidate]) -> None:
+        """Keeps what may be kept of GIFs whose vectors are kept."""
+
+    async def sent(self, gif_id: str) -> None:
+        """Tells the provider that a GIF was sent, where the operator wants that."""

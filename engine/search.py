@@ -1,81 +1,286 @@
-"""The one coordinator of a search: clean the words, find what fits among what is embedded, say what was found."""
+"""The one coordinator of a search: what is known, if it is good enough; else a provider's candidates, reranked together
+with it, before the deadline."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 
-from engine.errors import InvalidRequestError
-from engine.lookup import Found, Query
-from engine.protocols import Index, Provider
-from engine.ranking import FitThresholds, rank
-from engine.types import MAX_LIMIT, Coverage, Gif, GifKey, SearchAnswer, SearchRequest
+import numpy as np
+
+from engine.embedding import CandidateEmbedder
+from engine.errors import InvalidRequestError, NotFoundError, ProviderError
+from engine.live import LiveSearches
+from engine.lookup import Found, Likeness, Query
+from engine.protocols import Index, Provider, ProviderQuery, SearchProvider
+from engine.ranking import RankingModel, alike, answer, confidence, fold, fuse, in_order
+from engine.rerank import NEAR_DUPLICATE, Ranking, Rerank
+from engine.types import (
+    MAX_DEADLINE_S,
+    MAX_LIMIT,
+    MAX_RANKED,
+    Candidate,
+    Coverage,
+    Gif,
+    GifKey,
+    Origin,
+    Rating,
+    ScoredGif,
+    SearchAnswer,
+    SearchRequest,
+)
 from engine.words import clean_words
 
-SPARE = 8  # more hits than asked for, in case some GIFs have gone
+SPARE = 8  # more GIFs than asked for, in case some have gone
+POOL = MAX_RANKED // 2 + SPARE  # GIFs of each likeness that are compared
+TOGETHER = 12  # known GIFs that are ranked together with a provider's
 HALF_UNDERSTOOD = 0.5
 STRANGE_WORDS = "The model was taught in English and knows few of these words, so the GIFs may not fit."
 STILL_LOOKING = "Not all GIFs have been looked at yet; the same search may find better ones in a moment."
+NOT_JUDGED = "The pictures cannot be looked at just now; this is the provider's own order."
+NOT_IN_TIME = "The search at the provider takes too long just now; these GIFs are from what is known already."
+ONLY_KNOWN = "These GIFs are from what is known already."
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """What is known: vectors of pictures and of texts, and where the GIFs come from. ``remote`` providers have a search
+    of their own."""
+
+    pictures: Index
+    texts: Index
+    local: tuple[Provider, ...]
+    remote: tuple[SearchProvider, ...] = ()
+
+    def provider(self, name: str) -> Provider | None:
+        """The provider of this name."""
+        return next((one for one in (*self.local, *self.remote) if one.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """How providers with a search of their own are used: ``good_enough`` is the chance from which on what is known is
+    answered without them."""
+
+    embedder: CandidateEmbedder
+    live: LiveSearches
+    good_enough: float
 
 
 class SearchEngine:
-    """Answers searches. ``find`` gives what is nearest to a query (a micro-batcher's ``submit``)."""
+    """Answers searches. ``find`` gives the evidence on what is known (a micro-batcher's ``submit``); without
+    ``outside`` only that is searched."""
 
     def __init__(
         self,
         model: str,
         find: Callable[[Query], Awaitable[Found]],
-        index: Index,
-        providers: Sequence[Provider],
-        thresholds: FitThresholds,
+        library: Library,
+        ranking: RankingModel,
+        likeness: Likeness,
+        outside: Outside | None = None,
     ) -> None:
         self.model = model
+        self.library = library
         self._find = find
-        self._index = index
-        self._providers = {provider.name: provider for provider in providers}
-        self._thresholds = thresholds
-
-    @property
-    def providers(self) -> Mapping[str, Provider]:
-        """Where GIFs come from, by name."""
-        return self._providers
+        self._ranking = ranking
+        self._likeness = likeness
+        self._outside = outside
 
     async def search(self, request: SearchRequest) -> SearchAnswer:
         """The best GIFs for the request. Raises ``InvalidRequestError``, ``OverloadedError`` or ``NotReadyError``."""
         started = time.perf_counter()
         words = clean_words(request.words)
-        if not 1 <= request.limit <= MAX_LIMIT:
-            raise InvalidRequestError(f"The limit must be a whole number from 1 to {MAX_LIMIT}.")
-        found, coverage = await asyncio.gather(
-            self._find(Query(words, request.limit + SPARE, request.max_rating)), self.coverage()
-        )
-        gifs = await self._lookup(found.hits.keys)
-        notices = []
-        if found.understood < HALF_UNDERSTOOD:
-            notices.append(STRANGE_WORDS)
-        if coverage.seen < coverage.total:
-            notices.append(STILL_LOOKING)
+        _check(request)
+        ends_at = asyncio.get_running_loop().time() + request.deadline_s
+        outside = self._outside
+        if outside is None:
+            found = await self._find(Query(words, POOL, request.max_rating))
+            ranking = await self._known(found)
+        else:
+            query = ProviderQuery(words, request.max_rating, request.language, request.country)
+            ranking = await outside.live.ranking(query, ends_at, lambda report: self._staged(outside, query, report))
+        results, attribution = await self._page(ranking, request)
         return SearchAnswer(
             words=words,
-            results=rank(found.hits, gifs, request.limit, self._thresholds),
+            results=results,
             model=self.model,
-            coverage=coverage,
+            coverage=ranking.coverage,
             elapsed_s=time.perf_counter() - started,
-            notices=tuple(notices),
+            notices=ranking.notices,
+            origin=ranking.origin,
+            ranked=min(len(ranking.fused), MAX_RANKED),
+            attribution=attribution,
         )
+
+    async def similar(self, key: GifKey, limit: int, max_rating: Rating) -> SearchAnswer:
+        """The GIFs that look most like one that is known, without a call to any provider. Raises ``NotFoundError``
+        where it is not known, and ``InvalidRequestError``."""
+        started = time.perf_counter()
+        _check(SearchRequest("", limit))
+        vector = (await asyncio.to_thread(self.library.pictures.vectors, [key])).get(key)
+        if vector is None:
+            raise NotFoundError("This GIF has not been looked at, so nothing can be said to look like it.")
+        (hits,) = await asyncio.to_thread(self.library.pictures.search, vector[np.newaxis], POOL, max_rating)
+        pixels = await asyncio.to_thread(self.library.pictures.vectors, hits.keys)
+        gifs = await self._lookup(list(hits.keys), ask=False)
+        results = alike(hits.keys, hits.scores, gifs, key, pixels, NEAR_DUPLICATE)
+        return SearchAnswer(
+            words="",
+            results=results[:limit],
+            model=self.model,
+            coverage=Coverage(hits.count, hits.count),
+            elapsed_s=time.perf_counter() - started,
+            ranked=len(results),
+            attribution=self._attribution(results[:limit]),
+        )
+
+    async def sent(self, key: GifKey) -> None:
+        """Tells a GIF's provider that it was sent, where the operator wants that."""
+        provider = next((one for one in self.library.remote if one.name == key.provider), None)
+        if provider is not None:
+            await provider.sent(key.id)
 
     async def coverage(self) -> Coverage:
         """How many of all providers' GIFs are embedded now."""
-        total = sum(await asyncio.gather(*(provider.count() for provider in self._providers.values())))
-        seen = len(self._index)
+        providers = (*self.library.local, *self.library.remote)
+        total = sum(await asyncio.gather(*(provider.count() for provider in providers)))
+        seen = len(self.library.pictures)
         return Coverage(seen, max(seen, total))
 
-    async def _lookup(self, keys: Sequence[GifKey]) -> dict[GifKey, Gif]:
-        ids: defaultdict[str, list[str]] = defaultdict(list)
+    async def _staged(self, outside: Outside, query: ProviderQuery, report: Callable[[Rerank | Ranking], None]) -> None:
+        """Reports rankings of one query as they get better; the last one stands."""
+        try:
+            found = await self._find(Query(query.words, POOL, query.max_rating))
+        except Exception as error:  # noqa: BLE001 - whatever a model raises, the provider's order is still an answer
+            _log.warning("Words cannot be embedded: %s", type(error).__name__)
+            report(await self._in_order(query, error))
+            return
+        known = await self._known(found)
+        if known.chance >= outside.good_enough:
+            best = known.fused[0].evidence.key
+            if best in await self._lookup([one.evidence.key for one in known.fused[: POOL // 2]], ask=True):
+                report(known)
+                return
+        report(_with(known, NOT_IN_TIME))
+        candidates, notices = await self._candidates(query)
+        if not candidates:
+            report(_with(known, *notices, ONLY_KNOWN) if notices else known)
+            return
+        near = [one.evidence.key for one in known.fused[:TOGETHER]]
+        gifs, pixels = await asyncio.gather(
+            self._lookup(near, ask=False), asyncio.to_thread(self.library.pictures.vectors, near)
+        )
+        remote = {provider.name: provider for provider in self.library.remote}
+        rerank = Rerank(
+            found,
+            candidates,
+            gifs,
+            pixels,
+            remote,
+            outside.embedder,
+            self._ranking,
+            self._likeness,
+            (*notices, *_strange(found)),
+        )
+        report(rerank)
+        await rerank.run()
+
+    async def _known(self, found: Found) -> Ranking:
+        """The ranking of what is known."""
+        coverage = await self.coverage()
+        fused = fuse(found.evidence, self._ranking.weights, found.visual, found.text)
+        chance = confidence(fused, self._ranking.weights, self._ranking.known, found.count)
+        pixels = await asyncio.to_thread(self.library.pictures.vectors, [one.evidence.key for one in fused])
+        folded = fold(fused, pixels, NEAR_DUPLICATE)
+        looking = (STILL_LOOKING,) if coverage.seen < coverage.total else ()
+        return Ranking(
+            fused=tuple(folded),
+            gifs={},
+            chance=chance,
+            count=found.count,
+            fetched=frozenset(),
+            origin=Origin.KNOWN,
+            coverage=coverage,
+            notices=(*_strange(found), *looking),
+        )
+
+    async def _in_order(self, query: ProviderQuery, error: Exception) -> Ranking:
+        """The provider's own order, where nothing can be judged. Raises ``error`` where there is none either."""
+        candidates, notices = await self._candidates(query)
+        if not candidates:
+            raise error
+        fused = in_order([one.gif.key for one in candidates])
+        gifs = {one.gif.key: one.gif for one in candidates}
+        coverage = Coverage(0, len(fused))
+        fetched = frozenset(gifs)
+        return Ranking(fused, gifs, 0.0, len(fused), fetched, Origin.PROVIDER, coverage, (*notices, NOT_JUDGED))
+
+    async def _candidates(self, query: ProviderQuery) -> tuple[list[Candidate], tuple[str, ...]]:
+        """The candidates of all providers, place by place, and what went wrong, as sentences."""
+        answers = await asyncio.gather(
+            *(provider.search(query) for provider in self.library.remote), return_exceptions=True
+        )
+        lists, notices = [], []
+        for some in answers:
+            if isinstance(some, ProviderError):
+                notices.append(str(some))
+            elif isinstance(some, BaseException):
+                raise some
+            else:
+                lists.append(some)
+        longest = max((len(some) for some in lists), default=0)
+        merged = [some[place] for place in range(longest) for some in lists if place < len(some)]
+        return merged, tuple(notices)
+
+    async def _page(self, ranking: Ranking, request: SearchRequest) -> tuple[tuple[ScoredGif, ...], tuple[str, ...]]:
+        """One page of the ranking, and what must be shown beside it."""
+        first, last = request.offset, min(request.offset + request.limit + SPARE, MAX_RANKED)
+        part = ranking.fused[first:last]
+        missing = [one.evidence.key for one in part if one.evidence.key not in ranking.gifs]
+        gifs = {**ranking.gifs, **await self._lookup(missing, ask=ranking.origin is Origin.KNOWN)}
+        results = answer(
+            part,
+            gifs,
+            chance=ranking.chance,
+            best=ranking.fused[0].score if ranking.fused else 0.0,
+            count=ranking.count,
+            thresholds=self._ranking.thresholds,
+            fetched=ranking.fetched,
+            origin=ranking.origin,
+            first=first,
+        )[: request.limit]
+        return results, self._attribution(results)
+
+    def _attribution(self, results: Sequence[ScoredGif]) -> tuple[str, ...]:
+        shown = {result.gif.key.provider for result in results}
+        return tuple(provider.attribution for provider in self.library.remote if provider.name in shown)
+
+    async def _lookup(self, keys: Sequence[GifKey], *, ask: bool) -> dict[GifKey, Gif]:
+        ids: dict[str, list[str]] = {}
         for key in keys:
-            ids[key.provider].append(key.id)
-        known = [name for name in ids if name in self._providers]
-        found = await asyncio.gather(*(self._providers[name].lookup(ids[name]) for name in known))
+            ids.setdefault(key.provider, []).append(key.id)
+        named = {name: provider for name in ids if (provider := self.library.provider(name)) is not None}
+        found = await asyncio.gather(*(provider.lookup(ids[name], ask=ask) for name, provider in named.items()))
         return {gif.key: gif for gifs in found for gif in gifs.values()}
+
+
+def _check(request: SearchRequest) -> None:
+    if not 1 <= request.limit <= MAX_LIMIT:
+        raise InvalidRequestError(f"The limit must be a whole number from 1 to {MAX_LIMIT}.")
+    if not 0 <= request.offset < MAX_RANKED:
+        raise InvalidRequestError(f"The offset must be a whole number from 0 to {MAX_RANKED - 1}.")
+    if not 0 < request.deadline_s <= MAX_DEADLINE_S:
+        raise InvalidRequestError(f"The deadline must lie above 0 and be at most {MAX_DEADLINE_S:g} seconds.")
+
+
+def _strange(found: Found) -> tuple[str, ...]:
+    return (STRANGE_WORDS,) if found.understood < HALF_UNDERSTOOD else ()
+
+
+def _with(ranking: Ranking, *notices: str) -> Ranking:
+    return replace(ranking, notices=(*ranking.notices, *notices))

@@ -14,8 +14,8 @@ from engine.metrics import Metrics
 from engine.middleware import AccessRules, layers
 from engine.openapi import document
 from engine.search import SearchEngine
-from engine.types import Rating, SearchRequest
-from engine.wire import answer_to_json, request_from_json, request_from_query
+from engine.types import DEFAULT_DEADLINE_S, DEFAULT_LIMIT, GifKey, Rating, SearchAnswer, SearchRequest
+from engine.wire import answer_to_json, rating_of, request_from_json, request_from_query, whole_number
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_LINE_BYTES = 16 * 1024  # of a request's first line: 1,000 emoji are 12,000 bytes of address
@@ -33,6 +33,7 @@ class ServerOptions:
     access: AccessRules
     public_url: str = ""
     max_rating: Rating = Rating.PG_13
+    deadline_s: float = DEFAULT_DEADLINE_S
 
 
 class Routes:
@@ -50,6 +51,8 @@ class Routes:
             web.get("/assets/{name}", self.asset, name="asset"),
             web.get("/v1/search", self.search_get, name="search", allow_head=False),
             web.post("/v1/search", self.search_post),
+            web.get("/v1/similar", self.similar, name="similar", allow_head=False),
+            web.post("/v1/sent", self.sent, name="sent"),
             web.get("/v1/media/{provider}/{id}", self.media, name="media"),
             web.get("/healthz", self.healthz, name="healthz"),
             web.get("/readyz", self.readyz, name="readyz"),
@@ -59,21 +62,42 @@ class Routes:
 
     async def search_get(self, request: web.Request) -> web.Response:
         """``GET /v1/search?q=...``"""
-        return await self._search(request, request_from_query(request.query, self._options.max_rating))
+        return await self._search(
+            request, request_from_query(request.query, self._options.max_rating, self._options.deadline_s)
+        )
 
     async def search_post(self, request: web.Request) -> web.Response:
         """``POST /v1/search`` with a JSON body."""
-        if request.content_type != "application/json":
-            raise InvalidRequestError("Please send the search as JSON, with the content type application/json.")
-        try:
-            body = json.loads(await request.read())
-        except (ValueError, RecursionError):
-            raise InvalidRequestError("The body is not valid JSON.") from None
-        return await self._search(request, request_from_json(body, self._options.max_rating))
+        body = await _json_of(request)
+        return await self._search(request, request_from_json(body, self._options.max_rating, self._options.deadline_s))
+
+    async def similar(self, request: web.Request) -> web.Response:
+        """``GET /v1/similar?provider=...&id=...``: GIFs that look like one that is known."""
+        query = request.query
+        limit = whole_number(query.get("limit", str(DEFAULT_LIMIT)))
+        if not query.get("provider") or not query.get("id") or limit is None:
+            raise InvalidRequestError("Please name a GIF by its provider and id, and perhaps a limit.")
+        rating = rating_of(query.get("max_rating", self._options.max_rating.value), self._options.max_rating)
+        answer = await self._ready().similar(GifKey(query["provider"], query["id"]), limit, rating)
+        return self._answer(request, answer)
+
+    async def sent(self, request: web.Request) -> web.Response:
+        """``POST /v1/sent``: a GIF was sent; its provider is told where the operator wants that."""
+        body = await _json_of(request)
+        name, gif_id = (body.get(field) if isinstance(body, dict) else None for field in ("provider", "id"))
+        if not isinstance(name, str) or not isinstance(gif_id, str):
+            raise InvalidRequestError('The body must be a JSON object such as {"provider": "giphy", "id": "abc"}.')
+        await self._ready().sent(GifKey(name, gif_id))
+        return web.Response(status=204)
 
     async def _search(self, request: web.Request, asked: SearchRequest) -> web.Response:
         answer = await self._ready().search(asked)
         self._metrics.fits.labels(answer.results[0].fit.value if answer.results else "none").inc()
+        self._metrics.answers.labels(answer.origin.value).inc()
+        self._metrics.coverage.observe(answer.coverage.fraction)
+        return self._answer(request, answer)
+
+    def _answer(self, request: web.Request, answer: SearchAnswer) -> web.Response:
         base = self._options.public_url.rstrip("/") or f"{request.scheme}://{request.host}"
         return web.json_response(
             answer_to_json(answer, base),
@@ -83,7 +107,7 @@ class Routes:
 
     async def media(self, request: web.Request) -> web.StreamResponse:
         """A GIF of a local catalogue. Its id is made from its bytes, so it may be kept for ever."""
-        provider = self._ready().providers.get(request.match_info["provider"])
+        provider = self._ready().library.provider(request.match_info["provider"])
         path = await provider.media(request.match_info["id"]) if provider is not None else None
         if path is None:
             raise NotFoundError("There is no such GIF; perhaps its file has been moved or removed.")
@@ -129,6 +153,16 @@ class Routes:
         if engine is None:
             raise NotReadyError("The engine is still starting; please try again in a moment.")
         return engine
+
+
+async def _json_of(request: web.Request) -> object:
+    if request.content_type != "application/json":
+        raise InvalidRequestError("Please send JSON, with the content type application/json.")
+    try:
+        body: object = json.loads(await request.read())
+    except (ValueError, RecursionError):
+        raise InvalidRequestError("The body is not valid JSON.") from None
+    return body
 
 
 def create_app(engine: Callable[[], SearchEngine | None], metrics: Metrics, options: ServerOptions) -> web.Application:

@@ -22,11 +22,11 @@ from engine.errors import StoreError
 from engine.protocols import Encoder, Vectors
 from engine.types import GifKey
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 CHUNK = 500  # ids a statement; SQLite allows 32,766 variables, older builds 999
 SCAN_CHUNK = 4096
 BUSY_S = 10.0  # how long to wait for another process that writes
-_SCHEMA = """
+_TABLES = """
 CREATE TABLE embeddings (
     space TEXT NOT NULL, provider TEXT NOT NULL, id TEXT NOT NULL,
     vector BLOB NOT NULL, -- float16, little endian
@@ -41,6 +41,20 @@ CREATE TABLE files (
 ) WITHOUT ROWID;
 CREATE INDEX files_by_id ON files (catalogue, id);
 """
+_TABLES_OF_PROVIDERS = """
+CREATE TABLE gifs (
+    provider TEXT NOT NULL, id TEXT NOT NULL,
+    title TEXT NOT NULL, alt_text TEXT NOT NULL, tags TEXT NOT NULL, -- JSON list
+    rating TEXT NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL,
+    url TEXT NOT NULL, -- empty unless the operator may keep addresses
+    expires_at REAL NOT NULL, -- seconds since 1970
+    PRIMARY KEY (provider, id)
+) WITHOUT ROWID;
+CREATE INDEX gifs_by_expiry ON gifs (expires_at);
+CREATE TABLE calls (budget TEXT NOT NULL, at REAL NOT NULL); -- seconds since 1970
+CREATE INDEX calls_by_time ON calls (budget, at);
+"""
+_STEPS = (_TABLES, _TABLES_OF_PROVIDERS)  # from each version to the next
 
 
 class Database:
@@ -106,13 +120,13 @@ class Database:
         await self._open.execute("PRAGMA synchronous=FULL")
         await self._open.execute("BEGIN IMMEDIATE")  # two processes may open a new file at once
         ((version,),) = await self.read("PRAGMA user_version")
-        if version == 0:
-            for statement in _SCHEMA.split(";"):
-                await self._open.execute(statement)
-            await self._open.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-        await self._open.commit()
         if version > SCHEMA_VERSION:
             raise StoreError(f"{self.path} was written by a newer DeepGIF; install that one, or set DEEPGIF_DATA_DIR.")
+        for step in _STEPS[version:]:
+            for statement in step.split(";"):
+                await self._open.execute(statement)
+        await self._open.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        await self._open.commit()
 
     async def _close(self) -> None:
         async with self._writing:

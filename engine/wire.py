@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from engine.errors import InvalidRequestError
 from engine.types import (
+    DEFAULT_DEADLINE_S,
     DEFAULT_LIMIT,
+    MAX_DEADLINE_S,
     MAX_LIMIT,
+    MAX_RANKED,
     Coverage,
     Fit,
     Gif,
     GifKey,
+    Origin,
     Rating,
     ScoredGif,
     SearchAnswer,
@@ -21,16 +26,27 @@ from engine.types import (
     Source,
 )
 
-FIELDS = ("query", "limit", "max_rating")
+FIELDS = ("query", "limit", "max_rating", "offset", "deadline_ms", "language", "country")
+WHOLE = ("limit", "offset", "deadline_ms")
+_LANGUAGE, _COUNTRY = re.compile(r"([a-z]{2,3}(-[A-Za-z]{2,4})?)?"), re.compile(r"([A-Z]{2})?")
 
 
 def request_to_json(request: SearchRequest) -> dict[str, Any]:
     """The body of ``POST /v1/search``."""
-    return {"query": request.words, "limit": request.limit, "max_rating": request.max_rating.value}
+    return {
+        "query": request.words,
+        "limit": request.limit,
+        "max_rating": request.max_rating.value,
+        "offset": request.offset,
+        "deadline_ms": round(request.deadline_s * 1000),
+        "language": request.language,
+        "country": request.country,
+    }
 
 
-def request_from_json(body: object, most: Rating) -> SearchRequest:
-    """A request from the body of ``POST /v1/search``; its rating defaults to ``most`` and is never above it.
+def request_from_json(body: object, most: Rating, deadline_s: float = DEFAULT_DEADLINE_S) -> SearchRequest:
+    """A request from the body of ``POST /v1/search``; its rating defaults to ``most`` and is never above it, its
+    deadline to ``deadline_s``.
 
     Raises ``InvalidRequestError`` naming the field that is wrong.
     """
@@ -42,25 +58,35 @@ def request_from_json(body: object, most: Rating) -> SearchRequest:
     words = body.get("query")
     if not isinstance(words, str):
         raise InvalidRequestError("The field “query” is missing; it must be a text that says what the GIF shows.")
-    limit = body.get("limit", DEFAULT_LIMIT)
-    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= MAX_LIMIT:
-        raise InvalidRequestError(f"The field “limit” must be a whole number from 1 to {MAX_LIMIT}.")
-    return SearchRequest(words, limit, _rating(body.get("max_rating", most.value), most))
+    return SearchRequest(
+        words,
+        limit=_whole(body, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT),
+        max_rating=rating_of(body.get("max_rating", most.value), most),
+        offset=_whole(body, "offset", 0, 0, MAX_RANKED - 1),
+        deadline_s=_whole(body, "deadline_ms", round(deadline_s * 1000), 1, round(MAX_DEADLINE_S * 1000)) / 1000,
+        language=_code(body, "language", _LANGUAGE, "a language such as en"),
+        country=_code(body, "country", _COUNTRY, "a country such as US"),
+    )
 
 
-def request_from_query(query: Mapping[str, str], most: Rating) -> SearchRequest:
-    """A request from the parameters of ``GET /v1/search``: ``q``, ``limit``, ``max_rating``."""
-    names = {"q": "query", "limit": "limit", "max_rating": "max_rating"}
+def request_from_query(query: Mapping[str, str], most: Rating, deadline_s: float = DEFAULT_DEADLINE_S) -> SearchRequest:
+    """A request from the parameters of ``GET /v1/search``: ``q`` for the words, the others named like the fields."""
+    names = {"q": "query"} | {name: name for name in FIELDS[1:]}
     for name in query:
         if name not in names:
             raise InvalidRequestError(f"There is no parameter “{name[:40]}”; the parameters are {', '.join(names)}.")
     body: dict[str, object] = {names[name]: value for name, value in query.items()}
     if "q" not in query:
         raise InvalidRequestError("The parameter “q” is missing; it must say what the GIF shows.")
-    if "limit" in query:
-        text = query["limit"]
-        body["limit"] = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
-    return request_from_json(body, most)
+    for name in WHOLE:
+        if name in query:
+            body[name] = whole_number(query[name])
+    return request_from_json(body, most, deadline_s)
+
+
+def whole_number(text: str) -> int | None:
+    """The number that a text of at most 9 plain digits means; None for any other text."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
 
 
 def answer_to_json(answer: SearchAnswer, base_url: str) -> dict[str, Any]:
@@ -74,6 +100,9 @@ def answer_to_json(answer: SearchAnswer, base_url: str) -> dict[str, Any]:
             "fraction": round(answer.coverage.fraction, 4),
         },
         "took_ms": round(answer.elapsed_s * 1000, 3),
+        "origin": answer.origin.value,
+        "ranked": answer.ranked,
+        "attribution": list(answer.attribution),
         "notices": list(answer.notices),
         "results": [_result_to_json(result, base_url) for result in answer.results],
     }
@@ -89,12 +118,30 @@ def answer_from_json(body: Any) -> SearchAnswer:
             coverage=Coverage(int(body["coverage"]["seen"]), int(body["coverage"]["total"])),
             elapsed_s=float(body["took_ms"]) / 1000,
             notices=tuple(str(notice) for notice in body["notices"]),
+            origin=Origin(body["origin"]),
+            ranked=int(body["ranked"]),
+            attribution=tuple(str(line) for line in body["attribution"]),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("not an engine's answer") from error
 
 
-def _rating(value: object, most: Rating) -> Rating:
+def _whole(body: Mapping[str, object], name: str, default: int, least: int, most: int) -> int:
+    value = body.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise InvalidRequestError(f"The field “{name}” must be a whole number from {least} to {most}.")
+    return value
+
+
+def _code(body: Mapping[str, object], name: str, shape: re.Pattern[str], meaning: str) -> str:
+    value = body.get(name, "")
+    if not isinstance(value, str) or not shape.fullmatch(value):
+        raise InvalidRequestError(f"The field “{name}” must be {meaning}, or empty.")
+    return value
+
+
+def rating_of(value: object, most: Rating) -> Rating:
+    """The rating that ``value`` names, never above ``most``. Raises ``InvalidRequestError``."""
     if not isinstance(value, str) or value not in list(Rating):
         raise InvalidRequestError(f"The rating must be one of {', '.join(Rating)}.")
     asked = Rating(value)
@@ -113,7 +160,9 @@ def _result_to_json(result: ScoredGif, base_url: str) -> dict[str, Any]:
         "width": gif.width,
         "height": gif.height,
         "score": round(result.score, 6),
-        "z_score": round(result.z_score, 4),
+        "visual": None if result.visual is None else round(result.visual, 6),
+        "text": None if result.text is None else round(result.text, 6),
+        "confidence": round(result.confidence, 4),
         "fit": result.fit.value,
         "why": result.why,
         "source": result.source.value,
@@ -122,9 +171,6 @@ def _result_to_json(result: ScoredGif, base_url: str) -> dict[str, Any]:
 
 
 def _result_from_json(body: Any) -> ScoredGif:
-    score, z_score = float(body["score"]), float(body["z_score"])
-    if not (math.isfinite(score) and math.isfinite(z_score)):
-        raise ValueError("not a score")
     gif = Gif(
         key=GifKey(str(body["provider"]), str(body["id"])),
         title=str(body["title"]),
@@ -135,4 +181,20 @@ def _result_from_json(body: Any) -> ScoredGif:
         height=int(body["height"]),
         attribution=str(body["attribution"]),
     )
-    return ScoredGif(gif, score, z_score, Fit(body["fit"]), Source(body["source"]), str(body["why"]))
+    return ScoredGif(
+        gif=gif,
+        score=_finite(body["score"]),
+        visual=None if body["visual"] is None else _finite(body["visual"]),
+        text=None if body["text"] is None else _finite(body["text"]),
+        confidence=_finite(body["confidence"]),
+        fit=Fit(body["fit"]),
+        source=Source(body["source"]),
+        why=str(body["why"]),
+    )
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError("not a score")
+    return number

@@ -125,8 +125,8 @@ class LocalCatalogue:
         """How many different GIFs there are."""
         return len(self._files)
 
-    async def lookup(self, ids: Collection[str]) -> dict[str, Gif]:
-        """What is known of those of ``ids`` that exist."""
+    async def lookup(self, ids: Collection[str], *, ask: bool = True) -> dict[str, Gif]:
+        """What is known of those of ``ids`` that exist; nobody needs to be asked."""
         return {gif_id: self._gif(gif_id, self._files[gif_id]) for gif_id in ids if gif_id in self._files}
 
     async def media(self, gif_id: str) -> Path | None:

@@ -236,11 +236,12 @@ function showAnswer(words, found, wantedKey) {
   say([heard, ...notices].join(" "));
 }
 
-function effort({ coverage, took_ms, model }) {
+function effort({ coverage, took_ms, model, attribution }) {
   const all = coverage.seen >= coverage.total;
   const total = count(coverage.total, "GIF");
   const looked = all ? total : `${coverage.seen.toLocaleString("en")} of ${total} so far`;
-  return `Looked at ${looked} in ${duration(took_ms)} with the model “${model}”.`;
+  const thanks = (attribution ?? []).map((line) => ` ${line}.`).join("");
+  return `Looked at ${looked} in ${duration(took_ms)} with the model “${model}”.${thanks}`;
 }
 
 function showNothing({ coverage, notices = [] }) {
@@ -333,17 +334,21 @@ function showChosen(playing) {
 }
 
 function figures(gif) {
-  const apart = Math.abs(gif.z_score).toFixed(1);
   return [
     ["Place", `${answer.results.indexOf(gif) + 1} of ${answer.results.length}`],
-    ["Likeness", `${gif.score.toFixed(3)} (1 is the most, around 0 is unrelated)`],
-    ["Stands out by", `${apart} standard deviations ${gif.z_score < 0 ? "below" : "above"} the average GIF`],
+    ["Chance that it fits", `${Math.round(100 * gif.confidence)} %`],
+    ["Likeness of its picture", likeness(gif.visual)],
+    ["Likeness of its title", likeness(gif.text)],
     ["Looked at", gif.source === "fetched" ? "for this search" : "before this search"],
     ["Rating", String(gif.rating).toUpperCase()],
     ["Size", `${gif.width} × ${gif.height} pixels`],
     ["From", `${gif.provider}, ${gif.id}`],
-    ...(gif.attribution ? [["Made by", gif.attribution]] : []),
+    ...(gif.attribution ? [["Thanks to", gif.attribution]] : []),
   ];
+}
+
+function likeness(value) {
+  return typeof value === "number" ? `${value.toFixed(2)} (1 is the most, around 0 is unrelated)` : "not looked at";
 }
 
 function pauseAll(now) {

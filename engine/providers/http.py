@@ -1,0 +1,109 @@
+"""Calls to a provider's JSON API: counted, retried, cut off while it is down, and every failure one sentence."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+from purgatory import AsyncCircuitBreakerFactory
+from purgatory.domain.model import OpenedState
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from engine.errors import BudgetError, ProviderError
+from engine.providers.budget import CallBudget
+
+MAX_BYTES = 4 * 1024 * 1024  # of one answer; 50 GIFs with all renditions are about 500 KB
+ATTEMPTS = 3
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 1.0
+FAILURES, REST_S = 5, 30.0  # after so many failures in a row the provider is left alone for so long
+
+
+class _PassingError(ProviderError):
+    """A failure that another attempt may not meet."""
+
+
+class JsonApi:
+    """GET calls to one provider. ``name`` is what people know it by; every call is taken from ``budget``."""
+
+    def __init__(self, session: aiohttp.ClientSession, name: str, budget: CallBudget, timeout_s: float = 5.0) -> None:
+        self.budget = budget
+        self._session = session
+        self._name = name
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._breakers = AsyncCircuitBreakerFactory(FAILURES, REST_S, exclude=[asyncio.CancelledError, BudgetError])
+
+    async def get(self, url: str, parameters: Mapping[str, str], *, reserved: bool = False) -> dict[str, Any]:
+        """The JSON object that ``url`` answers. Raises ``BudgetError``, and ``ProviderError`` for everything else that
+        goes wrong; neither text holds the address, which has the key in it."""
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(_PassingError),
+            wait=wait_random_exponential(FIRST_WAIT_S, LONGEST_WAIT_S),
+            stop=stop_after_attempt(ATTEMPTS),
+            reraise=True,
+        )
+        try:
+            async for attempt in retrying:
+                with attempt:
+                    async with await self._breakers.get_breaker(self._name):
+                        await self.budget.take(1, reserved=reserved)
+                        return await self._call(url, parameters)
+        except OpenedState as error:
+            raise ProviderError(f"{self._name} has failed several times; it is asked again in a moment.") from error
+        raise AssertionError("tenacity ends with a value or an error")
+
+    async def _call(self, url: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+        try:
+            async with self._session.get(
+                url, params=parameters, timeout=self._timeout, allow_redirects=False
+            ) as response:
+                body = _parsed(await _read(response))
+                status = _status(response.status, body)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _PassingError(f"{self._name} cannot be reached at the moment.") from _without_address(error)
+        if status == 429:
+            raise ProviderError(f"{self._name} allows no more calls at the moment.")
+        if status in (401, 403):
+            raise ProviderError(f"{self._name} refuses the key; please check the setting.")
+        if status == 414:
+            raise ProviderError(f"{self._name} finds the search too long.")
+        if status >= 500 or body is None:
+            raise _PassingError(f"{self._name} has a problem at the moment.")
+        if status != 200:
+            raise ProviderError(f"{self._name} answered with status {status}.")
+        return body
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    data = bytearray()
+    async for chunk in response.content.iter_chunked(64 * 1024):
+        data += chunk
+        if len(data) > MAX_BYTES:
+            raise aiohttp.ClientPayloadError("the answer is too large")
+    return bytes(data)
+
+
+def _parsed(data: bytes) -> dict[str, Any] | None:
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _status(status: int, body: dict[str, Any] | None) -> int:
+    """The status that the answer means: some say 200 and another one inside."""
+    meta = body.get("meta") if body is not None else None
+    if status == 200 and isinstance(meta, dict):
+        if meta.get("response_id") == "":  # made up by something in between
+            return 502
+        inner = meta.get("status", 200)
+        return inner if isinstance(inner, int) else 502
+    return status
+
+
+def _without_address(error: BaseException) -> Exception:
+    """A cause for the log that cannot hold the address, and so the key."""
+    return ConnectionError(type(error).__name__)
