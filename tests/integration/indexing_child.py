@@ -67,7 +67,9 @@ async def main(folder: Path, path: Path) -> None:
         await catalogue.open()
         store, index = TellingStore(database, encoder.dimension), MemoryIndex(encoder.dimension)
         decode = partial(asyncio.to_thread, partial(decode_clip, sampling=encoder.sampling, limits=limits))
-        report = await Indexer(embedding_space(encoder), store, index, decode, clips.submit).run(catalogue)
+        texts, read = MemoryIndex(encoder.dimension), partial(asyncio.to_thread, encoder.encode_texts)
+        indexer = Indexer(embedding_space(encoder), store, index, decode, clips.submit, texts, read)
+        report = await indexer.run(catalogue)
         say(known=report.known, embedded=report.embedded, found=len(index))
 
 

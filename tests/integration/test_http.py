@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import aiohttp
+import numpy as np
 import pytest
 from aiohttp import web
 from yarl import URL
@@ -20,13 +21,15 @@ from engine.errors import (
     OverloadedError,
     UnauthorizedError,
 )
+from engine.fitted import UNFITTED, QueryBank
+from engine.index import MemoryIndex
+from engine.lookup import Likeness
 from engine.metrics import Metrics
 from engine.middleware import AccessRules
-from engine.ranking import FitThresholds
-from engine.search import STILL_LOOKING, STRANGE_WORDS, SearchEngine
+from engine.search import STILL_LOOKING, STRANGE_WORDS, Library, SearchEngine
 from engine.server import ServerOptions, create_app, create_runner
 from engine.types import Rating, SearchRequest
-from tests.fakes.gifs import MemoryFinder, MemoryProvider, gif
+from tests.fakes.gifs import MemoryFinder, MemoryProvider, gif, memory_index
 
 GIFS = [gif("a"), gif("b"), gif("c", Rating.PG), gif("d", Rating.R)]
 LOCAL = ServerOptions(AccessRules())
@@ -39,7 +42,11 @@ class Service:
         self.finder = MemoryFinder(GIFS)
         self.provider = MemoryProvider(GIFS, media)
         self.engine: SearchEngine | None = SearchEngine(
-            "small@12345678", self.finder, self.finder, [self.provider], FitThresholds()
+            "small@12345678",
+            self.finder,
+            Library(memory_index(GIFS), MemoryIndex(4), (self.provider,)),
+            UNFITTED,
+            Likeness(QueryBank(np.zeros((0, 4), np.float32), 0.0), 0.0),
         )
         self.runner = create_runner(create_app(lambda: self.engine, Metrics(), options))
         self.origin = ""
@@ -101,6 +108,9 @@ async def test_post_and_get_answer_alike(start: Start, http: aiohttp.ClientSessi
     assert posted["model"] == "small@12345678"
     assert posted["coverage"] == {"seen": 4, "total": 4, "fraction": 1.0}
     assert [result["id"] for result in posted["results"]] == ["a", "b"]
+    assert (posted["origin"], posted["ranked"], posted["attribution"]) == ("known", 3, [])
+    confidence = posted["results"][0].pop("confidence")
+    assert 0 < confidence < 1
     assert posted["results"][0] == {
         "provider": "memory",
         "id": "a",
@@ -110,10 +120,11 @@ async def test_post_and_get_answer_alike(start: Start, http: aiohttp.ClientSessi
         "url": f"{service.origin}/v1/media/memory/a",
         "width": 120,
         "height": 90,
-        "score": 0.5,
-        "z_score": 4.0,
+        "score": 4.0,
+        "visual": 0.5,
+        "text": None,
         "fit": "fair",
-        "why": "Of the 3 GIFs here, it fits your words best, but others come close.",
+        "why": "Of the 3 GIFs compared, it fits your words best, but others come close. Its picture speaks for it.",
         "source": "known",
         "attribution": "",
     }

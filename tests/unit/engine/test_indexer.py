@@ -26,7 +26,9 @@ class Setting:
         self.index = MemoryIndex(4)
         self.store = SqliteEmbeddingStore(database, 4)
         decode = partial(decode_clip, sampling=ColourEncoder.sampling, limits=MediaLimits())
-        self.indexer = Indexer("s", self.store, self.index, partial(asyncio.to_thread, decode), embed)
+        self.texts = MemoryIndex(4)
+        read = partial(asyncio.to_thread, ColourEncoder().encode_texts)
+        self.indexer = Indexer("s", self.store, self.index, partial(asyncio.to_thread, decode), embed, self.texts, read)
 
     def best(self, words):
         (hits,) = self.index.search(ColourEncoder().encode_texts([words]), 1, Rating.R)
@@ -62,6 +64,7 @@ async def test_everything_is_embedded_once(start):
     assert (report.known, report.embedded, report.unreadable) == (0, 3, ())
     assert progress[-1] == (3, 3)
     assert [setting.best(words) for words in ("red", "green", "blue")] == ["r.gif", "g.gif", "b.gif"]
+    assert len(setting.texts) == 3
     again, _ = start()
     await again.catalogue.open()
     assert len(await again.indexer.load(again.catalogue)) == 3

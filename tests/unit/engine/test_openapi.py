@@ -40,7 +40,7 @@ def test_it_lists_the_routes_there_are():
 def test_answers_are_as_described():
     """Requests, answers and problems fit their schemas, and have no fields that are not described."""
     gif = Gif(GifKey("catalogue", "1"), "t", "a", Rating.PG_13, "/v1/media/catalogue/1", 1, 2, "x")
-    result = ScoredGif(gif, 0.5, 3.2, Fit.STRONG, Source.KNOWN, "why")
+    result = ScoredGif(gif, 4.5, 0.5, None, 0.8, Fit.STRONG, Source.KNOWN, "why")
     answer = answer_to_json(SearchAnswer("w", (result,), "m", Coverage(1, 2), 0.1, ("n",)), "http://localhost")
     check(answer, "SearchAnswer")
     schemas = document()["components"]["schemas"]
