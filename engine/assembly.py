@@ -72,12 +72,15 @@ class Engine:
 
 
 @asynccontextmanager
-async def open_engine(options: EngineOptions, metrics: Metrics) -> AsyncIterator[Engine]:
-    """An engine that answers searches over what was embedded before. Raises ``DeepGifError``."""
+async def open_engine(
+    options: EngineOptions, metrics: Metrics, load: Callable[[EngineOptions], Encoder] | None = None
+) -> AsyncIterator[Engine]:
+    """An engine that answers searches over what was embedded before. ``load`` gives another encoder than the bundle's
+    own. Raises ``DeepGifError``."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database(options.data_dir / DATABASE))
         catalogue = await _catalogue(options, database)
-        encoder = await asyncio.to_thread(_load, options)
+        encoder = await asyncio.to_thread(load or _load, options)
         device = choose_device(options.device)
         pictures, texts = MemoryIndex(encoder.dimension, device), MemoryIndex(encoder.dimension, device)
         ranking, bank = await asyncio.to_thread(load_ranking, options.bundle, encoder.space)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -17,6 +17,7 @@ from engine.providers.remote import Fetch
 from engine.types import Candidate, GifKey, Rating
 
 Vector = NDArray[np.float32]  # (D,)
+RECENT = 4096  # vectors, 16 MB, for searches that looked into the store before they were there
 AT_ONCE = 64  # candidates whose bytes or frames are in memory
 
 
@@ -30,7 +31,7 @@ class View(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """The vector (D,) of a still or clip, and how many bytes were downloaded for it."""
+    """The vector (D,) of a still or clip, and how many bytes were downloaded for it now."""
 
     vector: Vector
     size: int
@@ -61,6 +62,7 @@ class CandidateEmbedder:
         self._embed_texts = embed_texts
         self._under_way: dict[tuple[GifKey, View], asyncio.Task[Looked]] = {}
         self._asking: Counter[asyncio.Task[Looked]] = Counter()
+        self._recent: OrderedDict[tuple[GifKey, View], Looked] = OrderedDict()
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def known(self, view: View, keys: Sequence[GifKey]) -> dict[GifKey, Vector]:
@@ -71,6 +73,8 @@ class CandidateEmbedder:
         """What the candidate's still or clip looks like; callers who ask for the same share the work, which ends when
         the last of them leaves. Raises ``MediaError``, ``NotReadyError`` or ``OverloadedError``."""
         key = candidate.gif.key, view
+        if key in self._recent:
+            return replace(self._recent[key], size=0)
         task = self._under_way.get(key)
         if task is None:
             task = asyncio.create_task(self._look(candidate, view))
@@ -143,8 +147,10 @@ class CandidateEmbedder:
 
     def _settled(self, key: tuple[GifKey, View], task: asyncio.Task[Looked]) -> None:
         self._under_way.pop(key, None)
-        if not task.cancelled():
-            task.exception()  # whoever asked has it; nobody may be left
+        if not task.cancelled() and task.exception() is None:  # whoever asked has the exception
+            self._recent[key] = task.result()
+            if len(self._recent) > RECENT:
+                self._recent.popitem(last=False)
 
     def _name(self, view: View) -> str:
         return self._space if view is View.CLIP else f"{self._space}:{view}"

@@ -18,7 +18,7 @@ from engine.providers.budget import CallBudget
 MAX_BYTES = 4 * 1024 * 1024  # of one answer; 50 GIFs with all renditions are about 500 KB
 ATTEMPTS = 3
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 1.0
-FAILURES, REST_S = 5, 30.0  # after so many failures in a row the provider is left alone for so long
+FAILURES, REST_S = 12, 30.0  # after so many failed calls in a row the provider is left alone for so long
 
 
 class _PassingError(ProviderError):

@@ -1,0 +1,350 @@
+"""Searches over a provider: the whole engine with an encoder of colours, over a server that behaves like GIPHY."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.assembly import Engine, EngineOptions, open_engine
+from engine.download import DownloadRules
+from engine.errors import NotFoundError, NotReadyError
+from engine.metrics import Metrics
+from engine.providers.assembly import ProviderOptions, RemoteOptions
+from engine.search import NOT_JUDGED, ONLY_KNOWN
+from engine.types import Coverage, GifKey, Origin, Rating, SearchRequest, Source
+from tests.fakes.encoder import ColourEncoder
+from tests.fakes.giphy_server import FakeGif, GiphyServer
+from tests.fakes.media import animation
+
+COLOURS = ("red", "lime", "blue")
+Open = Callable[..., AbstractAsyncContextManager[Engine]]
+
+
+def fake(number: int, colour: str, **changes: Any) -> FakeGif:
+    """A GIF whose title says nothing of its colour. Numbers make equal colours differ a little."""
+    shade = {"red": (255, number, 0), "lime": (0, 255, number), "blue": (number, 0, 255)}[colour]
+    colours = ["#{:02x}{:02x}{:02x}".format(*shade)] * 2
+    still = animation("GIF", colours[:1])
+    made = {"title": f"Thing {number}", "clip": animation("GIF", colours), "still": still, "alt_text": ""}
+    return FakeGif(id=f"gif{number:03}", **{**made, **changes})
+
+
+GIFS = [fake(number, COLOURS[number % 3]) for number in range(0, 240, 2)]
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[GiphyServer]:
+    async with GiphyServer(GIFS, order=lambda words, gifs: list(gifs)) as started:
+        yield started
+
+
+@pytest.fixture
+def open_one(server: GiphyServer, tmp_path: Path) -> Open:
+    """Opens engines over the server and one data folder."""
+
+    @asynccontextmanager
+    async def make(encoder: ColourEncoder | None = None, **changes: Any) -> AsyncIterator[Engine]:
+        good_enough = changes.pop("good_enough", 2.0)
+        timeout_s = changes.pop("timeout_s", 1.0)
+        names = changes.pop("names", ("giphy",))
+        chosen = {"key": server.key, "url": server.origin, "calls_per_hour": 0, **changes}
+        rules = DownloadRules(frozenset({"127.0.0.1"}), frozenset({"http"}), private=True, timeout_s=timeout_s)
+        options = EngineOptions(
+            bundle=tmp_path,
+            data_dir=tmp_path,
+            remote=RemoteOptions(tuple(ProviderOptions(name, **chosen) for name in names), downloads=rules),
+            good_enough=good_enough,
+        )
+        used = encoder or ColourEncoder()
+        async with open_engine(options, Metrics(), lambda options: used) as engine:
+            yield engine
+
+    return make
+
+
+def files_in(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.iterdir())
+
+
+def ids(answer: Any) -> list[str]:
+    return [result.gif.key.id for result in answer.results]
+
+
+# Equal colours are near-duplicates of each other, so that only a few of them are shown.
+async def test_pixels_decide(open_one: Open, server: GiphyServer) -> None:
+    """Two pages of fifty are fetched, all are looked at, and what shows the words comes first, in absolute addresses
+    with their parameters, with attribution."""
+    async with open_one() as engine:
+        answer = await engine.search.search(SearchRequest("red", 2, deadline_s=20))
+    assert [path for path, _ in server.calls] == ["/v1/gifs/search"] * 2
+    assert sorted(query["offset"] for _, query in server.calls) == ["0", "50"]
+    assert all(int(one[3:]) % 3 == 0 for one in ids(answer))
+    assert answer.coverage == Coverage(100, 100)
+    assert (answer.origin, answer.attribution) == (Origin.RERANKED, ("Powered by GIPHY",))
+    assert {result.source for result in answer.results} == {Source.FETCHED}
+    assert answer.results[0].gif.url.endswith(".gif?cid=abc123&ep=v1")
+    assert sum(one.endswith("still") for one in server.media) == 100
+    assert sum(one.endswith("downsampled") for one in server.media) == 20
+
+
+async def test_nothing_is_embedded_twice(open_one: Open, server: GiphyServer) -> None:
+    """Another query over the same GIFs downloads nothing but frames of others; so does the next process."""
+    encoder = ColourEncoder()
+    async with open_one(encoder) as engine:
+        await engine.search.search(SearchRequest("red", 20, deadline_s=20))
+        assert encoder.clips == 120
+        await engine.search.search(SearchRequest("red things", 20, deadline_s=20))
+        assert encoder.clips == 120
+    async with open_one(encoder) as engine:
+        assert len(engine.search.library.pictures) == 100
+        answer = await engine.search.search(SearchRequest("blue", 2, deadline_s=20))
+        assert all(int(one[3:]) % 3 == 2 for one in ids(answer))
+        assert encoder.clips <= 140
+
+
+async def test_good_enough_is_answered_at_once(open_one: Open, server: GiphyServer) -> None:
+    """What is known and likely right needs no search; its addresses are taken fresh in one call, once."""
+    async with open_one() as engine:
+        await engine.search.search(SearchRequest("red", 5, deadline_s=20))
+    server.calls.clear()
+    async with open_one(good_enough=0.0) as engine:
+        answer = await engine.search.search(SearchRequest("red", 5))
+        assert [path for path, _ in server.calls] == ["/v1/gifs"]
+        assert answer.origin is Origin.KNOWN
+        assert len(answer.results) == 5
+        assert answer.results[0].gif.url.startswith(server.origin)
+        await engine.search.search(SearchRequest("red", 5))
+        assert len(server.calls) == 1
+
+
+@pytest.mark.parametrize("keep_urls", [False, True])
+async def test_addresses_are_kept_only_where_that_is_allowed(
+    open_one: Open, server: GiphyServer, tmp_path: Path, keep_urls: bool
+) -> None:
+    """By default no address and no media are on the disk after a search."""
+    async with open_one(keep_urls=keep_urls) as engine:
+        await engine.search.search(SearchRequest("red", 5, deadline_s=20))
+    server.calls.clear()
+    written = files_in(tmp_path)
+    assert (b"/media/gif" in written) is keep_urls
+    assert server.key.encode() not in written
+    async with open_one(keep_urls=keep_urls, good_enough=0.0) as engine:
+        assert len((await engine.search.search(SearchRequest("red", 5))).results) == 5
+    assert len(server.calls) == (0 if keep_urls else 1)
+
+
+async def test_next_and_more_like_this_need_no_call(open_one: Open, server: GiphyServer) -> None:
+    """Later pages go on where the one before ended; similar GIFs come from what was looked at."""
+    async with open_one() as engine:
+        first = await engine.search.search(SearchRequest("red", 10, deadline_s=20))
+        calls = len(server.calls)
+        second = await engine.search.search(SearchRequest("RED", 10, offset=10, deadline_s=20))
+        assert not set(ids(first)) & set(ids(second))
+        whole = await engine.search.search(SearchRequest("red", 20, deadline_s=20))
+        assert ids(whole) == ids(first) + ids(second)
+        blue = GifKey("giphy", "gif002")
+        alike = await engine.search.similar(blue, 5, Rating.R)
+        assert blue not in {result.gif.key for result in alike.results}
+        assert alike.attribution == ("Powered by GIPHY",)
+        with pytest.raises(NotFoundError):
+            await engine.search.similar(GifKey("giphy", "nobody"), 5, Rating.R)
+        assert len(server.calls) == calls
+
+
+async def test_the_deadline_holds_and_the_rest_goes_on(open_one: Open, server: GiphyServer) -> None:
+    """At the deadline the best so far is answered and says how much was seen; a later query finds all looked at."""
+    encoder = ColourEncoder()
+    server.bits_per_s = 60_000
+    async with open_one(encoder, timeout_s=10) as engine:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        answer = await engine.search.search(SearchRequest("red", 12, deadline_s=0.4))
+        assert loop.time() - started < 0.9
+        assert len(answer.results) == 12
+        assert 0 < answer.coverage.seen < 100
+        server.bits_per_s = 0
+        later = await engine.search.search(SearchRequest("red", 2, deadline_s=20))
+        assert later.coverage.seen == 100
+        assert len(server.calls) == 2
+        assert all(int(one[3:]) % 3 == 0 for one in ids(later))
+
+
+async def test_equal_queries_run_once_and_one_who_leaves_ends_nothing(open_one: Open, server: GiphyServer) -> None:
+    """Twenty at once are two calls; who cancels does not cancel the others."""
+    server.latency_s = 0.05
+    async with open_one() as engine:
+        tasks = [asyncio.create_task(engine.search.search(SearchRequest("red", 3, deadline_s=20))) for _ in range(20)]
+        await asyncio.sleep(0.06)
+        tasks[0].cancel()
+        answers = await asyncio.gather(*tasks[1:])
+        assert len({tuple(ids(answer)) for answer in answers}) == 1
+        assert len(server.calls) == 2
+
+
+async def test_nothing_follows_a_caller_who_left(open_one: Open, server: GiphyServer) -> None:
+    """When nobody waits for an answer any more, its downloads end."""
+    server.latency_s = 0.2
+    async with open_one() as engine:
+        task = asyncio.create_task(engine.search.search(SearchRequest("red", 3, deadline_s=20)))
+        await asyncio.sleep(0.35)
+        assert server.downloading > 0
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await asyncio.sleep(0.3)
+        assert server.downloading == 0
+        assert len(server.media) <= 40
+        assert server.most_downloading <= 32
+
+
+@pytest.mark.parametrize("fault", ["404", "redirect-in", "broken", "bomb", "huge", "cut", "slow"])
+async def test_what_cannot_be_looked_at_costs_nobody_else(open_one: Open, server: GiphyServer, fault: str) -> None:
+    """GIFs that are gone, damaged, hostile or endless keep their place by text; all others are looked at."""
+    bad = [gif.id for gif in GIFS[:5]]
+    server.media_faults = dict.fromkeys(bad, fault)
+    async with open_one(timeout_s=0.5) as engine:
+        answer = await engine.search.search(SearchRequest("red", 12, deadline_s=20))
+    assert answer.coverage == Coverage(95, 100)
+    assert ids(answer)[0] not in bad
+
+
+@pytest.mark.parametrize(
+    ("faults", "calls"), [(["500"], 3), (["cut"], 3), (["not-json"], 3), (["synthetic"], 3), (["429", "500"], 3)]
+)
+async def test_passing_faults(open_one: Open, server: GiphyServer, faults: list[str], calls: int) -> None:
+    """What may pass is tried again; one page is enough for an answer."""
+    server.faults.extend(faults)
+    async with open_one() as engine:
+        answer = await engine.search.search(SearchRequest("red", 5, deadline_s=20))
+    assert len(answer.results) == 5
+    assert len(server.calls) == calls
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ("429", "allows no more calls"),
+        ("429-envelope", "allows no more calls"),
+        ("401", "refuses the key"),
+        ("403", "refuses the key"),
+        ("414", "too long"),
+        ("500", "has a problem"),
+        ("synthetic", "has a problem"),
+        ("not-json", "has a problem"),
+        ("garbage", "shape"),
+        ("cut", "cannot be reached"),
+    ],
+)
+async def test_the_provider_is_down(open_one: Open, server: GiphyServer, fault: str, says: str) -> None:
+    """What is known is the answer, and the answer says so, without the key or an address."""
+    async with open_one() as engine:
+        await engine.search.search(SearchRequest("red", 5, deadline_s=20))
+        server.faults.extend([fault] * 12)
+        answer = await engine.search.search(SearchRequest("blue", 2, deadline_s=20))
+    assert answer.origin is Origin.KNOWN
+    assert ONLY_KNOWN in answer.notices
+    assert any(says in notice for notice in answer.notices)
+    assert all(server.key not in notice and "127.0.0.1" not in notice for notice in answer.notices)
+    assert all(int(one[3:]) % 3 == 2 for one in ids(answer))
+
+
+async def test_without_the_encoder_it_is_the_providers_order(open_one: Open, server: GiphyServer) -> None:
+    """A model that fails leaves the provider's own order, and the answer says that."""
+
+    class Broken(ColourEncoder):
+        def encode_texts(self, texts: Any) -> Any:
+            raise RuntimeError("out of order")
+
+    async with open_one(Broken()) as engine:
+        answer = await engine.search.search(SearchRequest("red", 3, deadline_s=5))
+        assert ids(answer) == ["gif000", "gif002", "gif004"]
+        assert (answer.origin, answer.notices) == (Origin.PROVIDER, (NOT_JUDGED,))
+        server.faults.extend(["429"] * 2)
+        with pytest.raises(RuntimeError):
+            await engine.search.search(SearchRequest("blue", 3, deadline_s=5))
+
+
+async def test_the_budget_ends_before_the_key_does(open_one: Open, server: GiphyServer) -> None:
+    """Near its end the engine answers from what it knows and says so; a restart does not forget what was used."""
+    async with open_one(calls_per_hour=5) as engine:
+        for words in ("red", "blue"):
+            assert (await engine.search.search(SearchRequest(words, 3, deadline_s=20))).origin is Origin.RERANKED
+    async with open_one(calls_per_hour=5) as engine:
+        await engine.search.search(SearchRequest("lime", 3, deadline_s=20))
+        answer = await engine.search.search(SearchRequest("red and blue", 3, deadline_s=20))
+    assert len([path for path, _ in server.calls if path == "/v1/gifs/search"]) == 5
+    assert answer.origin is Origin.KNOWN
+    assert any("allowance of calls to GIPHY" in notice for notice in answer.notices)
+
+
+async def test_ratings_long_words_and_places(open_one: Open, server: GiphyServer) -> None:
+    """Each GIF's own rating counts; a long query is cut at a word for the provider only; language and country go
+    through."""
+    server.gifs = [fake(3, "red", rating="r"), fake(6, "red", rating=""), fake(9, "red", rating="pg")]
+    words = "something red that is told with a great many more words than fit"
+    async with open_one() as engine:
+        request = SearchRequest(words, 5, Rating.PG, deadline_s=20, language="de", country="AT")
+        answer = await engine.search.search(request)
+    assert ids(answer) == ["gif009"]
+    assert answer.words == words
+    assert server.calls[0][1]["q"] == "something red that is told with a great many more"
+    assert (server.calls[0][1]["lang"], server.calls[0][1]["country_code"]) == ("de", "AT")
+
+
+async def test_sparse_answers_and_near_duplicates(open_one: Open, server: GiphyServer) -> None:
+    """A GIF with two renditions is looked at as it is; the same picture twice is shown once."""
+    server.gifs = [fake(0, "red"), fake(3, "red", clip=GIFS[0].clip, still=GIFS[0].still), fake(6, "lime")]
+    server.sparse = frozenset({"gif000"})
+    async with open_one() as engine:
+        answer = await engine.search.search(SearchRequest("red", 5, deadline_s=20))
+    assert len(answer.results) == 2
+    assert answer.coverage == Coverage(3, 3)
+
+
+async def test_two_providers_are_merged_and_one_may_fail(open_one: Open, server: GiphyServer) -> None:
+    """GIFs of both are compared, equal pictures fold into one, and either goes on without the other."""
+    async with open_one(names=("klipy",)) as engine:
+        answer = await engine.search.search(SearchRequest("lime", 3, deadline_s=20))
+        assert (answer.coverage, answer.attribution) == (Coverage(100, 100), ("Powered by KLIPY",))
+    async with open_one(names=("giphy", "klipy")) as engine:
+        answer = await engine.search.search(SearchRequest("red", 40, deadline_s=20))
+        assert answer.coverage.total == 200
+        assert len({one[-3:] for one in ids(answer)}) == len(answer.results)
+        server.faults.extend(["429"] * 2)
+        answer = await engine.search.search(SearchRequest("blue", 5, deadline_s=20))
+        assert answer.origin is Origin.RERANKED
+        assert any("GIPHY allows no more calls" in notice for notice in answer.notices)
+
+
+async def test_pingbacks_are_off_unless_wanted(open_one: Open, server: GiphyServer) -> None:
+    """A provider hears of what is sent only where the operator wants it."""
+    for wanted in (False, True):
+        async with open_one(pingbacks=wanted) as engine:
+            answer = await engine.search.search(SearchRequest("red", 1, deadline_s=20))
+            await engine.search.sent(answer.results[0].gif.key)
+        assert len(server.told) == wanted
+
+
+async def test_many_cold_queries_at_once(open_one: Open, server: GiphyServer) -> None:
+    """All of them are answered, and what is left over is bounded."""
+    server.latency_s = 0.02
+    async with open_one() as engine:
+        requests = [SearchRequest(f"red number {number}", 3, deadline_s=4) for number in range(40)]
+        answers = await asyncio.gather(*(engine.search.search(request) for request in requests))
+        assert all(len(answer.results) == 3 for answer in answers)
+        assert len(server.media) == len(set(server.media))  # what several look for is fetched once
+
+
+async def test_nothing_known_and_nobody_to_ask(open_one: Open, server: GiphyServer) -> None:
+    """An empty answer that says why, not an error."""
+    server.faults.extend(["403"] * 2)
+    async with open_one() as engine:
+        answer = await engine.search.search(SearchRequest("red", 3, deadline_s=5))
+    assert answer.results == ()
+    assert any("refuses the key" in notice for notice in answer.notices)
+    with pytest.raises(NotReadyError):
+        await engine.search._find(None)  # type: ignore[arg-type]  # closed with the engine
