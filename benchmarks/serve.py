@@ -17,8 +17,10 @@ import aiohttp
 
 from benchmarks.measure import machine, percentile, queries
 from engine.assembly import EngineOptions, open_engine
-from engine.lookup import Query, finder
+from engine.fitted import load_ranking
+from engine.lookup import Likeness, Query, finder
 from engine.metrics import Metrics
+from engine.search import POOL
 from engine.types import Rating
 from models.bundles import bundle_folder, load_bundle
 
@@ -103,11 +105,14 @@ def bare_loop(data_dir: Path, words: list[str]) -> float:
     async def searches() -> float:
         options = EngineOptions(bundle_folder("small"), data_dir)
         async with open_engine(options, Metrics()) as engine:
-            find = finder(load_bundle(options.bundle), engine.indexer.index)
-            find([Query("warm up", 20, Rating.R)])
+            encoder = load_bundle(options.bundle)
+            ranking, bank = load_ranking(options.bundle, encoder.space)
+            library = engine.search.library
+            find = finder(encoder, library.pictures, library.texts, Likeness(bank, ranking.hubness))
+            find([Query("warm up", POOL, Rating.R)])
             started = time.perf_counter()
             for query in words[:BARE]:
-                find([Query(query, 20, Rating.R)])
+                find([Query(query, POOL, Rating.R)])
             return BARE / (time.perf_counter() - started)
 
     return asyncio.run(searches())

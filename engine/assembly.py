@@ -29,6 +29,7 @@ from engine.probe import MediaLimits
 from engine.protocols import Clip, Encoder, Vectors
 from engine.providers.assembly import Remote, RemoteOptions, open_remote
 from engine.providers.local import Changes, LocalCatalogue
+from engine.providers.remote import RemoteProvider
 from engine.search import Library, Outside, SearchEngine
 from engine.store import Database, SqliteEmbeddingStore, embedding_space
 from models.bundles import BundleError, BundleInfo, load_bundle, read_info
@@ -63,12 +64,20 @@ class Engine:
     search: SearchEngine
     catalogue: LocalCatalogue | None
     indexer: Indexer
+    remote: tuple[RemoteProvider, ...] = ()
 
     async def index(self, on_progress: Progress = lambda done, total: None) -> IndexReport:
         """Looks through the catalogue's folder and embeds what is new."""
         if self.catalogue is None:
             return IndexReport(Changes(), 0, 0, (), 0.0)
         return await self.indexer.run(self.catalogue, on_progress)
+
+    async def forget_expired(self) -> None:
+        """Drops the GIFs of providers that have been remembered long enough."""
+        for provider in self.remote:
+            gone = await provider.forget_expired()
+            for index in (self.search.library.pictures, self.search.library.texts):
+                await asyncio.to_thread(index.remove, gone)
 
 
 @asynccontextmanager
@@ -132,7 +141,7 @@ async def open_engine(
         metrics.gauge("deepgif_searches_under_way", "Searches at providers, leftovers too.", lambda: len(live))
         for provider in remote.providers:
             metrics.calls.labels(provider.name).set_function(provider.budget.used)
-        yield Engine(search, catalogue, indexer)
+        yield Engine(search, catalogue, indexer, remote.providers)
 
 
 async def _catalogue(options: EngineOptions, database: Database) -> LocalCatalogue | None:

@@ -63,6 +63,7 @@ class CandidateEmbedder:
         self._under_way: dict[tuple[GifKey, View], asyncio.Task[Looked]] = {}
         self._asking: Counter[asyncio.Task[Looked]] = Counter()
         self._recent: OrderedDict[tuple[GifKey, View], Looked] = OrderedDict()
+        self._reading = asyncio.Lock()
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def known(self, view: View, keys: Sequence[GifKey]) -> dict[GifKey, Vector]:
@@ -92,13 +93,14 @@ class CandidateEmbedder:
     async def read(self, candidates: Sequence[Candidate]) -> dict[GifKey, Vector]:
         """The vectors of the candidates' texts, of those that have any; new ones are embedded and kept."""
         wanted = {one.gif.key: one for one in candidates if one.text}
-        vectors = await asyncio.to_thread(self._texts.vectors, list(wanted))
-        new = [one for key, one in wanted.items() if key not in vectors]
-        if new:
-            rows = await self._embed_texts([one.text for one in new])
-            fresh = {one.gif.key: row for one, row in zip(new, rows, strict=True)}
-            await self._add(self._texts, View.TEXT, fresh, {one.gif.key: one.gif.rating for one in new})
-            vectors |= fresh
+        async with self._reading:  # one after the other: what several queries share is embedded by the first
+            vectors = await asyncio.to_thread(self._texts.vectors, list(wanted))
+            new = [one for key, one in wanted.items() if key not in vectors]
+            if new:
+                rows = await self._embed_texts([one.text for one in new])
+                fresh = {one.gif.key: row for one, row in zip(new, rows, strict=True)}
+                await self._add(self._texts, View.TEXT, fresh, {one.gif.key: one.gif.rating for one in new})
+                vectors |= fresh
         return vectors
 
     async def keep(self, view: View, vectors: Mapping[GifKey, Vector], ratings: Mapping[GifKey, Rating]) -> None:

@@ -161,7 +161,7 @@ class SearchEngine:
             report(await self._in_order(query, error))
             return
         known = await self._known(found)
-        if known.chance >= outside.good_enough:
+        if known.fused and known.chance >= outside.good_enough:
             best = known.fused[0].evidence.key
             if best in await self._lookup([one.evidence.key for one in known.fused[: POOL // 2]], ask=True):
                 report(known)

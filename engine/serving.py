@@ -18,6 +18,7 @@ from engine.search import SearchEngine
 from engine.server import ServerOptions, create_app, create_runner
 
 _log = logging.getLogger(__name__)
+FORGET_EVERY_S = 3600.0  # between two looks for GIFs of providers that were kept long enough
 PROGRESS_EVERY = 100  # GIFs between two lines in the log
 
 
@@ -69,7 +70,16 @@ async def _run_engine(options: EngineOptions, metrics: Metrics, loaded: list[Sea
         loaded.append(engine.search)
         _log.info("Ready with the model %s and %d GIFs from before.", engine.search.model, coverage.seen)
         await _index(engine, metrics)
-        await asyncio.Event().wait()
+        while True:
+            await asyncio.sleep(FORGET_EVERY_S)
+            await _forget(engine)
+
+
+async def _forget(engine: Engine) -> None:
+    try:
+        await engine.forget_expired()
+    except DeepGifError as error:
+        _log.error("%s", error)  # the next time will do
 
 
 async def _index(engine: Engine, metrics: Metrics) -> None:

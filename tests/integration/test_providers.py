@@ -8,14 +8,19 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp import web
 
 from engine.assembly import Engine, EngineOptions, open_engine
+from engine.client import EngineClient
 from engine.download import DownloadRules
 from engine.errors import NotFoundError, NotReadyError
 from engine.metrics import Metrics
+from engine.middleware import AccessRules
 from engine.providers.assembly import ProviderOptions, RemoteOptions
 from engine.search import NOT_JUDGED, ONLY_KNOWN
+from engine.server import ServerOptions, create_app, create_runner
 from engine.types import Coverage, GifKey, Origin, Rating, SearchRequest, Source
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.giphy_server import FakeGif, GiphyServer
@@ -52,12 +57,13 @@ def open_one(server: GiphyServer, tmp_path: Path) -> Open:
         good_enough = changes.pop("good_enough", 2.0)
         timeout_s = changes.pop("timeout_s", 1.0)
         names = changes.pop("names", ("giphy",))
+        keep_days = changes.pop("keep_days", 30.0)
         chosen = {"key": server.key, "url": server.origin, "calls_per_hour": 0, **changes}
         rules = DownloadRules(frozenset({"127.0.0.1"}), frozenset({"http"}), private=True, timeout_s=timeout_s)
         options = EngineOptions(
             bundle=tmp_path,
             data_dir=tmp_path,
-            remote=RemoteOptions(tuple(ProviderOptions(name, **chosen) for name in names), downloads=rules),
+            remote=RemoteOptions(tuple(ProviderOptions(name, **chosen) for name in names), keep_days, rules),
             good_enough=good_enough,
         )
         used = encoder or ColourEncoder()
@@ -136,6 +142,17 @@ async def test_addresses_are_kept_only_where_that_is_allowed(
     async with open_one(keep_urls=keep_urls, good_enough=0.0) as engine:
         assert len((await engine.search.search(SearchRequest("red", 5))).results) == 5
     assert len(server.calls) == (0 if keep_urls else 1)
+
+
+async def test_what_has_been_kept_long_enough_goes(open_one: Open, server: GiphyServer) -> None:
+    """After its days a GIF is neither on the disk nor found, in the process that knows it and in the next."""
+    async with open_one(keep_days=1e-9) as engine:
+        await engine.search.search(SearchRequest("red", 1, deadline_s=20))
+        assert len(engine.search.library.pictures) == 100
+        await engine.forget_expired()
+        assert len(engine.search.library.pictures) == len(engine.search.library.texts) == 0
+    async with open_one() as engine:
+        assert len(engine.search.library.pictures) == 0
 
 
 async def test_next_and_more_like_this_need_no_call(open_one: Open, server: GiphyServer) -> None:
@@ -337,6 +354,49 @@ async def test_many_cold_queries_at_once(open_one: Open, server: GiphyServer) ->
         answers = await asyncio.gather(*(engine.search.search(request) for request in requests))
         assert all(len(answer.results) == 3 for answer in answers)
         assert len(server.media) == len(set(server.media))  # what several look for is fetched once
+
+
+async def test_any_chance_is_good_enough(open_one: Open, server: GiphyServer) -> None:
+    """Where nothing is known there is nothing to be good enough, and the provider is asked."""
+    async with open_one(good_enough=0.0) as engine:
+        answer = await engine.search.search(SearchRequest("red", 2, deadline_s=20))
+    assert (answer.origin, len(answer.results)) == (Origin.RERANKED, 2)
+
+
+async def test_over_http(open_one: Open, server: GiphyServer) -> None:
+    """Deadline, pages, similar GIFs, what was sent, and the metrics, as a bot and a person who runs it see them."""
+    async with open_one() as engine, aiohttp.ClientSession() as http:
+        metrics = Metrics()
+        runner = create_runner(create_app(lambda: engine.search, metrics, ServerOptions(AccessRules())))
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            origin = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            async with EngineClient(origin, timeout_s=20) as client:
+                answer = await client.search(SearchRequest("red", 1, deadline_s=20))
+                assert (answer.origin, answer.attribution) == (Origin.RERANKED, ("Powered by GIPHY",))
+                more = await client.search(SearchRequest("red", 1, offset=1, deadline_s=20))
+                assert more.ranked == answer.ranked > 1
+                assert ids(more) != ids(answer)
+            key = answer.results[0].gif.key
+            async with http.get(f"{origin}/v1/similar", params={**key._asdict(), "limit": "2"}) as response:
+                alike = await response.json()
+                assert (response.status, len(alike["results"]), alike["attribution"]) == (200, 2, ["Powered by GIPHY"])
+            for wrong in ({}, {"limit": "many"}, {"limit": "0"}):
+                async with http.get(f"{origin}/v1/similar", params={"provider": "giphy", **wrong}) as response:
+                    assert response.status == 400
+            async with http.get(f"{origin}/v1/similar", params={"provider": "giphy", "id": "nobody"}) as response:
+                assert response.status == 404
+            async with http.post(f"{origin}/v1/sent", json=key._asdict()) as response:
+                assert response.status == 204
+            async with http.post(f"{origin}/v1/sent", json={"provider": 3}) as response:
+                assert response.status == 400
+            async with http.get(f"{origin}/metrics") as response:
+                text = await response.text()
+            assert 'deepgif_answers_total{origin="reranked"} 2.0' in text
+            assert "deepgif_coverage_count 2.0" in text
+        finally:
+            await runner.cleanup()
 
 
 async def test_nothing_known_and_nobody_to_ask(open_one: Open, server: GiphyServer) -> None:

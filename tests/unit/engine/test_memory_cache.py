@@ -1,0 +1,41 @@
+"""A bounded memory of things for a while."""
+
+import asyncio
+
+from engine.memory_cache import BoundedCache
+
+
+async def test_what_was_not_used_goes_first():
+    """Reading counts as using, and no more than the bound is kept."""
+    cache = BoundedCache(2, 60)
+    await cache.set("a", 1)
+    await cache.set("b", 2)
+    assert await cache.get("a") == 1
+    await cache.set("c", 3)
+    assert [await cache.get(name) for name in "abc"] == [1, None, 3]
+    assert len(cache) == 2
+    await cache.set("a", 4)
+    assert await cache.get("a") == 4
+
+
+async def test_it_forgets_in_time():
+    """After its time a value is gone, and does not count."""
+    cache = BoundedCache(2, 0.02)
+    await cache.set("a", 1)
+    await asyncio.sleep(0.05)
+    assert await cache.get("a") is None
+    assert len(cache) == 0
+
+
+async def test_a_failing_engine_has_nothing(monkeypatch):
+    """A cache that fails is as good as an empty one."""
+    cache = BoundedCache(2, 60)
+
+    async def fail(*_args, **_named):
+        raise ConnectionError
+
+    await cache.set("a", 1)
+    for name in ("get", "set"):
+        monkeypatch.setattr(cache._cache, name, fail)
+    assert await cache.get("a") is None
+    await cache.set("b", 2)
