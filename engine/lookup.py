@@ -46,8 +46,11 @@ class Likeness:
 
     def visual(self, words: NDArray[np.float32], pixels: Vectors) -> NDArray[np.float32]:
         """(N,) of the words (D,) with the pixels of N GIFs (N, D)."""
-        raw = pixels @ words
-        return raw - self.hubness * self.bank.hotness(pixels) if self.hubness else raw
+        return pixels @ words - self.common(pixels)
+
+    def common(self, pixels: Vectors) -> NDArray[np.float32]:
+        """(N,) what N GIFs (N, D) have with any query."""
+        return self.hubness * self.bank.hotness(pixels) if self.hubness else np.zeros(len(pixels), np.float32)
 
 
 def finder(
@@ -60,31 +63,53 @@ def finder(
         places: defaultdict[Rating, list[int]] = defaultdict(list)
         for place, query in enumerate(queries):
             places[query.max_rating].append(place)
-        found: dict[int, Found] = {}
+        hits: dict[int, tuple[IndexHits, IndexHits]] = {}
         for rating, rows in places.items():
             most = max(queries[row].count for row in rows)
             seen, said = (index.search(vectors[rows], most, rating) for index in (pictures, texts))
-            for row, by_pixels, by_texts in zip(rows, seen, said, strict=True):
-                understood = encoder.understands(queries[row].words)
-                evidence = _evidence(vectors[row], {*by_pixels.keys, *by_texts.keys})
-                found[row] = Found(
-                    vectors[row], evidence, _spread(by_pixels), _spread(by_texts), by_pixels.count, understood
-                )
-        return [found[place] for place in range(len(queries))]
-
-    def _evidence(words: NDArray[np.float32], keys: set[GifKey]) -> tuple[Evidence, ...]:
-        seen, said = pictures.vectors(keys), texts.vectors(keys)
-        looks = dict(zip(seen, likeness.visual(words, np.stack(list(seen.values()))), strict=True)) if seen else {}
-        return tuple(
-            Evidence(
-                key,
-                float(looks[key]) if key in looks else None,
-                float(said[key] @ words) if key in said else None,
-            )
-            for key in sorted(keys)
-        )
+            hits.update(zip(rows, zip(seen, said, strict=True), strict=True))
+        keys = sorted({key for both in hits.values() for one in both for key in one.keys})
+        pixels = _Rows(pictures.vectors(keys))
+        words = _Rows(texts.vectors(keys))
+        common = likeness.common(pixels.rows)  # once for all queries: most of what they find is the same
+        return [
+            _found(vectors[place], hits[place], pixels, common, words, encoder.understands(query.words))
+            for place, query in enumerate(queries)
+        ]
 
     return find
+
+
+class _Rows:
+    """Vectors (N, D) in one piece, and which row is whose."""
+
+    def __init__(self, vectors: dict[GifKey, NDArray[np.float32]]) -> None:
+        self.place = {key: row for row, key in enumerate(vectors)}
+        self.rows = np.stack(list(vectors.values())) if vectors else np.zeros((0, 1), np.float32)
+
+    def of(self, keys: Sequence[GifKey]) -> tuple[list[GifKey], list[int]]:
+        """Those of ``keys`` that there are, and their rows."""
+        there = [key for key in keys if key in self.place]
+        return there, [self.place[key] for key in there]
+
+
+def _found(
+    vector: NDArray[np.float32],
+    hits: tuple[IndexHits, IndexHits],
+    pixels: _Rows,
+    common: NDArray[np.float32],
+    words: _Rows,
+    understood: float,
+) -> Found:
+    by_pixels, by_texts = hits
+    keys = sorted({*by_pixels.keys, *by_texts.keys})
+    seen, seen_rows = pixels.of(keys)
+    said, said_rows = words.of(keys)
+    looks = (pixels.rows[seen_rows] @ vector - common[seen_rows]).tolist() if seen else []
+    reads = (words.rows[said_rows] @ vector).tolist() if said else []
+    visual, text = dict(zip(seen, looks, strict=True)), dict(zip(said, reads, strict=True))
+    evidence = tuple(Evidence(key, visual.get(key), text.get(key)) for key in keys)
+    return Found(vector, evidence, _spread(by_pixels), _spread(by_texts), by_pixels.count, understood)
 
 
 def _spread(hits: IndexHits) -> Spread:

@@ -159,16 +159,19 @@ def confidence(fused: Sequence[Fused], weights: FusionWeights, calibration: Cali
 def fold(fused: Sequence[Fused], vectors: Mapping[GifKey, NDArray[np.float32]], near: float) -> list[Fused]:
     """``fused`` without those whose picture is nearly that of a better one: the cosine of their unit vectors is
     ``near`` or more."""
-    kept: list[Fused] = []
-    shown: list[NDArray[np.float32]] = []
-    for one in fused:
-        vector = vectors.get(one.evidence.key)
-        if vector is not None:
-            if shown and float(np.max(np.stack(shown) @ vector)) >= near:
-                continue
-            shown.append(vector)
-        kept.append(one)
-    return kept
+    keys = [one.evidence.key for one in fused if one.evidence.key in vectors]
+    if not keys:
+        return list(fused)
+    rows = np.stack([vectors[key] for key in keys])
+    alike = rows @ rows.T >= near
+    folded: set[GifKey] = set()
+    shown = np.zeros(len(keys), bool)
+    for row, key in enumerate(keys):
+        if alike[row, shown].any():
+            folded.add(key)
+        else:
+            shown[row] = True
+    return [one for one in fused if one.evidence.key not in folded]
 
 
 def answer(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -11,8 +13,9 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from PIL import Image
 
-from engine.assembly import Engine, EngineOptions, open_engine
+from engine.assembly import SHIPPED_CATALOGUE, Engine, EngineOptions, open_engine
 from engine.client import EngineClient
 from engine.download import DownloadRules
 from engine.errors import NotFoundError, NotReadyError
@@ -22,6 +25,7 @@ from engine.providers.assembly import ProviderOptions, RemoteOptions
 from engine.search import NOT_JUDGED, ONLY_KNOWN
 from engine.server import ServerOptions, create_app, create_runner
 from engine.types import Coverage, GifKey, Origin, Rating, SearchRequest, Source
+from models.bundles import bundle_folder
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.giphy_server import FakeGif, GiphyServer
 from tests.fakes.media import animation
@@ -408,3 +412,34 @@ async def test_nothing_known_and_nobody_to_ask(open_one: Open, server: GiphyServ
     assert any("refuses the key" in notice for notice in answer.notices)
     with pytest.raises(NotReadyError):
         await engine.search._find(None)  # type: ignore[arg-type]  # closed with the engine
+
+
+def shipped(count: int) -> tuple[list[FakeGif], list[tuple[str, str]]]:
+    """GIFs of the shipped catalogue under titles that say nothing, and what they are asked for with."""
+    gifs, asked = [], []
+    with (SHIPPED_CATALOGUE / "queries.csv").open(encoding="utf-8", newline="") as file:
+        for row in list(csv.DictReader(file))[: 2 * count : 2]:
+            clip = (SHIPPED_CATALOGUE / row["file"]).read_bytes()
+            still = io.BytesIO()
+            with Image.open(io.BytesIO(clip)) as picture:
+                picture.convert("RGB").save(still, "GIF")
+            gifs.append(FakeGif(Path(row["file"]).stem, "Funny GIF", clip, still.getvalue()))
+            asked.append((row["sentence"], gifs[-1].id))
+    return gifs, asked
+
+
+async def test_the_shipped_model_finds_what_the_provider_cannot(tmp_path: Path) -> None:
+    """Real animations that the provider knows nothing of: most are found by their pixels alone."""
+    gifs, asked = shipped(50)
+    async with GiphyServer(gifs, order=lambda words, some: list(some)) as server:
+        rules = DownloadRules(frozenset({"127.0.0.1"}), frozenset({"http"}), private=True)
+        chosen = ProviderOptions("giphy", server.key, 0, url=server.origin)
+        remote = RemoteOptions((chosen,), downloads=rules)
+        options = EngineOptions(bundle_folder("small"), tmp_path, remote=remote, good_enough=1.0)
+        found = 0
+        async with open_engine(options, Metrics()) as engine:
+            for words, gif_id in asked:
+                answer = await engine.search.search(SearchRequest(words, 5, Rating.R, deadline_s=30))
+                assert answer.coverage == Coverage(50, 50)
+                found += gif_id in ids(answer)
+    assert found / len(asked) > 0.6
