@@ -44,7 +44,8 @@ class GifKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Gif:
-    """What is known of one GIF besides its pixels. ``width`` and ``height`` are in pixels."""
+    """What is known of one GIF besides its pixels. ``width`` and ``height`` are in pixels, 0 where they
+    are not known."""
 
     key: GifKey
     title: str

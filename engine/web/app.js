@@ -341,7 +341,7 @@ function figures(gif) {
     ["Likeness of its title", likeness(gif.text)],
     ["Looked at", gif.source === "fetched" ? "for this search" : "before this search"],
     ["Rating", String(gif.rating).toUpperCase()],
-    ["Size", `${gif.width} × ${gif.height} pixels`],
+    ...(gif.width && gif.height ? [["Size", `${gif.width} × ${gif.height} pixels`]] : []),
     ["From", `${gif.provider}, ${gif.id}`],
     ...(gif.attribution ? [["Thanks to", gif.attribution]] : []),
   ];

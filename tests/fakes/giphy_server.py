@@ -59,7 +59,7 @@ def bomb() -> bytes:
 class GiphyServer:
     """Serves ``gifs`` to whoever has ``key``. Every answer comes after ``latency_s``; all media together flow at
     ``bits_per_s``. ``faults`` are taken by the next API calls, one each; ``media_faults`` are by GIF. ``sparse`` GIFs
-    carry only two renditions."""
+    carry only two renditions; width, height and size of those in ``stated`` are given as that text."""
 
     gifs: Sequence[FakeGif]
     key: str = "the-key"
@@ -69,6 +69,7 @@ class GiphyServer:
     sparse: frozenset[str] = frozenset()
     faults: deque[str] = field(default_factory=deque)
     media_faults: dict[str, str] = field(default_factory=dict)
+    stated: dict[str, str] = field(default_factory=dict)
     calls: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     media: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
@@ -190,7 +191,8 @@ class GiphyServer:
     def _file(self, gif: FakeGif, rendition: str) -> dict[str, str]:
         size = len(gif.clip if RENDITIONS[rendition] == "clip" else gif.still)
         url = f"{self.origin}/media/{gif.id}/{rendition}.gif?{QUERY}"
-        return {"url": url, "width": "200", "height": "200", "size": str(size)}
+        width = height = self.stated.get(gif.id, "200")
+        return {"url": url, "width": width, "height": height, "size": self.stated.get(gif.id, str(size))}
 
     async def _media(self, request: web.Request) -> web.StreamResponse:
         gif_id, rendition = request.match_info["id"], request.match_info["rendition"]

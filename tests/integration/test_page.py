@@ -101,6 +101,15 @@ async def anything_moves(page: Page) -> bool:
     return any([await moves(page, part, looks=3) for part in parts])
 
 
+async def test_providers_are_thanked(open_page: Open, server: PageServer) -> None:
+    """What must be said beside a provider's GIFs stands on the page."""
+    server.respond = answers(result(0, width=0, height=0), attribution=["Powered by GIPHY", "Powered by KLIPY"])
+    page = await open_page()
+    await search(page, "a cat jumps")
+    await expect(page.get_by_text("Powered by GIPHY. Powered by KLIPY.")).to_be_visible()
+    await expect(page.get_by_text("0 × 0")).to_have_count(0)  # a size that is not known is not shown
+
+
 async def test_typing_words_shows_the_best_gif_large_and_the_others_beside_it(
     open_page: Open, server: PageServer
 ) -> None:

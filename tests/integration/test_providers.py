@@ -233,6 +233,17 @@ async def test_what_cannot_be_looked_at_costs_nobody_else(open_one: Open, server
     assert ids(answer)[0] not in bad
 
 
+@pytest.mark.parametrize("stated", ["", "0", "-5", "1", "many", "99999999999999999999", "1e400", "²"])
+async def test_sizes_that_are_wrong_cost_nothing(open_one: Open, server: GiphyServer, stated: str) -> None:
+    """What a provider says of sizes is not believed: the files are looked at as they are."""
+    server.stated = {gif.id: stated for gif in GIFS[:100:2]}
+    async with open_one() as engine:
+        answer = await engine.search.search(SearchRequest("red", 2, deadline_s=20))
+    assert answer.coverage == Coverage(100, 100)
+    assert all(int(one[3:]) % 3 == 0 for one in ids(answer))
+    assert all(0 <= result.gif.width < 2**31 for result in answer.results)
+
+
 @pytest.mark.parametrize(
     ("faults", "calls"), [(["500"], 3), (["cut"], 3), (["not-json"], 3), (["synthetic"], 3), (["429", "500"], 3)]
 )
@@ -271,6 +282,21 @@ async def test_the_provider_is_down(open_one: Open, server: GiphyServer, fault: 
     assert any(says in notice for notice in answer.notices)
     assert all(server.key not in notice and "127.0.0.1" not in notice for notice in answer.notices)
     assert all(int(one[3:]) % 3 == 2 for one in ids(answer))
+
+
+async def test_a_provider_that_stays_down_is_left_alone(open_one: Open, server: GiphyServer) -> None:
+    """After many failures in a row no further call is made for a while, and the answer says so."""
+    async with open_one() as engine:
+        await engine.search.search(SearchRequest("red", 2, deadline_s=20))
+        server.faults.extend(["500"] * 100)
+        for number in range(4):
+            await engine.search.search(SearchRequest(f"blue {number}", 2, deadline_s=20))
+        calls = len(server.calls)
+        answer = await engine.search.search(SearchRequest("lime", 2, deadline_s=20))
+    assert len(server.calls) == calls
+    assert calls <= 2 + 12 + 2
+    assert answer.origin is Origin.KNOWN
+    assert any("asked again in a moment" in notice for notice in answer.notices)
 
 
 async def test_without_the_encoder_it_is_the_providers_order(open_one: Open, server: GiphyServer) -> None:
