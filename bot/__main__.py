@@ -2,14 +2,108 @@
 
 from __future__ import annotations
 
-import sys
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from config.logging import configure_logging
+from config.settings import Settings, SettingsError, load_settings
+from engine.errors import DeepGifError
+
+app = typer.Typer(
+    name="bot",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="""Runs a chat bot, until Ctrl-C. It asks the engine that runs with: deepgif serve
+
+    Its settings stand in the environment or in .env; config/example.env lists them.""",
+)
+HERE = "http://127.0.0.1:8710"
 
 
-def main() -> int:
-    """Says that no platform is supported yet; the exit status is that of a wrong call."""
-    print("This version has no Slack and no Discord bot yet; the search page and deepgif search work.", file=sys.stderr)
-    return 2
+@app.command()
+def slack() -> None:
+    """The Slack bot. README.md says how to install the app in a workspace."""
+    with _plain_errors():
+        settings = load_settings()
+        configure_logging(settings.log_level, settings.log_format)
+        missing = what_slack_lacks(settings)
+        if missing:
+            raise SettingsError(f"{missing} README.md says where to find it.")
+        from bot.database import database_url
+        from bot.sealing import kept_secret
+        from bot.slack.run import BotOptions, SlackOptions, run
+        from bot.slack.workspaces import OAuthOptions
+        from engine.types import Rating
+
+        oauth = OAuthOptions(
+            settings.slack_client_id,
+            settings.slack_client_secret.get_secret_value(),
+            f"{settings.slack_public_url.rstrip('/')}/slack/oauth_redirect" if settings.slack_public_url else "",
+            settings.slack_authorize_url,
+        )
+        slack = SlackOptions(
+            bot_token=settings.slack_bot_token.get_secret_value(),
+            app_token=settings.slack_app_token.get_secret_value(),
+            signing_secret=settings.slack_signing_secret.get_secret_value(),
+            http=settings.slack_mode == "http",
+            oauth=oauth if settings.slack_client_id else None,
+            api_url=settings.slack_api_url,
+            host=settings.slack_host,
+            port=settings.slack_port,
+            lease_s=settings.bot_lease_s,
+        )
+        options = BotOptions(
+            engine_url=settings.engine_url or HERE,
+            engine_token=settings.token.get_secret_value(),
+            database_url=database_url(settings.database_url.get_secret_value(), settings.data_dir),
+            secret=settings.secret.get_secret_value() or kept_secret(settings.data_dir / "secret"),
+            max_rating=Rating(settings.max_rating),
+            deadline_s=settings.deadline_s,
+        )
+        asyncio.run(run(slack, options))
+
+
+@app.command()
+def discord() -> None:
+    """The Discord bot, which does not exist yet."""
+    with _plain_errors():
+        raise SettingsError("This version has no Discord bot yet; Slack, the search page and deepgif search work.")
+
+
+def what_slack_lacks(settings: Settings) -> str:
+    """The first setting that the Slack bot cannot do without, as a sentence; empty where nothing lacks."""
+    if settings.slack_client_id and not settings.slack_client_secret.get_secret_value():
+        return "DEEPGIF_SLACK_CLIENT_SECRET is missing: it belongs to DEEPGIF_SLACK_CLIENT_ID."
+    if not settings.slack_client_id and not settings.slack_bot_token.get_secret_value().startswith("xox"):
+        return "DEEPGIF_SLACK_BOT_TOKEN is missing: the bot's token, which begins with xoxb-."
+    if settings.slack_mode == "http" and not settings.slack_signing_secret.get_secret_value():
+        return "DEEPGIF_SLACK_SIGNING_SECRET is missing: HTTP mode cannot tell Slack's requests from others without it."
+    if settings.slack_mode == "socket" and not settings.slack_app_token.get_secret_value().startswith("xapp-"):
+        return "DEEPGIF_SLACK_APP_TOKEN is missing: the app-level token for Socket Mode, which begins with xapp-."
+    return ""
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Every foreseen error becomes one sentence on standard error and exit status 1."""
+    try:
+        yield
+    except (DeepGifError, SettingsError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] in {"bot", "config", "engine", "models"}:
+            raise
+        typer.echo(f"{error.name} is not installed: pip install 'deepgif[slack]' brings all the bot needs.", err=True)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    app()

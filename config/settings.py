@@ -68,12 +68,46 @@ class Settings(BaseSettings):
         0.8, ge=0, le=1, description="The chance from which on a GIF that is known is answered without a provider."
     )
     max_rating: Literal["g", "pg", "pg-13", "r"] = Field("pg-13", description="Nothing rated above this is shown.")
+    database_url: SecretStr = Field(
+        SecretStr(""), description="What the bots keep: a PostgreSQL address, or empty for a file in the data folder."
+    )
+    secret: SecretStr = Field(
+        SecretStr(""), description="What the bots seal and sign with, the same for all replicas; empty: made and kept."
+    )
+    bot_lease_s: float = Field(20, ge=1, le=600, description="Seconds after which a silent bot's work is taken over.")
+    slack_bot_token: SecretStr = Field(SecretStr(""), description="The Slack bot's token (xoxb-...).")
+    slack_app_token: SecretStr = Field(SecretStr(""), description="The app-level token for Socket Mode (xapp-...).")
+    slack_signing_secret: SecretStr = Field(SecretStr(""), description="The signing secret for HTTP mode.")
+    slack_mode: Literal["socket", "http"] = Field("socket", description="How Slack's requests come in.")
+    slack_client_id: str = Field("", description="The app's client id; with one, many workspaces can install it.")
+    slack_client_secret: SecretStr = Field(SecretStr(""), description="The app's client secret.")
+    slack_public_url: str = Field(
+        "", pattern=r"^(https?://[^\s/?#]+[^\s?#]*)?$", description="Address under which Slack reaches the bot."
+    )
+    slack_host: str = Field("127.0.0.1", min_length=1, description="Address the Slack bot listens on.")
+    slack_port: int = Field(8720, ge=0, le=65535, description="Port the Slack bot listens on.")
+    slack_api_url: str = Field(
+        "https://slack.com/api/", pattern=r"^https?://[^\s?#]+/$", description="Slack's Web API; GovSlack has its own."
+    )
+    slack_authorize_url: str = Field(
+        "https://slack.com/oauth/v2/authorize",
+        pattern=r"^https?://[^\s?#]+$",
+        description="Where people allow the app.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="How much is logged. People's words are never logged at info or above."
     )
     log_format: Literal["text", "json"] = Field("text", description="Lines for people, or one JSON object a line.")
 
-    @field_validator("token", "giphy_api_key", "klipy_api_key")
+    @field_validator(
+        "token",
+        "giphy_api_key",
+        "klipy_api_key",
+        "slack_bot_token",
+        "slack_app_token",
+        "slack_signing_secret",
+        "slack_client_secret",
+    )
     @classmethod
     def _plain_token(cls, token: SecretStr) -> SecretStr:
         if not all("!" <= character <= "~" for character in token.get_secret_value()):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import aiohttp
 
@@ -17,10 +18,11 @@ from engine.errors import (
     OverloadedError,
     UnauthorizedError,
 )
-from engine.types import SearchAnswer, SearchRequest
+from engine.types import GifKey, Rating, SearchAnswer, SearchRequest
 from engine.wire import answer_from_json, request_to_json
 
 MAX_ANSWER_BYTES = 1024 * 1024
+Answer = TypeVar("Answer")
 _ERRORS: dict[int, type[DeepGifError]] = {
     400: InvalidRequestError,
     401: UnauthorizedError,
@@ -52,19 +54,29 @@ class EngineClient:
 
     async def search(self, request: SearchRequest) -> SearchAnswer:
         """The engine's answer. Raises the ``DeepGifError`` that the engine had, or ``EngineUnavailableError``."""
+        return await self._call("POST", "/v1/search", answer_from_json, json=request_to_json(request))
+
+    async def similar(self, key: GifKey, limit: int, max_rating: Rating) -> SearchAnswer:
+        """GIFs that look like one that is known; errors are those of ``search``."""
+        asked = {"provider": key.provider, "id": key.id, "limit": str(limit), "max_rating": max_rating.value}
+        return await self._call("GET", "/v1/similar", answer_from_json, params=asked)
+
+    async def sent(self, key: GifKey) -> None:
+        """Says that a GIF was sent; errors are those of ``search``."""
+        await self._call("POST", "/v1/sent", lambda body: None, json=key._asdict())
+
+    async def _call(self, method: str, path: str, read: Callable[[Any], Answer], **asked: Any) -> Answer:
         if self._session is None:
             raise RuntimeError("the client is not open")
         try:
-            async with self._session.post(
-                f"{self._url}/v1/search", json=request_to_json(request), allow_redirects=False
-            ) as response:
+            async with self._session.request(method, self._url + path, allow_redirects=False, **asked) as response:
                 content = await response.content.read(MAX_ANSWER_BYTES)
                 while len(content) < MAX_ANSWER_BYTES and (more := await response.content.read(MAX_ANSWER_BYTES)):
                     content += more
-                body = json.loads(content)
-                if response.status != 200:
+                body = json.loads(content) if content else None
+                if response.status not in (200, 204):
                     raise _error(response.status, body)
-                return answer_from_json(body)
+                return read(body)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise EngineUnavailableError(
                 "The search engine does not answer at the moment; please try again later."

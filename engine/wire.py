@@ -64,8 +64,8 @@ def request_from_json(body: object, most: Rating, deadline_s: float = DEFAULT_DE
         max_rating=rating_of(body.get("max_rating", most.value), most),
         offset=_whole(body, "offset", 0, 0, MAX_RANKED - 1),
         deadline_s=_whole(body, "deadline_ms", round(deadline_s * 1000), 1, round(MAX_DEADLINE_S * 1000)) / 1000,
-        language=_code(body, "language", _LANGUAGE, "a language such as en"),
-        country=_code(body, "country", _COUNTRY, "a country such as US"),
+        language=language_of(body.get("language", "")),
+        country=_code(body.get("country", ""), "country", _COUNTRY, "a country such as US"),
     )
 
 
@@ -133,8 +133,12 @@ def _whole(body: Mapping[str, object], name: str, default: int, least: int, most
     return value
 
 
-def _code(body: Mapping[str, object], name: str, shape: re.Pattern[str], meaning: str) -> str:
-    value = body.get(name, "")
+def language_of(value: object) -> str:
+    """The language that ``value`` names, or "". Raises ``InvalidRequestError``."""
+    return _code(value, "language", _LANGUAGE, "a language such as en")
+
+
+def _code(value: object, name: str, shape: re.Pattern[str], meaning: str) -> str:
     if not isinstance(value, str) or not shape.fullmatch(value):
         raise InvalidRequestError(f"The field “{name}” must be {meaning}, or empty.")
     return value

@@ -1,0 +1,171 @@
+"""What the bots keep, for all platforms, in one database: SQLite in a file, or PostgreSQL by address.
+
+People's words are kept only while they are needed, and sealed (``bot.sealing``).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from engine.errors import StoreError
+
+metadata = sa.MetaData()
+KEPT_S = 24 * 3600.0  # for showings and jobs
+POSTED_S = 31 * 24 * 3600.0  # longer than the longest time in which a GIF is not repeated
+
+
+def _workspace() -> tuple[sa.Column[Any], ...]:
+    return (
+        sa.Column("platform", sa.String(16), primary_key=True),
+        sa.Column("workspace", sa.String(64), primary_key=True),
+    )
+
+
+def _gif() -> tuple[sa.Column[Any], ...]:
+    return (
+        sa.Column("provider", sa.String(32), primary_key=True),
+        sa.Column("gif", sa.String(200), primary_key=True),
+    )
+
+
+preferences = sa.Table(
+    "preferences",
+    metadata,
+    *_workspace(),
+    sa.Column("scope", sa.String(16), primary_key=True),
+    sa.Column("subject", sa.String(64), primary_key=True),
+    sa.Column("chosen", sa.JSON, nullable=False),
+)
+blocked = sa.Table(
+    "blocked_gifs",
+    metadata,
+    *_workspace(),
+    *_gif(),
+    sa.Column("title", sa.String(500), nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+)
+favourites = sa.Table(
+    "favourites",
+    metadata,
+    *_workspace(),
+    sa.Column("person", sa.String(64), primary_key=True),
+    *_gif(),
+    sa.Column("title", sa.String(500), nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+)
+posted = sa.Table(
+    "posted",
+    metadata,
+    *_workspace(),
+    sa.Column("channel", sa.String(64), primary_key=True),
+    *_gif(),
+    sa.Column("at", sa.Float, nullable=False),
+)
+showings = sa.Table(
+    "showings",
+    metadata,
+    sa.Column("name", sa.String(32), primary_key=True),
+    sa.Column("platform", sa.String(16), nullable=False),
+    sa.Column("workspace", sa.String(64), nullable=False),
+    sa.Column("channel", sa.String(64), nullable=False),
+    sa.Column("person", sa.String(64), nullable=False),
+    sa.Column("message", sa.String(64), nullable=False),
+    sa.Column("sealed", sa.Text, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Index("showings_of", "platform", "workspace", "channel", "person"),
+)
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("platform", sa.String(16), primary_key=True),
+    sa.Column("name", sa.String(200), primary_key=True),
+    sa.Column("workspace", sa.String(64), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("sealed", sa.Text, nullable=False),
+    sa.Column("lease", sa.Float, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Index("jobs_waiting", "platform", "state", "lease"),
+)
+_OF_WORKSPACES = (preferences, blocked, favourites, posted, showings, jobs)
+
+
+def database_url(setting: str, folder: Path) -> str:
+    """The address for SQLAlchemy: the setting with an async driver, or a file in ``folder``."""
+    if not setting:
+        return f"sqlite+aiosqlite:///{folder / 'bot.sqlite3'}"
+    for scheme in ("postgresql://", "postgres://"):
+        setting = setting.replace(scheme, "postgresql+asyncpg://", 1) if setting.startswith(scheme) else setting
+    return setting.replace("sqlite://", "sqlite+aiosqlite://", 1) if setting.startswith("sqlite://") else setting
+
+
+class Database:
+    """The tables, ready for use. An async context manager."""
+
+    def __init__(self, url: str) -> None:
+        self._url = sa.make_url(url)
+        self.engine: AsyncEngine
+
+    async def __aenter__(self) -> Self:
+        local = self._url.get_backend_name() == "sqlite"
+        if local and self._url.database:
+            Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
+        # SQLite has one writer; with one connection nobody finds the file locked.
+        sizes = {"pool_size": 1, "max_overflow": 0} if local else {"pool_pre_ping": True}
+        self.engine = create_async_engine(self._url, hide_parameters=True, **sizes)
+        if local:
+            sa.event.listen(self.engine.sync_engine, "connect", _on_connect)
+        try:
+            async with self.write() as connection:
+                await connection.run_sync(metadata.create_all)
+        except (sa.exc.SQLAlchemyError, OSError) as error:
+            await self.engine.dispose()
+            raise StoreError(
+                "The bot's database cannot be used; please check DEEPGIF_DATABASE_URL and DEEPGIF_DATA_DIR."
+            ) from error
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.engine.dispose()
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction, kept when its block ends well."""
+        async with self.engine.begin() as connection:
+            yield connection
+
+    async def read(self, query: sa.Select[Any]) -> list[Any]:
+        """All rows of a query."""
+        async with self.engine.connect() as connection:
+            return list((await connection.execute(query)).all())
+
+    async def forget_workspace(self, platform: str, workspace: str) -> None:
+        """Deletes everything of a workspace that the bot was removed from."""
+        async with self.write() as connection:
+            for table in _OF_WORKSPACES:
+                await connection.execute(
+                    table.delete().where(table.c.platform == platform, table.c.workspace == workspace)
+                )
+
+    async def forget_old(self) -> None:
+        """Deletes what is of no use any more."""
+        now = time.time()
+        async with self.write() as connection:
+            for table, kept_s in ((posted, POSTED_S), (showings, KEPT_S), (jobs, KEPT_S)):
+                await connection.execute(table.delete().where(table.c.at < now - kept_s))
+
+
+def _on_connect(connection: Any, record: object) -> None:
+    cursor = connection.cursor()
+    for setting in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000"):
+        cursor.execute(f"PRAGMA {setting}")
+    cursor.close()

@@ -1,0 +1,101 @@
+"""Asks the engine on behalf of a person, within what their workspace allows."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
+
+from bot.preferences import Preferences
+from bot.showing import Showing
+from engine.errors import EngineUnavailableError, NotFoundError
+from engine.types import MAX_LIMIT, Gif, GifKey, Rating, SearchAnswer, SearchRequest
+
+Value = TypeVar("Value")
+OUT_OF_REACH = (
+    "The GIFs that were found lie where this platform cannot fetch them; whoever runs the engine must set "
+    "DEEPGIF_PUBLIC_URL to a public address."
+)
+
+
+class SearchClient(Protocol):
+    """The engine, as ``engine.client.EngineClient`` reaches it."""
+
+    async def search(self, request: SearchRequest) -> SearchAnswer:
+        """The ranking for some words. Raises ``DeepGifError``."""
+
+    async def similar(self, key: GifKey, limit: int, max_rating: Rating) -> SearchAnswer:
+        """GIFs that look like one. Raises ``DeepGifError``."""
+
+    async def sent(self, key: GifKey) -> None:
+        """A GIF was sent. Raises ``DeepGifError``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A GIF to show, with plain sentences for who asked."""
+
+    gif: Gif
+    notices: tuple[str, ...] = ()
+
+
+class Finder:
+    """Finds what a showing shows next. ``can_show`` says what the platform can show at all; the engine has
+    ``deadline_s`` seconds for an answer."""
+
+    def __init__(self, client: SearchClient, can_show: Callable[[Gif], bool], deadline_s: float) -> None:
+        self._client = client
+        self._can_show = can_show
+        self._deadline_s = deadline_s
+
+    async def next(self, showing: Showing, chosen: Preferences, passed_over: Collection[GifKey]) -> Found | None:
+        """The best GIF that the showing has not shown and that is not passed over; None where there is none.
+
+        Raises ``DeepGifError``, ``EngineUnavailableError`` only after a second try.
+        """
+        return await self._first(showing, chosen, lambda gif: gif.key not in passed_over)
+
+    async def again(self, showing: Showing, chosen: Preferences) -> Found | None:
+        """The GIF that the showing shows, with its address of now; None where it cannot be had any more.
+
+        A GIF that others were to look like is not among them: it is looked for where it was found.
+        """
+        ways = [showing]
+        if showing.key == showing.like:
+            neighbours = showing.seen[showing.at + 1 : showing.at + 2]
+            ways = [replace(showing, like=like) for like in (None, *neighbours)]
+        for way in ways:
+            found = await self._first(way, chosen, lambda gif: gif.key == showing.key)
+            if found is not None:
+                return found
+        return None
+
+    async def sent(self, key: GifKey) -> None:
+        """Tells the engine that a GIF was sent. Raises ``DeepGifError``."""
+        await self._client.sent(key)
+
+    async def _first(self, showing: Showing, chosen: Preferences, wanted: Callable[[Gif], bool]) -> Found | None:
+        answer = await _twice(lambda: self._ask(showing, chosen))
+        if answer.results and not any(self._can_show(result.gif) for result in answer.results):
+            raise NotFoundError(OUT_OF_REACH)
+        for result in answer.results:
+            gif = result.gif
+            if wanted(gif) and self._can_show(gif) and not chosen.blocks(f"{gif.title}\n{gif.alt_text}"):
+                return Found(gif, answer.notices)
+        return None
+
+    async def _ask(self, showing: Showing, chosen: Preferences) -> SearchAnswer:
+        if showing.like is not None:
+            return await self._client.similar(showing.like, MAX_LIMIT, chosen.max_rating)
+        return await self._client.search(
+            SearchRequest(
+                showing.words, MAX_LIMIT, chosen.max_rating, deadline_s=self._deadline_s, language=chosen.language
+            )
+        )
+
+
+async def _twice(call: Callable[[], Awaitable[Value]]) -> Value:
+    try:
+        return await call()
+    except EngineUnavailableError:
+        return await call()

@@ -1,0 +1,144 @@
+"""What a workspace, a channel or a person has chosen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from bot.database import Database, preferences
+from engine.errors import InvalidRequestError
+from engine.types import Rating
+
+MAX_BLOCKED_WORDS = 200
+MAX_REPEAT_HOURS = 24 * 30.0
+
+
+class Scope(StrEnum):
+    """Whose choice it is; a narrower one counts more."""
+
+    WORKSPACE = "workspace"
+    CHANNEL = "channel"
+    PERSON = "person"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something is asked: ``platform``, its ``workspace`` (a guild on Discord), the channel and the person, as
+    the platform's own ids; ``thread`` is the message that it belongs to, or empty."""
+
+    platform: str
+    workspace: str
+    channel: str
+    person: str
+    thread: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """A workspace's choices. ``preview`` shows a GIF to who asked before it is posted; ``off_channels`` are those where
+    the bot stays silent; a GIF is not repeated in a channel within ``repeat_hours``."""
+
+    max_rating: Rating = Rating.PG_13
+    preview: bool = False
+    language: str = ""
+    blocked_words: tuple[str, ...] = ()
+    off_channels: tuple[str, ...] = ()
+    repeat_hours: float = 24.0
+
+    def blocks(self, words: str) -> bool:
+        """Whether one of the blocked words stands in ``words`` as a word of its own."""
+        return any(
+            re.search(rf"(?<!\w){re.escape(word)}(?!\w)", words, re.IGNORECASE) is not None
+            for word in self.blocked_words
+        )
+
+
+def word_list(text: str) -> tuple[str, ...]:
+    """The words or phrases that commas or line ends separate, each once. Raises ``InvalidRequestError``."""
+    words = tuple(dict.fromkeys(" ".join(part.split()).casefold() for part in re.split(r"[,\n]", text) if part.strip()))
+    if len(words) > MAX_BLOCKED_WORDS:
+        raise InvalidRequestError(f"At most {MAX_BLOCKED_WORDS} words can be blocked.")
+    return words
+
+
+class PreferenceStore:
+    """Keeps choices; ``most`` is the rating that no workspace can go above."""
+
+    def __init__(self, database: Database, most: Rating) -> None:
+        self._database = database
+        self.most = most
+
+    async def of(self, place: Place) -> Preferences:
+        """What counts at a place."""
+        chosen = await self._chosen(
+            place.platform,
+            place.workspace,
+            {Scope.WORKSPACE: "", Scope.CHANNEL: place.channel, Scope.PERSON: place.person},
+        )
+        found = self._preferences(chosen.get(Scope.WORKSPACE, {}))
+        for scope in (Scope.CHANNEL, Scope.PERSON):
+            preview = chosen.get(scope, {}).get("preview")
+            if isinstance(preview, bool):
+                found = replace(found, preview=preview)
+        return found
+
+    async def of_workspace(self, platform: str, workspace: str) -> Preferences:
+        """What a workspace has chosen."""
+        chosen = await self._chosen(platform, workspace, {Scope.WORKSPACE: ""})
+        return self._preferences(chosen.get(Scope.WORKSPACE, {}))
+
+    async def preview(self, place: Place, scope: Scope) -> bool | None:
+        """What the channel or the person has chosen for previews; None where they follow the wider choice."""
+        subject = place.channel if scope is Scope.CHANNEL else place.person
+        preview = (await self._chosen(place.platform, place.workspace, {scope: subject})).get(scope, {}).get("preview")
+        return preview if isinstance(preview, bool) else None
+
+    async def save(self, platform: str, workspace: str, chosen: Preferences) -> None:
+        """Keeps the choices of a workspace."""
+        await self._put(platform, workspace, Scope.WORKSPACE, "", asdict(chosen))
+
+    async def set_preview(self, place: Place, scope: Scope, preview: bool | None) -> None:
+        """Keeps the choice of the place's channel or person."""
+        subject = place.channel if scope is Scope.CHANNEL else place.person
+        chosen = {} if preview is None else {"preview": preview}
+        await self._put(place.platform, place.workspace, scope, subject, chosen)
+
+    async def _chosen(self, platform: str, workspace: str, subjects: Mapping[Scope, str]) -> dict[str, dict[str, Any]]:
+        columns = preferences.c
+        wanted = [sa.and_(columns.scope == scope, columns.subject == subject) for scope, subject in subjects.items()]
+        rows = await self._database.read(
+            sa.select(columns.scope, columns.chosen).where(
+                columns.platform == platform, columns.workspace == workspace, sa.or_(*wanted)
+            )
+        )
+        return {row.scope: row.chosen for row in rows}
+
+    async def _put(self, platform: str, workspace: str, scope: Scope, subject: str, chosen: dict[str, Any]) -> None:
+        columns = preferences.c
+        same = sa.and_(
+            columns.platform == platform,
+            columns.workspace == workspace,
+            columns.scope == scope,
+            columns.subject == subject,
+        )
+        async with self._database.write() as connection:
+            await connection.execute(preferences.delete().where(same))
+            if chosen:
+                await connection.execute(
+                    preferences.insert().values(
+                        platform=platform, workspace=workspace, scope=scope, subject=subject, chosen=chosen
+                    )
+                )
+
+    def _preferences(self, chosen: Mapping[str, Any]) -> Preferences:
+        known = {field.name for field in fields(Preferences)}
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in chosen.items()}
+        kept: dict[str, Any] = {name: value for name, value in values.items() if name in known}
+        found = Preferences(**kept)
+        rating = Rating(found.max_rating)
+        return replace(found, max_rating=rating if self.most.allows(rating) else self.most)

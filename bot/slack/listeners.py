@@ -1,0 +1,239 @@
+"""What Slack sends: kept in the journal, acknowledged, and then done."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot import replies
+from bot.command import Command, Verb, parse, words_of_message
+from bot.metrics import BotMetrics
+from bot.preferences import Place, Preferences, PreferenceStore, Scope
+from bot.replies import Action
+from bot.shelf import Shelf
+from bot.slack import blocks
+from bot.slack.home import home_view
+from bot.slack.settings_view import CALLBACK, Choices, read_choices, settings_view
+from bot.slack.talk import code_of
+from bot.slack.task import PLATFORM, Kind, SlackTask
+from bot.slack.text import plain
+from bot.worker import Worker
+from engine.errors import DeepGifError
+
+_log = logging.getLogger(__name__)
+SHORTCUT = "react"
+
+
+class Listeners:
+    """Registers itself with an app."""
+
+    def __init__(self, worker: Worker, preferences: PreferenceStore, shelf: Shelf, metrics: BotMetrics) -> None:
+        self._worker = worker
+        self._preferences = preferences
+        self._shelf = shelf
+        self._metrics = metrics
+
+    def register(self, app: AsyncApp) -> None:
+        """All that the app listens to."""
+        app.command("/deepgif")(self.command)
+        app.event("app_mention")(self.mention)
+        app.event("message")(self.message)
+        app.event("app_home_opened")(self.home)
+        app.shortcut({"callback_id": SHORTCUT, "type": "message_action"})(self.shortcut)
+        for action in Action:
+            app.action(f"gif:{action}")(self.button)
+        app.view(CALLBACK)(self.save)
+
+    async def command(self, ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
+        """``/deepgif ...``"""
+        try:
+            command = parse(plain(body.get("text") or ""))
+        except DeepGifError as error:
+            await ack(text=str(error), response_type="ephemeral")
+            return
+        if command.verb is Verb.HELP:
+            await ack(text=replies.ABOUT, blocks=blocks.help_text(), response_type="ephemeral")
+        elif command.verb is Verb.SETTINGS:
+            await ack()
+            await self._open_settings(body, client)
+        else:
+            task = SlackTask(
+                Kind.COMMAND,
+                body.get("team_id") or "",
+                body.get("enterprise_id") or "",
+                body["channel_id"],
+                body["user_id"],
+                person_name=body.get("user_name") or "",
+                response_url=body["response_url"],
+                **_wanted(command),
+            )
+            await self._take(task, body["trigger_id"], ack)
+
+    async def mention(self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext) -> None:
+        """``@deepgif ...`` in a channel or a thread."""
+        event = body["event"]
+        if event.get("bot_id") or event.get("edited") or not event.get("user"):
+            await ack()
+            return
+        await self._asked(ack, body, event, context, event.get("thread_ts") or event["ts"])
+
+    async def message(self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext) -> None:
+        """Words sent to the bot directly."""
+        event = body["event"]
+        if event.get("channel_type") != "im" or event.get("bot_id") or event.get("subtype") or not event.get("user"):
+            await ack()
+            return
+        await self._asked(ack, body, event, context, event.get("thread_ts") or "")
+
+    async def shortcut(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """ "React with a GIF" in a message's menu."""
+        message = body["message"]
+        task = SlackTask(
+            Kind.SHORTCUT,
+            **_where(body),
+            thread=message.get("thread_ts") or message["ts"],
+            response_url=body["response_url"],
+        )
+        try:
+            words = words_of_message(plain(message.get("text") or ""))
+        except DeepGifError:
+            words = ""
+        await self._take(replace(task, words=words), body["trigger_id"], ack)
+
+    async def button(self, ack: AsyncAck, body: dict[str, Any]) -> None:
+        """A button or a menu below a GIF."""
+        pressed, container = body["actions"][0], body.get("container") or {}
+        value = pressed.get("value") or (pressed.get("selected_option") or {}).get("value") or ""
+        task = SlackTask(
+            Kind.BUTTON,
+            **_where(body),
+            thread=container.get("thread_ts") or "",
+            action=pressed["action_id"].partition(":")[2],
+            button=value,
+            private=bool(container.get("is_ephemeral")),
+            response_url=body["response_url"],
+        )
+        await self._take(task, f"{body['trigger_id']}:{pressed.get('action_ts', '')}", ack)
+
+    async def home(self, ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
+        """Somebody looks at the app's home tab."""
+        await ack()
+        event = body["event"]
+        if event.get("tab") != "home":
+            return
+        place = Place(PLATFORM, body.get("team_id") or body.get("enterprise_id") or "", "", event["user"])
+        try:
+            await client.views_publish(user_id=event["user"], view=home_view(await self._shelf.favourites(place)))
+        except SlackClientError as error:
+            _log.warning("The home tab could not be shown: %s", code_of(error))
+
+    async def save(self, ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, view: dict[str, Any]) -> None:
+        """The settings were filled in."""
+        place = _place(body, view.get("private_metadata") or "")
+        old = await self._preferences.of_workspace(PLATFORM, place.workspace)
+        choices, wrong = read_choices(view, old)
+        if wrong:
+            await ack(response_action="errors", errors=wrong)
+            return
+        if choices.workspace is not None and not await _is_admin(client, place.person):
+            await ack(response_action="errors", errors={"workspace": replies.ADMINS_ONLY})
+            choices = Choices(choices.person)
+        else:
+            await ack()
+        await self._preferences.set_preview(place, Scope.PERSON, choices.person)
+        if choices.workspace is not None:
+            await self._save_workspace(place, choices, choices.workspace)
+
+    async def _save_workspace(self, place: Place, choices: Choices, chosen: Preferences) -> None:
+        await self._preferences.save(PLATFORM, place.workspace, chosen)
+        await self._preferences.set_preview(place, Scope.CHANNEL, choices.channel)
+        await self._shelf.unblock(place, set(choices.unblock))
+
+    async def _open_settings(self, body: dict[str, Any], client: AsyncWebClient) -> None:
+        place = Place(
+            PLATFORM, body.get("team_id") or body.get("enterprise_id") or "", body["channel_id"], body["user_id"]
+        )
+        choices = Choices(await self._preferences.preview(place, Scope.PERSON))
+        try:
+            if await _is_admin(client, place.person):
+                choices = Choices(
+                    choices.person,
+                    await self._preferences.preview(place, Scope.CHANNEL),
+                    await self._preferences.of_workspace(PLATFORM, place.workspace),
+                    tuple(await self._shelf.blocked(place)),
+                )
+            view = settings_view(choices, place.channel, self._preferences.most)
+            await client.views_open(trigger_id=body["trigger_id"], view=view)
+        except SlackClientError as error:
+            _log.warning("The settings could not be opened: %s", code_of(error))
+
+    async def _asked(
+        self, ack: AsyncAck, body: dict[str, Any], event: Mapping[str, Any], context: AsyncBoltContext, thread: str
+    ) -> None:
+        task = SlackTask(
+            Kind.MENTION,
+            body.get("team_id") or "",
+            body.get("enterprise_id") or "",
+            event["channel"],
+            event["user"],
+            thread=thread,
+        )
+        try:
+            wanted: dict[str, Any] = _wanted(parse(plain(event.get("text") or "", context.bot_user_id or "")))
+        except DeepGifError:
+            wanted = {"words": plain(event["text"])}  # too long: the answer says so
+        await self._take(replace(task, **wanted), body["event_id"], ack)
+
+    async def _take(self, task: SlackTask, name: str, ack: AsyncAck) -> None:
+        """Keeps a task, acknowledges it, and starts it; one that is known already is only acknowledged."""
+        started = time.perf_counter()
+        try:
+            start = await self._worker.accept(task.job(name))
+        except (DeepGifError, SQLAlchemyError) as error:
+            _log.error("A request was refused: %s", error if isinstance(error, DeepGifError) else "database")
+            text = str(error) if isinstance(error, DeepGifError) else replies.PROBLEM
+            await (ack(text=text) if task.kind is Kind.COMMAND else ack())
+            self._metrics.outcomes.labels(task.kind, "refused").inc()
+            return
+        await ack()
+        self._metrics.acknowledged.labels(task.kind).observe(time.perf_counter() - started)
+        if start is not None:
+            start()
+
+
+def _wanted(command: Command) -> dict[str, Any]:
+    """A command as parts of a task."""
+    return {"words": command.words, "action": "" if command.verb is Verb.SEARCH else command.verb.value}
+
+
+def _where(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of an interaction that says where and by whom."""
+    user = body["user"]
+    return {
+        "team": (body.get("team") or {}).get("id") or user.get("team_id") or "",
+        "enterprise": (body.get("enterprise") or {}).get("id") or "",
+        "channel": (body.get("channel") or {}).get("id") or "",
+        "person": user["id"],
+        "person_name": user.get("name") or user.get("username") or "",
+    }
+
+
+def _place(body: Mapping[str, Any], channel: str) -> Place:
+    where = _where(body)
+    return Place(PLATFORM, where["team"] or where["enterprise"], channel, where["person"])
+
+
+async def _is_admin(client: AsyncWebClient, person: str) -> bool:
+    try:
+        user = (await client.users_info(user=person)).get("user") or {}
+    except SlackApiError:
+        return False
+    return bool(user.get("is_admin") or user.get("is_owner"))
