@@ -115,14 +115,14 @@ class Database:
 
     async def __aenter__(self) -> Self:
         local = self._url.get_backend_name() == "sqlite"
-        if local and self._url.database:
-            Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
         # SQLite has one writer; with one connection nobody finds the file locked.
         sizes = {"pool_size": 1, "max_overflow": 0} if local else {"pool_pre_ping": True}
         self.engine = create_async_engine(self._url, hide_parameters=True, **sizes)
         if local:
             sa.event.listen(self.engine.sync_engine, "connect", _on_connect)
         try:
+            if local and self._url.database:
+                Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
             async with self.write() as connection:
                 await connection.run_sync(metadata.create_all)
         except (sa.exc.SQLAlchemyError, OSError) as error:

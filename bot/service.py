@@ -60,7 +60,6 @@ class GifService:
             return Tell(replies.TOO_OLD)
         if action is Action.REPORT:
             await self._shelf.block(place, Titled(showing.key, showing.title))
-            await self._showings.remove(showing.name)
             return Withdraw(showing, replies.REPORTED)
         if showing.place.person != place.person:
             return Tell(replies.NOT_YOURS)
@@ -82,6 +81,10 @@ class GifService:
         except DeepGifError as error:
             _log.info("The engine was not told of a GIF that was sent: %s", error)
 
+    async def withdrawn(self, showing: Showing) -> None:
+        """Notes that what was posted is deleted."""
+        await self._showings.remove(showing.name)
+
     async def _act(self, showing: Showing, action: Action) -> Reply:
         match action:
             case Action.STAR:
@@ -91,7 +94,6 @@ class GifService:
                 await self._showings.remove(showing.name)
                 return Dismiss()
             case Action.DELETE:
-                await self._showings.remove(showing.name)
                 return Withdraw(showing, replies.DELETED)
             case Action.SEND:
                 return await self._show(showing, Post)

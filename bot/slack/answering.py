@@ -116,6 +116,7 @@ class Answering:
             case Withdraw(showing, text):
                 if showing.message:
                     await talk.withdraw(showing.message)
+                await self._service.withdrawn(showing)
                 await talk.tell(text, replace=True)
             case _:
                 assert_never(reply)

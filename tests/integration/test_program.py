@@ -7,7 +7,6 @@ import json
 import random
 import signal
 import sqlite3
-import sys
 from pathlib import Path
 
 import aiohttp
@@ -141,16 +140,6 @@ async def test_nobody_s_words_are_logged(folder: Path, data_dir: Path) -> None:
         log = served.said + (await served.process.stderr.read()).decode()
     assert "Ready with the model" in log
     assert "secretwords" not in log
-
-
-async def test_the_bot_says_what_it_cannot_do(data_dir: Path) -> None:
-    """The Procfile's bots say that there are none yet."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", "slack", cwd=Path(__file__).parents[2], stderr=asyncio.subprocess.PIPE
-    )
-    _, err = await process.communicate()
-    assert process.returncode == 2
-    assert b"no Slack" in err
 
 
 async def test_killed_at_any_moment(tmp_path: Path, data_dir: Path) -> None:

