@@ -1,15 +1,19 @@
-# `make demo` sets everything up and opens the search on http://127.0.0.1:8710/; `make test` sets up and runs all tests.
+# `make demo` sets everything up and opens the search on http://127.0.0.1:8710/; `make slack` does so for the Slack bot;
+# `make test` sets up and runs all tests.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check clean
+.PHONY: help demo slack test check clean
 
 help: ## What can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /	/'
 
 demo: $(VENV)/.engine ## Set up, then run the engine with the bundled model and catalogue
 	$(BIN)/deepgif serve
+
+slack: $(VENV)/.slack ## Set up, then run the Slack bot
+	$(BIN)/python -m bot slack
 
 test: $(VENV)/.dev ## Set up, then run all tests
 	$(BIN)/python -m pytest $(ARGS)
@@ -31,6 +35,11 @@ $(VENV)/.engine: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[engine]'
 	touch $@
 
+# The bot needs none of the engine's packages, and may run on another machine.
+$(VENV)/.slack: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[slack]'
+	touch $@
+
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	touch $@ $(VENV)/.engine
+	touch $@ $(VENV)/.engine $(VENV)/.slack

@@ -5,10 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from bot.database import database_url
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--data", type=Path, default=None, help="Folder with real data; tests marked data need it.")
+    parser.addoption(
+        "--postgresql",
+        default="",
+        help="Address of a PostgreSQL database, which is emptied; without one, SQLite.",
+    )
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +29,17 @@ def data_dir(request: pytest.FixtureRequest) -> Path:
     if not given.is_dir():
         pytest.fail(f"--data {given}: there is no such folder")
     return given
+
+
+@pytest.fixture
+async def bot_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database for bots."""
+    given = str(request.config.getoption("--postgresql"))
+    url = database_url(given, tmp_path)
+    if given:
+        engine = create_async_engine(url)
+        async with engine.begin() as connection:
+            for statement in ("DROP SCHEMA public CASCADE", "CREATE SCHEMA public"):
+                await connection.execute(sa.text(statement))
+        await engine.dispose()
+    return url

@@ -106,7 +106,7 @@ class Answering:
                 shown = blocks.preview(found, self._service.button(showing))
                 await talk.private(shown, escape(f"Preview: {found.gif.title}"), replace=True)
             case Post(showing, found):
-                message = await talk.publish(*await self._message(showing, found, talk))
+                message = await talk.publish(showing.place.thread, *await self._message(showing, found, talk))
                 await self._service.posted(showing, message)
                 await self._offer(replace(showing, message=message), found, task, talk)
             case Replace(showing, found):

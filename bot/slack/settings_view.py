@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bot import replies
 from bot.preferences import MAX_REPEAT_HOURS, Preferences, word_list
 from bot.shelf import Titled
 from bot.slack.blocks import MAX_LABEL, Block, plain_text
@@ -153,7 +152,7 @@ def _channels(chosen: Sequence[str]) -> Block:
         "off",
         "Channels without GIFs",
         {**element, "initial_conversations": list(chosen)} if chosen else element,
-        replies.OFF_HERE,
+        "The bot stays silent there.",
     )
 
 

@@ -46,20 +46,21 @@ class Talk:
         self._session = session
         self._task = task
 
-    async def publish(self, blocks: list[Block], by_url: list[Block], text: str) -> str:
-        """Posts for all to see, and gives the message's id. Where the bot is no member it posts by the request's URL,
+    async def publish(self, thread: str, blocks: list[Block], by_url: list[Block], text: str) -> str:
+        """Posts for all to see, in a thread where one is named, and gives the message's id. Where the bot is no member it posts by the request's URL,
         with the blocks ``by_url`` below. Raises ``TalkError``."""
         task = self._task
         said: dict[str, Any] = {"text": text, "blocks": blocks, "unfurl_links": False, "unfurl_media": False}
         try:
             answer = await self._client.chat_postMessage(
-                channel=task.channel, thread_ts=task.thread or None, mrkdwn=False, **said
+                channel=task.channel, thread_ts=thread or None, mrkdwn=False, **said
             )
         except SlackApiError as error:
             if not task.response_url or code_of(error) not in _NOT_A_MEMBER:
                 raise TalkError("Slack does not let me post here; perhaps I must be invited to the channel.") from error
-            thread = {"thread_ts": task.thread} if task.thread else {}
-            shown = {"response_type": "in_channel", **said, "blocks": [*blocks, *by_url], **thread}
+            shown = {"response_type": "in_channel", **said, "blocks": [*blocks, *by_url]}
+            if thread:
+                shown["thread_ts"] = thread
             await self._respond({**shown, "replace_original": False})
             return BY_URL
         return str(answer["ts"])

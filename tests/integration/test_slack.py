@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot import replies
-from bot.database import Database, database_url, favourites, jobs, metadata, showings
+from bot.database import Database, favourites, jobs, metadata, showings
 from bot.finder import OUT_OF_REACH
 from bot.journal import Journal, State
 from bot.preferences import Place, Preferences, PreferenceStore
@@ -48,8 +48,8 @@ async def engine() -> AsyncIterator[EngineServer]:
 
 
 @pytest.fixture
-def options(tmp_path: Path, engine: EngineServer) -> BotOptions:
-    return BotOptions(engine.url, "", database_url("", tmp_path), "a secret", Rating.PG_13, 2.5)
+def options(bot_database: str, engine: EngineServer) -> BotOptions:
+    return BotOptions(engine.url, "", bot_database, "a secret", Rating.PG_13, 2.5)
 
 
 @pytest.fixture

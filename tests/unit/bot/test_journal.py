@@ -17,8 +17,8 @@ PLACE = Place("slack", "T1", "C1", "U1")
 
 
 @pytest.fixture
-async def database(tmp_path):
-    async with Database(database_url("", tmp_path)) as opened:
+async def database(bot_database):
+    async with Database(bot_database) as opened:
         yield opened
 
 
