@@ -47,8 +47,8 @@ class Talk:
         self._task = task
 
     async def publish(self, thread: str, blocks: list[Block], by_url: list[Block], text: str) -> str:
-        """Posts for all to see, in a thread where one is named, and gives the message's id. Where the bot is no member it posts by the request's URL,
-        with the blocks ``by_url`` below. Raises ``TalkError``."""
+        """Posts for all to see, in a thread where one is named, and gives the message's id. Where the bot is no member
+        it posts by the request's URL, with the blocks ``by_url`` below. Raises ``TalkError``."""
         task = self._task
         said: dict[str, Any] = {"text": text, "blocks": blocks, "unfurl_links": False, "unfurl_media": False}
         try:
