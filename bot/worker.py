@@ -53,9 +53,9 @@ class Worker:
     async def _run(self, job: Job) -> None:
         try:
             await self._do(job)
+            await self._journal.done(job.name)
         except Exception:  # noqa: BLE001 - one job never ends the others
-            _log.exception("A job ended with an error that nobody foresaw.")
-        await self._journal.done(job.name)
+            _log.exception("A job ended with an error that nobody foresaw; it is tried again.")
 
     async def _look(self) -> None:
         """Gives signs of life for what is under way, and takes over what others left."""

@@ -73,7 +73,7 @@ class EngineClient:
                 content = await response.content.read(MAX_ANSWER_BYTES)
                 while len(content) < MAX_ANSWER_BYTES and (more := await response.content.read(MAX_ANSWER_BYTES)):
                     content += more
-                body = json.loads(content) if content else None
+                body = None if response.status == 204 else json.loads(content)
                 if response.status not in (200, 204):
                     raise _error(response.status, body)
                 return read(body)
