@@ -25,12 +25,14 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One thing to do: ``name`` is the platform's own id of what was asked, ``task`` all that is needed to do it."""
+    """One thing to do: ``name`` is the platform's own id of what was asked, ``task`` all that is needed to do it;
+    ``waited_s`` is how long ago it was accepted, where another process left it."""
 
     name: str
     workspace: str
     task: dict[str, Any]
     state: State = State.ACCEPTED
+    waited_s: float = 0.0
 
 
 class Journal:
@@ -88,10 +90,13 @@ class Journal:
                 )
             if changed.rowcount == 1:
                 try:
-                    taken.append(Job(row.name, row.workspace, self._seal.open(row.sealed), State(row.state)))
+                    taken.append(self._job(row, now - row.at))
                 except ValueError:  # sealed with another secret: nobody can do it any more
                     await self.done(row.name)
         return taken
+
+    def _job(self, row: Any, waited_s: float) -> Job:
+        return Job(row.name, row.workspace, self._seal.open(row.sealed), State(row.state), waited_s)
 
     async def _update(self, names: list[str], **values: Any) -> None:
         if names:

@@ -103,6 +103,7 @@ NOTHING_TO_DELETE = "There is no GIF of yours from the last day in this channel.
 REPORTED = "Thank you. This GIF is not shown here again; an admin can allow it in the settings."
 NO_PREVIOUS = "This is the first GIF."
 INTERRUPTED = "I was interrupted while posting your GIF. If you do not see it, please ask again."
+AWAY = "I was away when you asked for a GIF. If you still want one, please ask again."
 PROBLEM = "Something went wrong here; please try again. The cause is in the log of whoever runs the bot."
 TOO_LATE = "That took too long; please try again."
 BUSY = "Too many people are asking at the moment; please try again in a few seconds."

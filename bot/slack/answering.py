@@ -27,6 +27,7 @@ from bot.slack.text import escape
 from engine.errors import DeepGifError
 
 _log = logging.getLogger(__name__)
+LATE_S = 600.0  # after so long nobody waits for a GIF any more
 JOB_S = 60.0  # for an answer with all waiting that Slack asks for
 
 
@@ -55,7 +56,8 @@ class Answering:
         self._metrics = metrics
 
     async def do(self, job: Job) -> None:
-        """Answers a job; one that was being posted when its process died is only spoken of."""
+        """Answers a job; one that was being posted when its process died is only spoken of, as is one
+        that is too old."""
         task = task_of(job)
         client = await self._clients.client(task.team, task.enterprise)
         if client is None:
@@ -66,6 +68,8 @@ class Answering:
             async with asyncio.timeout(JOB_S):
                 if job.state is State.POSTING:
                     await talk.tell(replies.INTERRUPTED)
+                elif job.waited_s > LATE_S:
+                    await talk.tell(replies.AWAY)
                 else:
                     outcome = await self._answer(job, task, talk)
         except Exception as error:  # noqa: BLE001 - whatever it is, the person is told

@@ -484,18 +484,83 @@ async def test_words_are_not_logged(
 
 
 async def test_who_was_interrupted_while_posting_is_told(open_one: Open, slack: Slack, options: BotOptions) -> None:
-    """Nobody knows whether that GIF was posted: it is not posted again, and the person is told once."""
+    """Nobody knows whether that GIF was posted: it is not posted again, and the person is told once. Who asked an hour
+    ago is told, and not surprised with a GIF."""
     task = SlackTask(Kind.COMMAND, "T1", "", "C1", "U1", words=WORDS, response_url=slack.url("C1", "U1"))
     async with Database(options.database_url) as database:
         journal = Journal(database, Seal(options.secret), "slack", lease_s=-1)
         assert await journal.accept(replace(task.job("1"), state=State.POSTING))
         assert await journal.accept(task.job("2"))
+        assert await journal.accept(task.job("3"))
+        async with database.write() as connection:
+            await connection.execute(jobs.update().where(jobs.c.name.endswith("3")).values(at=time.time() - 3600))
     async with open_one(), open_one():
-        assert replies.INTERRUPTED in (await told(slack)).text
+        await slack.until(lambda: {replies.INTERRUPTED, replies.AWAY} <= {one.text for one in slack.private("U1")})
         await posted(slack)
         await quiet(slack)
     assert len(slack.public) == 1
     assert sum(replies.INTERRUPTED in one.text for one in slack.said) == 1
+
+
+async def heard(slack: Slack, text: str, person: str = "U1") -> None:
+    await slack.until(lambda: any(text in one.shown for one in slack.private(person)))
+
+
+async def test_what_slack_refuses_is_said(bot: Running, slack: Slack, engine: EngineServer) -> None:
+    """Messages that others deleted, channels that are closed, addresses that are used up."""
+    await slack.command(WORDS)
+    said, buttons = await posted(slack), await told(slack)
+    said.deleted = True
+    await slack.press(buttons, "next")
+    await heard(slack, "cannot be changed any more")
+    await slack.press(buttons, "delete")
+    await heard(slack, replies.DELETED)
+    slack.closed.add("C7")
+    await slack.event({"type": "app_mention", "channel": "C7", "user": "U7", "text": "<@UBOT> a cat", "ts": "1.1"})
+    await quiet(slack)
+    assert slack.private("U7") == []  # there is no way to say anything there
+    slack.member.add("C7")
+    await slack.command(WORDS, person="U8", response_url=f"{slack.origin}/gone")
+    await heard(slack, "is posted", "U8")  # by method, where the address does not work
+    await slack.command(WORDS, person="U9", response_url="http://127.0.0.1:9/")
+    await heard(slack, "is posted", "U9")
+
+
+async def test_the_end_of_the_gifs(bot: Running, slack: Slack, engine: EngineServer) -> None:
+    """Next says when there is nothing left; a GIF that the engine lost cannot be gone back to."""
+    engine.gifs = engine.gifs[:2]
+    await slack.command(WORDS)
+    said, buttons = await posted(slack), await told(slack)
+    await slack.press(buttons, "next")
+    await slack.until(lambda: said.image["title"]["text"] == "GIF 2")
+    await slack.press(buttons, "next")
+    await heard(slack, replies.NOTHING_NEW)
+    engine.gifs = []
+    await slack.command(WORDS, channel="C2")
+    await heard(slack, replies.NOTHING_FOUND)
+
+
+async def test_a_preview_whose_gif_is_gone(
+    bot: Running, slack: Slack, engine: EngineServer, options: BotOptions
+) -> None:
+    """Send says so, and posts nothing else in its place."""
+    await prefer(options, preview=True)
+    await slack.command(WORDS)
+    preview = await told(slack)
+    engine.gifs = engine.gifs[1:]
+    await slack.press(preview, "send")
+    await heard(slack, replies.TOO_OLD)
+    assert slack.public == []
+
+
+async def test_what_cannot_be_kept_is_refused(bot: Running, slack: Slack, options: BotOptions) -> None:
+    """Without its database the bot says that something is wrong, where it can; Slack gets its receipt."""
+    async with Database(options.database_url) as database, database.write() as connection:
+        await connection.execute(sa.text("DROP TABLE jobs"))
+    ack = await slack.command(WORDS)
+    assert ack.payload["text"] == replies.PROBLEM
+    await slack.event({"type": "message", "channel_type": "im", "channel": "D1", "user": "U1", "text": WORDS})
+    assert slack.public == []
 
 
 async def test_metrics(bot: Running, slack: Slack) -> None:
