@@ -72,7 +72,7 @@ class Ack:
 @dataclass(slots=True)
 class Slack:
     """``tokens`` are the workspaces' tokens with their scopes; ``member`` the channels the bot is in, ``closed`` those
-    it cannot post to otherwise. ``limited`` next posts get a 429."""
+    it cannot post to otherwise. ``limited`` next posts and ``limited_urls`` next answers by URL get a 429."""
 
     tokens: dict[str, tuple[str, set[str]]] = field(
         default_factory=lambda: {
@@ -86,6 +86,7 @@ class Slack:
     closed: set[str] = field(default_factory=set)
     admins: set[str] = field(default_factory=lambda: {"UADMIN"})
     limited: int = 0
+    limited_urls: int = 0
     said: list[Said] = field(default_factory=list)
     views: list[dict[str, Any]] = field(default_factory=list)
     homes: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -175,7 +176,7 @@ class Slack:
         }
         return await self.deliver("events_api", payload)
 
-    async def press(self, said: Said, action: str, person: str = "U1", trigger: str = "") -> Ack:
+    async def press(self, said: Said, action: str, person: str = "U1", trigger: str = "", team: str = "T1") -> Ack:
         """Somebody presses a button of a message."""
         part = said.buttons[f"gif:{action}"]
         pressed: dict[str, Any] = {"action_id": part["action_id"], "type": part["type"], "action_ts": self.new_ts()}
@@ -191,7 +192,7 @@ class Slack:
         }
         if said.thread:
             container["thread_ts"] = said.thread
-        payload = self._interaction("block_actions", person, said.channel, said, trigger)
+        payload = self._interaction("block_actions", person, said.channel, said, trigger) | {"team": {"id": team}}
         return await self.deliver("interactive", {**payload, "container": container, "actions": [pressed]})
 
     async def react(self, text: str, person: str = "U1", channel: str = "C1", ts: str = "1.1", thread: str = "") -> Ack:
@@ -395,6 +396,9 @@ class Slack:
 
     async def _respond(self, request: web.Request) -> web.Response:
         url, given = self._urls[request.match_info["id"]], await request.json()
+        if self.limited_urls:
+            self.limited_urls -= 1
+            return web.Response(status=429, headers={"Retry-After": "1"})
         url["uses"] += 1
         if url["uses"] > USES:
             self.wrong.append("a response_url was used more than 5 times")

@@ -191,7 +191,9 @@ async def test_what_is_not_asked_is_not_answered(bot: Running, slack: Slack, eng
     await slack.event({**message, "bot_id": "B9"})
     await slack.event({**message, "subtype": "message_changed"})
     await slack.event({**message, "channel_type": "channel"})
-    await slack.event({"type": "app_mention", "channel": "C1", "bot_id": "B9", "text": WORDS})
+    mention = {"type": "app_mention", "channel": "C1", "text": WORDS}
+    for change in ({}, {"user": "U1", "bot_id": "B9"}, {"user": "U1", "edited": {"user": "U1"}}):
+        await slack.event({**mention, **change})
     await slack.event({"type": "app_home_opened", "user": "U1", "tab": "messages"})
     await quiet(slack)
     assert (engine.asked, slack.said, slack.homes) == ([], [], {})
@@ -242,6 +244,10 @@ async def test_only_who_asked_uses_the_buttons(bot: Running, slack: Slack) -> No
         before = len(slack.private("U1"))
         await slack.press(buttons, "delete")
         assert replies.TOO_OLD in (await told(slack, count=before + 1)).text
+    buttons.buttons["gif:delete"]["value"] = value
+    before = len(slack.private("U1"))
+    await slack.press(buttons, "delete", team="T9")
+    assert replies.TOO_OLD in (await told(slack, count=before + 1)).text
     assert not said.deleted
 
 
@@ -405,6 +411,11 @@ async def test_429_is_waited_for(bot: Running, slack: Slack) -> None:
     await posted(slack)
     assert time.monotonic() - started >= 2
     assert slack.calls.count("chat.postMessage") == 3
+    await told(slack)
+    slack.limited_urls = 1
+    await slack.command("delete", person="U2")
+    assert replies.NOTHING_TO_DELETE in (await told(slack, "U2")).text
+    assert "chat.postEphemeral" not in slack.calls
 
 
 async def test_the_engine_is_asked_twice_and_then_spoken_of(bot: Running, slack: Slack, engine: EngineServer) -> None:
@@ -431,6 +442,15 @@ async def test_buttons_outlive_the_process(open_one: Open, slack: Slack) -> None
     async with open_one():
         await slack.press(buttons, "next")
         await slack.until(lambda: said.image["title"]["text"] == "GIF 2")
+
+
+async def test_long_work_is_not_taken_over(open_one: Open, slack: Slack, engine: EngineServer) -> None:
+    """A replica that searches for longer than its lease gives signs of life; the others leave it its work."""
+    engine.latency_s = 2.5
+    async with open_one(lease_s=1), open_one(lease_s=1):
+        await slack.command(WORDS)
+        await posted(slack)
+    assert (len(engine.asked), len(slack.public)) == (1, 1)
 
 
 async def test_stopping_finishes_what_was_acknowledged(open_one: Open, slack: Slack, engine: EngineServer) -> None:
