@@ -5,9 +5,10 @@ People's words are kept only while they are needed, and sealed (``bot.sealing``)
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from engine.errors import StoreError
 
 metadata = sa.MetaData()
+CLOSE_S = 5.0  # for what is at work when the database is closed
 KEPT_S = 24 * 3600.0  # for showings and jobs
 POSTED_S = 31 * 24 * 3600.0  # longer than the longest time in which a GIF is not repeated
 
@@ -135,7 +137,16 @@ class Database:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                while self._used():  # noqa: ASYNC110 - the pool tells nobody
+                    await asyncio.sleep(0.01)
         await self.engine.dispose()
+
+    def _used(self) -> int:
+        """Connections at work; the pool would leave them open."""
+        pool = self.engine.pool
+        return pool.checkedout() if isinstance(pool, sa.QueuePool) else 0
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:

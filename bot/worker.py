@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
 from bot import replies
 from bot.journal import Job, Journal
+from bot.periodic import Periodic
 from engine.errors import OverloadedError
 
 _log = logging.getLogger(__name__)
@@ -22,33 +24,53 @@ class Worker:
     def __init__(self, journal: Journal, do: Callable[[Job], Awaitable[None]], look_s: float = 5.0) -> None:
         self._journal = journal
         self._do = do
-        self._look_s = look_s
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._looking: asyncio.Task[None] | None = None
+        self._taking = 0
+        self._ending = False
+        self._ended_one = asyncio.Event()
+        self._looking = Periodic(self._look, look_s)
 
     async def __aenter__(self) -> Worker:
-        self._looking = asyncio.create_task(self._look())
+        await self._looking.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._running:
-            await asyncio.wait(self._running.values(), timeout=STOP_S)
-        left = [task for task in (self._looking, *self._running.values()) if task is not None]
+        self._ending = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_S):
+                while self._taking or self._running:
+                    self._ended_one.clear()
+                    await self._ended_one.wait()
+        await self._looking.__aexit__()
+        left = list(self._running.values())
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
-    async def accept(self, job: Job) -> Callable[[], None] | None:
-        """Keeps a job, and gives what starts it, to be called once it is acknowledged; None where it was delivered
-        before. Raises ``OverloadedError`` where too many are under way."""
-        if len(self._running) >= MOST:
+    @asynccontextmanager
+    async def taking(self, job: Job) -> AsyncIterator[bool]:
+        """Keeps a job, to be acknowledged within the block, at whose end it is started. Gives False where it was
+        delivered before. Raises ``OverloadedError`` where too many are under way."""
+        if self._taking + len(self._running) >= MOST:
             raise OverloadedError(replies.BUSY)
-        return (lambda: self._start(job)) if await self._journal.accept(job) else None
+        self._taking += 1
+        try:
+            fresh = await self._journal.accept(job)
+            yield fresh
+            if fresh:
+                self._start(job)
+        finally:
+            self._taking -= 1
+            self._ended_one.set()
 
     def _start(self, job: Job) -> None:
         task = asyncio.create_task(self._run(job))
         self._running[job.name] = task
-        task.add_done_callback(lambda _: self._running.pop(job.name, None))
+        task.add_done_callback(lambda _: self._forget(job.name))
+
+    def _forget(self, name: str) -> None:
+        self._running.pop(name, None)
+        self._ended_one.set()
 
     async def _run(self, job: Job) -> None:
         try:
@@ -59,12 +81,7 @@ class Worker:
 
     async def _look(self) -> None:
         """Gives signs of life for what is under way, and takes over what others left."""
-        while True:
-            try:
-                await self._journal.renew(list(self._running))
-                for job in await self._journal.abandoned():
-                    if job.name not in self._running:
-                        self._start(job)
-            except Exception:  # noqa: BLE001 - the loop must go on
-                _log.exception("The journal cannot be read; it is tried again.")
-            await asyncio.sleep(self._look_s)
+        await self._journal.renew(list(self._running))
+        for job in await self._journal.abandoned() if not self._ending else ():
+            if job.name not in self._running:
+                self._start(job)

@@ -196,17 +196,14 @@ class Listeners:
         """Keeps a task, acknowledges it, and starts it; one that is known already is only acknowledged."""
         started = time.perf_counter()
         try:
-            start = await self._worker.accept(task.job(name))
+            async with self._worker.taking(task.job(name)):
+                await ack()
+                self._metrics.acknowledged.labels(task.kind).observe(time.perf_counter() - started)
         except (DeepGifError, SQLAlchemyError) as error:
             _log.error("A request was refused: %s", error if isinstance(error, DeepGifError) else "database")
             text = str(error) if isinstance(error, DeepGifError) else replies.PROBLEM
             await (ack(text=text) if task.kind is Kind.COMMAND else ack())
             self._metrics.outcomes.labels(task.kind, "refused").inc()
-            return
-        await ack()
-        self._metrics.acknowledged.labels(task.kind).observe(time.perf_counter() - started)
-        if start is not None:
-            start()
 
 
 def _wanted(command: Command) -> dict[str, Any]:

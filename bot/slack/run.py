@@ -22,6 +22,7 @@ from bot.database import Database
 from bot.finder import Finder
 from bot.journal import LEASE_S, Journal
 from bot.metrics import BotMetrics
+from bot.periodic import Periodic
 from bot.preferences import PreferenceStore
 from bot.sealing import Seal
 from bot.service import GifService
@@ -129,7 +130,7 @@ async def open_bot(slack: SlackOptions, options: BotOptions) -> AsyncIterator[Ru
         Listeners(worker, preferences, shelf, metrics).register(app)
         _forget_when_removed(app, database, many)
         address = await _serve(stack, slack, app, metrics)
-        stack.push_async_callback(_end, asyncio.create_task(_forget(database)))
+        await stack.enter_async_context(Periodic(database.forget_old, FORGET_EVERY_S))
         if not slack.http:
             # The socket closes first, so that nothing new comes while the rest is finished.
             handler = AsyncSocketModeHandler(app, slack.app_token, web_client=client_for(""))
@@ -193,14 +194,3 @@ async def _serve(stack: AsyncExitStack, slack: SlackOptions, app: AsyncApp, metr
     except OSError as error:
         raise ListenError(f"{slack.host}:{slack.port} cannot be listened on; set DEEPGIF_SLACK_PORT.") from error
     return f"http://{slack.host}:{runner.addresses[0][1]}"
-
-
-async def _forget(database: Database) -> None:
-    while True:
-        await database.forget_old()
-        await asyncio.sleep(FORGET_EVERY_S)
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

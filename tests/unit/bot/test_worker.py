@@ -1,0 +1,70 @@
+"""What is under way when a process is asked to stop."""
+
+import asyncio
+
+import pytest
+
+from bot.database import Database
+from bot.journal import Job, Journal
+from bot.periodic import Periodic
+from bot.sealing import Seal
+from bot.worker import Worker
+
+
+async def test_work_comes_again_after_an_error_and_is_never_cut_off():
+    """The end waits for the call that is under way."""
+    calls = []
+
+    async def work():
+        calls.append("begun")
+        await asyncio.sleep(0.05)
+        calls.append("ended")
+        if len(calls) == 2:
+            raise ValueError("once")
+
+    async with Periodic(work, every_s=0.01):
+        await asyncio.sleep(0.1)
+    assert calls == ["begun", "ended"] * (len(calls) // 2)
+    assert len(calls) >= 4
+
+
+@pytest.fixture
+async def journal(tmp_path):
+    async with Database(f"sqlite+aiosqlite:///{tmp_path}/bot.sqlite3") as database:
+        yield Journal(database, Seal("a secret"), "slack")
+
+
+async def test_the_end_waits_for_what_is_being_taken(journal):
+    """A job whose receipt is on its way is done before the worker ends."""
+    done = []
+
+    async def do(job):
+        await asyncio.sleep(0.05)
+        done.append(job.name)
+
+    async def take(worker):
+        async with worker.taking(Job("a", "T1", {})) as fresh:
+            assert fresh
+            await asyncio.sleep(0.1)
+
+    async with Worker(journal, do) as worker:
+        taking = asyncio.create_task(take(worker))
+        await asyncio.sleep(0.02)
+    assert done == ["a"]
+    await taking
+
+
+async def test_what_was_not_acknowledged_is_not_done(journal):
+    """Somebody else may do it: it stays in the journal."""
+    done = []
+
+    async def do(job):
+        done.append(job.name)
+
+    async with Worker(journal, do) as worker:
+        with pytest.raises(ConnectionError):
+            async with worker.taking(Job("a", "T1", {})):
+                raise ConnectionError
+        async with worker.taking(Job("a", "T1", {})) as fresh:
+            assert not fresh
+    assert done == []
