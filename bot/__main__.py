@@ -34,9 +34,10 @@ def slack() -> None:
         missing = what_slack_lacks(settings)
         if missing:
             raise SettingsError(f"{missing} README.md says where to find it.")
+        from bot.assembly import BotOptions
         from bot.database import database_url
         from bot.sealing import kept_secret
-        from bot.slack.run import BotOptions, SlackOptions, run
+        from bot.slack.run import SlackOptions, run
         from bot.slack.workspaces import OAuthOptions
         from engine.types import Rating
 
@@ -55,7 +56,6 @@ def slack() -> None:
             api_url=settings.slack_api_url,
             host=settings.slack_host,
             port=settings.slack_port,
-            lease_s=settings.bot_lease_s,
         )
         options = BotOptions(
             engine_url=settings.engine_url or HERE,
@@ -64,6 +64,7 @@ def slack() -> None:
             secret=settings.secret.get_secret_value() or kept_secret(settings.data_dir / "secret"),
             max_rating=Rating(settings.max_rating),
             deadline_s=settings.deadline_s,
+            lease_s=settings.bot_lease_s,
         )
         asyncio.run(run(slack, options))
 

@@ -80,11 +80,19 @@ class Tell:
 
 Reply = Post | Preview | Replace | Withdraw | Dismiss | Tell
 
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What differs by platform: a sentence about the other ``commands``, and how the ``settings`` are opened."""
+
+    commands: str
+    settings: str
+
+
 HELP = (
     "Type /deepgif and what the GIF should show, for example: /deepgif a cat falling off a table",
     "In a thread or a direct message, mention the bot with the same words.",
     "“React with a GIF” in a message's menu finds a GIF for that message.",
-    "/deepgif settings opens the settings, /deepgif delete takes back your newest GIF here, /deepgif help says this.",
 )
 ABOUT = "DeepGIF finds GIFs by what they show, not by their tags."
 STORED = (
@@ -107,5 +115,8 @@ AWAY = "I was away when you asked for a GIF. If you still want one, please ask a
 PROBLEM = "Something went wrong here; please try again. The cause is in the log of whoever runs the bot."
 TOO_LATE = "That took too long; please try again."
 BUSY = "Too many people are asking at the moment; please try again in a few seconds."
-SETTINGS_BY_COMMAND = "Type /deepgif settings in a channel: that opens the settings."
-ADMINS_ONLY = "Only workspace admins change what counts for everybody; your own choices are saved."
+
+
+def help_lines(wording: Wording) -> tuple[str, ...]:
+    """How the bot is used."""
+    return (*HELP, wording.commands)

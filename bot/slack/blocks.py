@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from bot import replies
 from bot.finder import Found
+from bot.reach import is_public
 from bot.replies import LABELS, Action
+from bot.slack.text import WORDING
 from engine.types import Gif
 
 Block = dict[str, Any]
 MAX_URL, MAX_ALT, MAX_TITLE, MAX_SECTION, MAX_LABEL = 3000, 2000, 2000, 3000, 75
-_NAMES_OF_HERE = ("localhost", ".localhost", ".local", ".internal")
 _OFFERED = (Action.NEXT, Action.MORE, Action.STAR, Action.DELETE)
 _OFFERED_BEFORE = (Action.SEND, Action.NEXT, Action.PREVIOUS, Action.MORE, Action.CANCEL)
 _IN_THREADS = (Action.NEXT, Action.DELETE)
@@ -22,14 +22,7 @@ _IN_THREADS = (Action.NEXT, Action.DELETE)
 
 def can_show(gif: Gif) -> bool:
     """Whether Slack can fetch and show the GIF: it takes png, jpg and gif from public addresses."""
-    parts = urlsplit(gif.url)
-    host = parts.hostname or ""
-    if parts.scheme not in ("http", "https") or not host or len(gif.url) > MAX_URL or parts.path.endswith(".webp"):
-        return False
-    try:
-        return ipaddress.ip_address(host).is_global
-    except ValueError:
-        return not host.endswith(_NAMES_OF_HERE)
+    return is_public(gif.url) and len(gif.url) <= MAX_URL and not urlsplit(gif.url).path.endswith(".webp")
 
 
 def plain_text(text: str, most: int = MAX_SECTION) -> Block:
@@ -72,7 +65,7 @@ def preview(found: Found, button: str) -> list[Block]:
 
 def help_text() -> list[Block]:
     """What the bot does and how it is asked."""
-    return [block for line in (replies.ABOUT, *replies.HELP, replies.STORED) for block in told(line)]
+    return [block for line in (replies.ABOUT, *replies.help_lines(WORDING), replies.STORED) for block in told(line)]
 
 
 def _gif(gif: Gif) -> list[Block]:

@@ -23,8 +23,9 @@ from bot.slack import blocks
 from bot.slack.home import home_view
 from bot.slack.settings_view import CALLBACK, Choices, read_choices, settings_view
 from bot.slack.talk import code_of
-from bot.slack.task import PLATFORM, Kind, SlackTask
-from bot.slack.text import plain
+from bot.slack.task import PLATFORM, SlackTask
+from bot.slack.text import ADMINS_ONLY, plain
+from bot.task import Kind
 from bot.worker import Worker
 from engine.errors import DeepGifError
 
@@ -144,7 +145,7 @@ class Listeners:
             await ack(response_action="errors", errors=wrong)
             return
         if choices.workspace is not None and not await _is_admin(client, place.person):
-            await ack(response_action="errors", errors={"workspace": replies.ADMINS_ONLY})
+            await ack(response_action="errors", errors={"workspace": ADMINS_ONLY})
             choices = Choices(choices.person)
         else:
             await ack()

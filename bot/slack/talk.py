@@ -11,10 +11,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
+from bot.answering import TalkError
 from bot.slack.blocks import Block, told
 from bot.slack.task import SlackTask
 from bot.slack.text import escape
-from engine.errors import DeepGifError
 
 RETRIES = 5  # after a 429, each as late as Slack says
 BY_URL = "by-url"  # in place of a message's id, where Slack does not tell it
@@ -27,10 +27,6 @@ def code_of(error: SlackClientError) -> str:
     """What Slack calls an error; the error's class where Slack did not answer in its own terms."""
     answer = error.response if isinstance(error, SlackApiError) else None
     return str(answer.get("error")) if isinstance(answer, AsyncSlackResponse) else type(error).__name__
-
-
-class TalkError(DeepGifError):
-    """Slack refuses what is said; the text is for the person."""
 
 
 def retry_handlers() -> list[AsyncRateLimitErrorRetryHandler]:

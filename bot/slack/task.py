@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from typing import Any
 
 from bot.journal import Job
 from bot.preferences import Place
+from bot.task import Kind
 
 PLATFORM = "slack"
-
-
-class Kind(StrEnum):
-    """How the bot was asked."""
-
-    COMMAND = "command"
-    MENTION = "mention"
-    SHORTCUT = "shortcut"
-    BUTTON = "button"
 
 
 @dataclass(frozen=True, slots=True)

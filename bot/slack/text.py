@@ -5,6 +5,13 @@ from __future__ import annotations
 import html
 import re
 
+from bot.replies import Wording
+
+WORDING = Wording(
+    "/deepgif settings opens the settings, /deepgif delete takes back your newest GIF here, /deepgif help says this.",
+    "Type /deepgif settings in a channel: that opens the settings.",
+)
+ADMINS_ONLY = "Only workspace admins change what counts for everybody; your own choices are saved."
 _SPECIAL = re.compile(r"<([^<>]*)>")
 
 

@@ -16,14 +16,17 @@ import pytest
 import sqlalchemy as sa
 
 from bot import replies
+from bot.assembly import BotOptions
 from bot.database import Database, favourites, jobs, metadata, showings
 from bot.finder import OUT_OF_REACH
 from bot.journal import Journal, State
 from bot.preferences import Place, Preferences, PreferenceStore
 from bot.sealing import Seal
-from bot.slack.run import BotOptions, Running, SlackOptions, open_bot
-from bot.slack.task import Kind, SlackTask
+from bot.slack.run import Running, SlackOptions, open_bot
+from bot.slack.task import SlackTask
+from bot.slack.text import ADMINS_ONLY, WORDING
 from bot.slack.workspaces import OAuthOptions
+from bot.task import Kind
 from engine.errors import UnauthorizedError
 from engine.types import Rating
 from tests.fakes.engine_server import EngineServer, gif
@@ -59,7 +62,9 @@ def open_one(slack: Slack, options: BotOptions) -> Open:
     @asynccontextmanager
     async def make(**changes: Any) -> AsyncIterator[Running]:
         chosen = {"bot_token": "xoxb-1", "app_token": "xapp-1", "signing_secret": SECRET, "api_url": slack.api_url}
-        async with open_bot(SlackOptions(**{**chosen, "port": 0, **changes}), options) as running:
+        lease_s = changes.pop("lease_s", options.lease_s)
+        given = SlackOptions(**{**chosen, "port": 0, **changes})
+        async with open_bot(given, replace(options, lease_s=lease_s)) as running:
             if changes.get("http"):
                 slack.http_url = f"{running.address}/slack/events"
             else:
@@ -227,7 +232,7 @@ async def test_help_and_delete(bot: Running, slack: Slack) -> None:
     await slack.command("delete")
     await slack.until(lambda: said.deleted)
     slack.member.add("C1")
-    for text, says in (("help", replies.HELP[1]), ("settings", replies.SETTINGS_BY_COMMAND)):
+    for text, says in (("help", replies.HELP[1]), ("settings", WORDING.settings)):
         await slack.event({"type": "app_mention", "channel": "C1", "user": "U3", "text": f"<@UBOT> {text}"})
         await slack.until(lambda says=says: any(says in one.shown for one in slack.private("U3")))  # type: ignore[misc]
 
@@ -293,7 +298,7 @@ async def test_settings(bot: Running, slack: Slack, engine: EngineServer) -> Non
         "off": {"selected_conversations": ["COFF"]},
     }
     refused = await slack.submit(view, chosen, "U1")
-    assert refused.payload["errors"] == {"workspace": replies.ADMINS_ONLY}
+    assert refused.payload["errors"] == {"workspace": ADMINS_ONLY}
     assert (await slack.submit(view, chosen, "UADMIN")).payload is None
     await slack.command(WORDS, person="U2")
     await posted(slack)
