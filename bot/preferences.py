@@ -29,21 +29,25 @@ class Scope(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where something is asked: ``platform``, its ``workspace`` (a guild on Discord), the channel and the person, as
-    the platform's own ids; ``thread`` is the message that it belongs to, or empty."""
+    the platform's own ids; ``thread`` is the message that it belongs to, or empty; ``age_restricted`` says that the
+    platform lets only adults into the channel."""
 
     platform: str
     workspace: str
     channel: str
     person: str
     thread: str = ""
+    age_restricted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
     """A workspace's choices. ``preview`` shows a GIF to who asked before it is posted; ``off_channels`` are those where
-    the bot stays silent; a GIF is not repeated in a channel within ``repeat_hours``."""
+    the bot stays silent; a GIF is not repeated in a channel within ``repeat_hours``. In age-restricted channels
+    ``restricted_rating`` counts in place of ``max_rating``."""
 
     max_rating: Rating = Rating.PG_13
+    restricted_rating: Rating = Rating.PG_13
     preview: bool = False
     language: str = ""
     blocked_words: tuple[str, ...] = ()
@@ -85,7 +89,7 @@ class PreferenceStore:
             preview = chosen.get(scope, {}).get("preview")
             if isinstance(preview, bool):
                 found = replace(found, preview=preview)
-        return found
+        return replace(found, max_rating=found.restricted_rating) if place.age_restricted else found
 
     async def of_workspace(self, platform: str, workspace: str) -> Preferences:
         """What a workspace has chosen."""
@@ -140,5 +144,9 @@ class PreferenceStore:
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in chosen.items()}
         kept: dict[str, Any] = {name: value for name, value in values.items() if name in known}
         found = Preferences(**kept)
-        rating = Rating(found.max_rating)
-        return replace(found, max_rating=rating if self.most.allows(rating) else self.most)
+        return replace(
+            found, max_rating=self._limit(found.max_rating), restricted_rating=self._limit(found.restricted_rating)
+        )
+
+    def _limit(self, rating: str) -> Rating:
+        return Rating(rating) if self.most.allows(Rating(rating)) else self.most

@@ -63,6 +63,7 @@ class GifService:
             return Withdraw(showing, replies.REPORTED)
         if showing.place.person != place.person:
             return Tell(replies.NOT_YOURS)
+        showing = replace(showing, place=replace(showing.place, age_restricted=place.age_restricted))
         return await self._act(showing, action)
 
     async def delete_last(self, place: Place) -> Reply:

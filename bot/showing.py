@@ -93,6 +93,18 @@ class ShowingStore:
         )
         return self._first(rows)
 
+    async def recent_words(self, place: Place, limit: int) -> list[str]:
+        """What the person searched for there of late, newest first, each once."""
+        c = showings.c
+        rows = await self._database.read(
+            sa.select(showings)
+            .where(c.platform == place.platform, c.workspace == place.workspace, c.person == place.person)
+            .order_by(c.at.desc())
+            .limit(limit)
+        )
+        found = [self._first([row]) for row in rows]
+        return list(dict.fromkeys(showing.words for showing in found if showing is not None))
+
     async def remove(self, name: str) -> None:
         """Forgets a showing."""
         async with self._database.write() as connection:

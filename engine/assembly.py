@@ -32,6 +32,7 @@ from engine.providers.local import Changes, LocalCatalogue
 from engine.providers.remote import RemoteProvider
 from engine.search import Library, Outside, SearchEngine
 from engine.store import Database, SqliteEmbeddingStore, embedding_space
+from engine.vocabulary import Vocabulary
 from models.bundles import BundleError, BundleInfo, load_bundle, read_info
 
 SHIPPED_CATALOGUE = Path(__file__).parent / "catalogue"
@@ -117,7 +118,10 @@ async def open_engine(
         stack.callback(decoders.shutdown, wait=True, cancel_futures=True)
         decode = _in(decoders, partial(decode_clip, sampling=encoder.sampling, limits=options.limits))
 
+        words = Vocabulary()
+
         async def embed_texts(some: Sequence[str]) -> Vectors:
+            words.add(some)
             return await asyncio.to_thread(encoder.encode_texts, some)
 
         store = SqliteEmbeddingStore(database, encoder.dimension)
@@ -133,7 +137,7 @@ async def open_engine(
         await _load_remembered(remote, embedder)
         live = LiveSearches()
         stack.push_async_callback(live.close)
-        library = Library(pictures, texts, (catalogue,) if catalogue is not None else (), remote.providers)
+        library = Library(pictures, texts, (catalogue,) if catalogue is not None else (), remote.providers, words)
         outside = Outside(embedder, live, options.good_enough) if remote.providers else None
         search = SearchEngine(encoder.space, queries.submit, library, ranking, likeness, outside)
         metrics.gauge("deepgif_gifs", "GIFs that are embedded and can be found.", lambda: len(pictures))

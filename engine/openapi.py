@@ -102,6 +102,20 @@ def document() -> dict[str, Any]:
                     "responses": {**searched, "404": _problem("This GIF has not been looked at.")},
                 }
             },
+            "/v1/words": {
+                "get": {
+                    "summary": "The most frequent words of known GIFs that begin with some letters",
+                    "security": secured,
+                    "parameters": [
+                        {"name": "start", "in": "query", "schema": {"type": "string", "default": ""}},
+                        parameters[1],
+                    ],
+                    "responses": {
+                        "200": _json("The words, most frequent first.", "Words"),
+                        **{status: searched[status] for status in ("400", "401", "503")},
+                    },
+                }
+            },
             "/v1/sent": {
                 "post": {
                     "summary": "A GIF was sent",
@@ -221,6 +235,7 @@ def _schemas() -> dict[str, Any]:
             source={"type": "string", "enum": [source.value for source in Source]},
             attribution={**text, "description": "To be shown with the GIF where it is not empty."},
         ),
+        "Words": _object(words={"type": "array", "items": text, "maxItems": MAX_LIMIT}),
         "Sent": _object(provider=text, id=text),
         "Health": _object(status={"type": "string", "const": "alive"}),
         "Readiness": _object(status={"type": "string", "const": "ready"}, model=text, seen=whole, total=whole),

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -32,6 +32,7 @@ from engine.types import (
     SearchAnswer,
     SearchRequest,
 )
+from engine.vocabulary import Vocabulary
 from engine.words import clean_words
 
 SPARE = 8  # more GIFs than asked for, in case some have gone
@@ -48,13 +49,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """What is known: vectors of pictures and of texts, and where the GIFs come from. ``remote`` providers have a search
-    of their own."""
+    """What is known: vectors of pictures and of texts, the words of the texts, and where the GIFs come from. ``remote``
+    providers have a search of their own."""
 
     pictures: Index
     texts: Index
     local: tuple[Provider, ...]
     remote: tuple[SearchProvider, ...] = ()
+    words: Vocabulary = field(default_factory=Vocabulary)
 
     def provider(self, name: str) -> Provider | None:
         """The provider of this name."""

@@ -14,10 +14,11 @@ from engine.metrics import Metrics
 from engine.middleware import AccessRules, layers
 from engine.openapi import document
 from engine.search import SearchEngine
-from engine.types import DEFAULT_DEADLINE_S, DEFAULT_LIMIT, GifKey, Rating, SearchAnswer, SearchRequest
+from engine.types import DEFAULT_DEADLINE_S, DEFAULT_LIMIT, MAX_LIMIT, GifKey, Rating, SearchAnswer, SearchRequest
 from engine.wire import answer_to_json, rating_of, request_from_json, request_from_query, whole_number
 
 MAX_BODY_BYTES = 64 * 1024
+MAX_START = 50  # characters of a word that somebody begins to type
 MAX_LINE_BYTES = 16 * 1024  # of a request's first line: 1,000 emoji are 12,000 bytes of address
 WEB = Path(__file__).parent / "web"
 ASSETS = {"app.css": "text/css", "app.js": "text/javascript", "icon.svg": "image/svg+xml"}
@@ -53,6 +54,7 @@ class Routes:
             web.post("/v1/search", self.search_post),
             web.get("/v1/similar", self.similar, name="similar", allow_head=False),
             web.post("/v1/sent", self.sent, name="sent"),
+            web.get("/v1/words", self.words, name="words", allow_head=False),
             web.get("/v1/media/{provider}/{id}", self.media, name="media"),
             web.get("/healthz", self.healthz, name="healthz"),
             web.get("/readyz", self.readyz, name="readyz"),
@@ -89,6 +91,14 @@ class Routes:
             raise InvalidRequestError('The body must be a JSON object such as {"provider": "giphy", "id": "abc"}.')
         await self._ready().sent(GifKey(name, gif_id))
         return web.Response(status=204)
+
+    async def words(self, request: web.Request) -> web.Response:
+        """``GET /v1/words?start=...``: what GIFs that are known are described with, to complete what is typed."""
+        limit = whole_number(request.query.get("limit", str(DEFAULT_LIMIT)))
+        if limit is None or not 1 <= limit <= MAX_LIMIT:
+            raise InvalidRequestError(f"The limit must be a whole number from 1 to {MAX_LIMIT}.")
+        words = self._ready().library.words.starting(request.query.get("start", "")[:MAX_START], limit)
+        return web.json_response({"words": words}, headers={"Cache-Control": "no-store"})
 
     async def _search(self, request: web.Request, asked: SearchRequest) -> web.Response:
         answer = await self._ready().search(asked)

@@ -33,6 +33,7 @@ class EngineServer:
     """Answers every search with ``gifs`` in order, after ``latency_s``; the next ``failures`` requests are cut off."""
 
     gifs: list[Gif] = field(default_factory=lambda: [gif(number) for number in range(1, 9)])
+    words: list[str] = field(default_factory=lambda: ["cat", "falls", "falling", "dog"])
     latency_s: float = 0.0
     failures: int = 0
     asked: list[dict[str, Any]] = field(default_factory=list)
@@ -46,6 +47,7 @@ class EngineServer:
         app.router.add_post("/v1/search", self._search)
         app.router.add_get("/v1/similar", self._similar)
         app.router.add_post("/v1/sent", self._sent)
+        app.router.add_get("/v1/words", self._words)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0, backlog=1024).start()
@@ -72,6 +74,10 @@ class EngineServer:
         self.alike.append(request.query["id"])
         others = [one for one in reversed(self.gifs) if one.key.id != request.query["id"]]
         return self._answer("", others, Rating(request.query["max_rating"]))
+
+    async def _words(self, request: web.Request) -> web.Response:
+        found = [word for word in self.words if word.startswith(request.query["start"])]
+        return web.json_response({"words": found[: int(request.query["limit"])]})
 
     async def _sent(self, request: web.Request) -> web.Response:
         self.told.append((await request.json())["id"])

@@ -12,6 +12,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
+from engine.client import EngineClient
+from engine.errors import InvalidRequestError
 from tests.fakes.browser import Watched, chromium
 from tests.fakes.process import ROOT, Served, serving
 
@@ -72,3 +74,14 @@ async def test_other_words_for_the_shipped_gifs(served: Served) -> None:
             expected = Path(file).stem.replace("-", " ")
             found += any(re.sub(r"\W+", " ", title).lower() == expected for title in titles)
     assert found / len(lines) > 0.75
+
+
+async def test_words_that_are_begun_are_completed(served: Served) -> None:
+    """With the words of the shipped GIFs' texts."""
+    async with EngineClient(served.origin) as client:
+        words = await client.words("rock", 5)
+        assert "rocket" in words
+        assert all(word.startswith("rock") for word in words)
+        assert await client.words("qqq", 5) == ()
+        with pytest.raises(InvalidRequestError, match="limit"):
+            await client.words("a", 0)
