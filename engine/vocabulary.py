@@ -10,10 +10,10 @@ from collections.abc import Iterable
 MAX_WORDS = 50_000
 _WORD = re.compile(r"[^\W\d_]{3,}")
 # They say nothing of what a GIF shows.
-_EMPTY = frozenset(
-    ("and", "are", "animated", "for", "from", "gif", "gifs", "giphy", "has", "her", "his", "into", "its")
-    + ("sticker", "that", "the", "their", "this", "with")
-)
+_EMPTY = frozenset((
+    "and", "are", "animated", "for", "from", "gif", "gifs", "giphy", "has", "her", "his", "into", "its",
+    "sticker", "that", "the", "their", "this", "with",
+))  # fmt: skip
 
 
 class Vocabulary:
