@@ -167,6 +167,14 @@ class Database:
                     table.delete().where(table.c.platform == platform, table.c.workspace == workspace)
                 )
 
+    async def workspaces(self, platform: str) -> list[str]:
+        """All workspaces of which anything is kept."""
+        found: set[str] = set()
+        for table in _OF_WORKSPACES:
+            query = sa.select(table.c.workspace).where(table.c.platform == platform).distinct()
+            found.update(row.workspace for row in await self.read(query))
+        return sorted(found)
+
     async def forget_old(self) -> None:
         """Deletes what is of no use any more."""
         now = time.time()

@@ -12,6 +12,7 @@ from bot.showing import Showing
 class Action(StrEnum):
     """What a button does."""
 
+    SHOW = "show"
     SEND = "send"
     NEXT = "next"
     PREVIOUS = "previous"
@@ -23,6 +24,7 @@ class Action(StrEnum):
 
 
 LABELS = {
+    Action.SHOW: "Show me",
     Action.SEND: "Send",
     Action.NEXT: "Next",
     Action.PREVIOUS: "Previous",

@@ -96,6 +96,8 @@ class GifService:
                 return Dismiss()
             case Action.DELETE:
                 return Withdraw(showing, replies.DELETED)
+            case Action.SHOW:
+                return await self._show(showing, Preview)
             case Action.SEND:
                 return await self._show(showing, Post)
             case Action.PREVIOUS if showing.at == 0:

@@ -1,0 +1,1 @@
+"""DeepGIF in Discord."""

@@ -1,0 +1,139 @@
+"""The Discord bot's process: builds its parts, listens, and finishes what it acknowledged before it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+import discord
+import yarl
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+from bot.answering import Answering
+from bot.assembly import BotOptions, open_parts, serving, stop_event
+from bot.discord.client import GatewayClient
+from bot.discord.commands import Completer, Tree, add_commands, sync
+from bot.discord.layout import can_show
+from bot.discord.listeners import Listeners
+from bot.discord.settings import SettingsPanel
+from bot.discord.task import PLATFORM
+from bot.discord.text import WORDING
+from bot.discord.voice import DiscordVoices
+from bot.worker import Worker
+from engine.errors import EngineUnavailableError, UnauthorizedError
+
+_log = logging.getLogger(__name__)
+DISCORD = "https://discord.com/api/v10"
+FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0  # before a connection that ended is opened anew
+_REFUSED = 4004  # the gateway's close code for a token that does not count any more
+WRONG_TOKEN = "Discord refuses DEEPGIF_DISCORD_TOKEN; please check it."  # noqa: S105
+
+
+@dataclass(frozen=True, slots=True)
+class DiscordOptions:
+    """How the bot reaches Discord, and where it listens for its operator's own questions."""
+
+    token: str
+    api_url: str = DISCORD
+    host: str = "127.0.0.1"
+    port: int = 8721
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A bot that listens; ``address`` is where its own server does. ``supervisor`` ends only by an error that no new
+    connection mends."""
+
+    address: str
+    supervisor: asyncio.Task[None]
+
+
+async def run(options: DiscordOptions, shared: BotOptions) -> None:
+    """Runs until SIGINT or SIGTERM. Raises ``DeepGifError`` for what keeps it from running."""
+    stop = stop_event()
+    async with open_bot(options, shared) as running:
+        _log.info("Listening to Discord; metrics at %s/metrics.", running.address)
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait((stopped, running.supervisor), return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if running.supervisor.done():
+            running.supervisor.result()
+        _log.info("Stopping; what was acknowledged is finished first.")
+
+
+@asynccontextmanager
+async def open_bot(options: DiscordOptions, shared: BotOptions) -> AsyncIterator[Running]:
+    """The bot, listening. At the end it takes nothing new and finishes what it acknowledged."""
+    async with AsyncExitStack() as stack:
+        parts = await stack.enter_async_context(open_parts(shared, PLATFORM, can_show))
+        rest = await stack.enter_async_context(_logged_in(options))
+        answering = Answering(parts.service, DiscordVoices(rest).of, parts.journal, parts.metrics, WORDING)
+        worker = await stack.enter_async_context(Worker(parts.journal, answering.do, look_s=shared.lease_s / 4))
+        listeners = Listeners(worker, parts.journal, parts.preferences, parts.metrics)
+        panel = SettingsPanel(parts.preferences, parts.shelf)
+        completer = Completer(parts.engine, parts.showings, parts.preferences)
+
+        def connection() -> tuple[GatewayClient, Tree]:
+            client = GatewayClient(listeners, panel, parts.database)
+            tree = Tree(client)
+            add_commands(tree, listeners, completer, panel, parts.preferences)
+            return client, tree
+
+        address = await stack.enter_async_context(
+            serving(options.host, options.port, "DEEPGIF_DISCORD_PORT", parts.metrics)
+        )
+        supervisor = asyncio.create_task(_supervised(options.token, connection))
+        stack.push_async_callback(_ended, supervisor)
+        yield Running(address, supervisor)
+
+
+@asynccontextmanager
+async def _logged_in(options: DiscordOptions) -> AsyncIterator[discord.Client]:
+    """A client that only speaks, so that answers do not depend on the gateway."""
+    Route.BASE = options.api_url
+    client = discord.Client(intents=discord.Intents.none(), allowed_mentions=discord.AllowedMentions.none())
+    async with client:
+        try:
+            await client.login(options.token)
+            if options.api_url != DISCORD:  # behind a proxy, or another Discord: its own gateway
+                _, url, _ = await client.http.get_bot_gateway()
+                DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url)
+        except discord.LoginFailure as error:
+            raise UnauthorizedError(WRONG_TOKEN) from error
+        except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+            raise EngineUnavailableError(
+                "Discord cannot be reached at the moment; please start the bot again."
+            ) from error
+        yield client
+
+
+async def _supervised(token: str, connection: Callable[[], tuple[GatewayClient, Tree]]) -> None:
+    """Keeps a connection, whatever ends it. Raises ``UnauthorizedError`` where Discord takes the token no more."""
+    wait_s = FIRST_WAIT_S
+    while True:
+        client, tree = connection()
+        try:
+            async with client:
+                await client.login(token)
+                if client.application_id is not None and await sync(tree, client.application_id):
+                    _log.info("The commands were registered with Discord.")
+                wait_s = FIRST_WAIT_S
+                await client.connect()
+        except discord.LoginFailure as error:
+            raise UnauthorizedError(WRONG_TOKEN) from error
+        except Exception as error:
+            if isinstance(error, discord.ConnectionClosed) and error.code == _REFUSED:
+                raise UnauthorizedError(WRONG_TOKEN) from error
+            _log.error("The connection to Discord ended (%s); it is opened anew.", type(error).__name__)
+        await asyncio.sleep(wait_s)
+        wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
