@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 import discord
@@ -25,7 +26,7 @@ from bot.discord.task import PLATFORM
 from bot.discord.text import WORDING
 from bot.discord.voice import DiscordVoices
 from bot.worker import Worker
-from engine.errors import EngineUnavailableError, UnauthorizedError
+from engine.errors import UnauthorizedError
 
 _log = logging.getLogger(__name__)
 DISCORD = "https://discord.com/api/v10"
@@ -55,12 +56,17 @@ class Running:
 
 async def run(options: DiscordOptions, shared: BotOptions) -> None:
     """Runs until SIGINT or SIGTERM. Raises ``DeepGifError`` for what keeps it from running."""
-    stop = stop_event()
-    async with open_bot(options, shared) as running:
+    stopped = asyncio.create_task(stop_event().wait())
+    async with AsyncExitStack() as stack:
+        stack.callback(stopped.cancel)
+        opening = asyncio.create_task(stack.enter_async_context(open_bot(options, shared)))
+        await asyncio.wait((stopped, opening), return_when=asyncio.FIRST_COMPLETED)
+        if not opening.done():  # Discord is away, and was waited for
+            await _ended(opening)
+            return
+        running = opening.result()
         _log.info("Listening to Discord; metrics at %s/metrics.", running.address)
-        stopped = asyncio.create_task(stop.wait())
         await asyncio.wait((stopped, running.supervisor), return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
         if running.supervisor.done():
             running.supervisor.result()
         _log.info("Stopping; what was acknowledged is finished first.")
@@ -71,7 +77,7 @@ async def open_bot(options: DiscordOptions, shared: BotOptions) -> AsyncIterator
     """The bot, listening. At the end it takes nothing new and finishes what it acknowledged."""
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(open_parts(shared, PLATFORM, can_show))
-        rest = await stack.enter_async_context(_logged_in(options))
+        rest = await _logged_in(options, stack)
         answering = Answering(parts.service, DiscordVoices(rest).of, parts.journal, parts.metrics, WORDING)
         worker = await stack.enter_async_context(Worker(parts.journal, answering.do, look_s=shared.lease_s / 4))
         listeners = Listeners(worker, parts.journal, parts.preferences, parts.metrics)
@@ -92,29 +98,40 @@ async def open_bot(options: DiscordOptions, shared: BotOptions) -> AsyncIterator
         yield Running(address, supervisor)
 
 
-@asynccontextmanager
-async def _logged_in(options: DiscordOptions) -> AsyncIterator[discord.Client]:
-    """A client that only speaks, so that answers do not depend on the gateway."""
+async def _logged_in(options: DiscordOptions, stack: AsyncExitStack) -> discord.Client:
+    """A client that only speaks, so that answers do not depend on the gateway. Waits for Discord where it is away."""
     Route.BASE = options.api_url
-    client = discord.Client(intents=discord.Intents.none(), allowed_mentions=discord.AllowedMentions.none())
-    async with client:
+    for wait_s in _waits():
+        client = discord.Client(intents=discord.Intents.none(), allowed_mentions=discord.AllowedMentions.none())
         try:
+            await client.__aenter__()
             await client.login(options.token)
             if options.api_url != DISCORD:  # behind a proxy, or another Discord: its own gateway
                 _, url, _ = await client.http.get_bot_gateway()
                 DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url)
         except discord.LoginFailure as error:
+            await client.close()
             raise UnauthorizedError(WRONG_TOKEN) from error
         except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
-            raise EngineUnavailableError(
-                "Discord cannot be reached at the moment; please start the bot again."
-            ) from error
-        yield client
+            await client.close()
+            _log.warning("Discord cannot be reached at the moment (%s); it is tried again.", type(error).__name__)
+            await asyncio.sleep(wait_s)
+        else:
+            stack.push_async_exit(client)
+            return client
+    raise AssertionError("waits never end")
+
+
+def _waits() -> Iterator[float]:
+    wait_s = FIRST_WAIT_S
+    while True:
+        yield wait_s
+        wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
 
 async def _supervised(token: str, connection: Callable[[], tuple[GatewayClient, Tree]]) -> None:
     """Keeps a connection, whatever ends it. Raises ``UnauthorizedError`` where Discord takes the token no more."""
-    wait_s = FIRST_WAIT_S
+    waits = _waits()
     while True:
         client, tree = connection()
         try:
@@ -122,7 +139,7 @@ async def _supervised(token: str, connection: Callable[[], tuple[GatewayClient, 
                 await client.login(token)
                 if client.application_id is not None and await sync(tree, client.application_id):
                     _log.info("The commands were registered with Discord.")
-                wait_s = FIRST_WAIT_S
+                waits = _waits()
                 await client.connect()
         except discord.LoginFailure as error:
             raise UnauthorizedError(WRONG_TOKEN) from error
@@ -130,10 +147,9 @@ async def _supervised(token: str, connection: Callable[[], tuple[GatewayClient, 
             if isinstance(error, discord.ConnectionClosed) and error.code == _REFUSED:
                 raise UnauthorizedError(WRONG_TOKEN) from error
             _log.error("The connection to Discord ended (%s); it is opened anew.", type(error).__name__)
-        await asyncio.sleep(wait_s)
-        wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+        await asyncio.sleep(next(waits))
 
 
-async def _ended(task: asyncio.Task[None]) -> None:
+async def _ended(task: asyncio.Task[Any]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

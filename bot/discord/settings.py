@@ -142,7 +142,7 @@ class SettingsPanel:
             chosen = await self._preferences.of_workspace(PLATFORM, place.workspace)
             await quietly(interaction.response.send_modal(texts_modal(chosen)))
             return
-        await self._save(place, name, [str(value) for value in (interaction.data or {}).get("values", ())])
+        await self._save(place, name, _values(interaction, "values"))
         await quietly(interaction.response.edit_message(view=await self._view(place)))
 
     async def typed(self, interaction: Interaction) -> None:
@@ -152,7 +152,7 @@ class SettingsPanel:
         place = _place(interaction)
         old = await self._preferences.of_workspace(PLATFORM, place.workspace)
         try:
-            chosen = read_texts(dict(_texts((interaction.data or {}).get("components", ()))), old)
+            chosen = read_texts(dict(_texts(_values(interaction, "components"))), old)
         except (DeepGifError, KeyError) as error:
             text = str(error) if isinstance(error, DeepGifError) else replies.PROBLEM
             await respond(interaction, layout.told(text))
@@ -195,6 +195,11 @@ class SettingsPanel:
             return True
         await respond(interaction, layout.told(MANAGERS_ONLY))
         return False
+
+
+def _values(interaction: Interaction, name: str) -> list[Any]:
+    data: Any = interaction.data or {}
+    return list(data.get(name) or ())
 
 
 def _place(interaction: Interaction) -> Place:
