@@ -101,24 +101,24 @@ async def open_bot(options: DiscordOptions, shared: BotOptions) -> AsyncIterator
 async def _logged_in(options: DiscordOptions, stack: AsyncExitStack) -> discord.Client:
     """A client that only speaks, so that answers do not depend on the gateway. Waits for Discord where it is away."""
     Route.BASE = options.api_url
+    discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
     for wait_s in _waits():
-        client = discord.Client(intents=discord.Intents.none(), allowed_mentions=discord.AllowedMentions.none())
         try:
-            await client.__aenter__()
-            await client.login(options.token)
-            if options.api_url != DISCORD:  # behind a proxy, or another Discord: its own gateway
-                _, url, _ = await client.http.get_bot_gateway()
-                DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url)
+            async with AsyncExitStack() as opening:
+                nobody = discord.AllowedMentions.none()
+                client = discord.Client(intents=discord.Intents(guilds=True), allowed_mentions=nobody)
+                await opening.enter_async_context(client)
+                await client.login(options.token)
+                if options.api_url != DISCORD:  # behind a proxy, or another Discord: its own gateway
+                    _, url, _ = await client.http.get_bot_gateway()
+                    DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url)
+                stack.push_async_exit(opening.pop_all())
+                return client
         except discord.LoginFailure as error:
-            await client.close()
             raise UnauthorizedError(WRONG_TOKEN) from error
         except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
-            await client.close()
             _log.warning("Discord cannot be reached at the moment (%s); it is tried again.", type(error).__name__)
             await asyncio.sleep(wait_s)
-        else:
-            stack.push_async_exit(client)
-            return client
     raise AssertionError("waits never end")
 
 

@@ -34,6 +34,7 @@ class EngineServer:
 
     gifs: list[Gif] = field(default_factory=lambda: [gif(number) for number in range(1, 9)])
     words: list[str] = field(default_factory=lambda: ["cat", "falls", "falling", "dog"])
+    words_status: int = 200
     latency_s: float = 0.0
     failures: int = 0
     asked: list[dict[str, Any]] = field(default_factory=list)
@@ -76,8 +77,8 @@ class EngineServer:
         return self._answer("", others, Rating(request.query["max_rating"]))
 
     async def _words(self, request: web.Request) -> web.Response:
-        found = [word for word in self.words if word.startswith(request.query["start"])]
-        return web.json_response({"words": found[: int(request.query["limit"])]})
+        found = [word for word in self.words if word.startswith(request.query["start"].casefold())]
+        return web.json_response({"words": found[: int(request.query["limit"])]}, status=self.words_status)
 
     async def _sent(self, request: web.Request) -> web.Response:
         self.told.append((await request.json())["id"])
