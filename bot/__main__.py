@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import typer
 
 from config.logging import configure_logging
 from config.settings import Settings, SettingsError, load_settings
 from engine.errors import DeepGifError
+from engine.types import Rating
+
+if TYPE_CHECKING:
+    from bot.assembly import BotOptions
 
 app = typer.Typer(
     name="bot",
@@ -34,12 +39,8 @@ def slack() -> None:
         missing = what_slack_lacks(settings)
         if missing:
             raise SettingsError(f"{missing} README.md says where to find it.")
-        from bot.assembly import BotOptions
-        from bot.database import database_url
-        from bot.sealing import kept_secret
         from bot.slack.run import SlackOptions, run
         from bot.slack.workspaces import OAuthOptions
-        from engine.types import Rating
 
         oauth = OAuthOptions(
             settings.slack_client_id,
@@ -57,23 +58,43 @@ def slack() -> None:
             host=settings.slack_host,
             port=settings.slack_port,
         )
-        options = BotOptions(
-            engine_url=settings.engine_url or HERE,
-            engine_token=settings.token.get_secret_value(),
-            database_url=database_url(settings.database_url.get_secret_value(), settings.data_dir),
-            secret=settings.secret.get_secret_value() or kept_secret(settings.data_dir / "secret"),
-            max_rating=Rating(settings.max_rating),
-            deadline_s=settings.deadline_s,
-            lease_s=settings.bot_lease_s,
-        )
-        asyncio.run(run(slack, options))
+        asyncio.run(run(slack, shared_options(settings)))
 
 
 @app.command()
 def discord() -> None:
-    """The Discord bot, which does not exist yet."""
+    """The Discord bot. README.md says how to make the app; deepgif discord-invite prints its links."""
     with _plain_errors():
-        raise SettingsError("This version has no Discord bot yet; Slack, the search page and deepgif search work.")
+        settings = load_settings()
+        configure_logging(settings.log_level, settings.log_format)
+        if not settings.discord_token.get_secret_value():
+            raise SettingsError("DEEPGIF_DISCORD_TOKEN is missing: the bot's token. README.md says where to find it.")
+        from bot.discord.run import DiscordOptions, run
+
+        options = DiscordOptions(
+            settings.discord_token.get_secret_value(),
+            settings.discord_api_url,
+            settings.discord_host,
+            settings.discord_port,
+        )
+        asyncio.run(run(options, shared_options(settings)))
+
+
+def shared_options(settings: Settings) -> BotOptions:
+    """What all platforms share."""
+    from bot.assembly import BotOptions
+    from bot.database import database_url
+    from bot.sealing import kept_secret
+
+    return BotOptions(
+        engine_url=settings.engine_url or HERE,
+        engine_token=settings.token.get_secret_value(),
+        database_url=database_url(settings.database_url.get_secret_value(), settings.data_dir),
+        secret=settings.secret.get_secret_value() or kept_secret(settings.data_dir / "secret"),
+        max_rating=Rating(settings.max_rating),
+        deadline_s=settings.deadline_s,
+        lease_s=settings.bot_lease_s,
+    )
 
 
 def what_slack_lacks(settings: Settings) -> str:
@@ -100,7 +121,8 @@ def _plain_errors() -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] in {"bot", "config", "engine", "models"}:
             raise
-        typer.echo(f"{error.name} is not installed: pip install 'deepgif[slack]' brings all the bot needs.", err=True)
+        extras = "pip install 'deepgif[slack]' or 'deepgif[discord]' brings all the bot needs"
+        typer.echo(f"{error.name} is not installed: {extras}.", err=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

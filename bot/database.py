@@ -113,6 +113,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._url = sa.make_url(url)
+        self._closed = False
         self.engine: AsyncEngine
 
     async def __aenter__(self) -> Self:
@@ -137,11 +138,16 @@ class Database:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._closed = True
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S):
                 while self._used():  # noqa: ASYNC110 - the pool tells nobody
                     await asyncio.sleep(0.01)
         await self.engine.dispose()
+
+    def _check(self) -> None:
+        if self._closed:  # a new connection would never be closed
+            raise StoreError("The bot is stopping; please try again in a moment.")
 
     def _used(self) -> int:
         """Connections at work; the pool would leave them open."""
@@ -150,12 +156,14 @@ class Database:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction, kept when its block ends well."""
+        """A transaction, kept when its block ends well. Raises ``StoreError`` once the database is closed."""
+        self._check()
         async with self.engine.begin() as connection:
             yield connection
 
     async def read(self, query: sa.Select[Any]) -> list[Any]:
-        """All rows of a query."""
+        """All rows of a query. Raises ``StoreError`` once the database is closed."""
+        self._check()
         async with self.engine.connect() as connection:
             return list((await connection.execute(query)).all())
 

@@ -94,6 +94,12 @@ class Settings(BaseSettings):
         pattern=r"^https?://[^\s?#]+$",
         description="Where people allow the app.",
     )
+    discord_token: SecretStr = Field(SecretStr(""), description="The Discord bot's token.")
+    discord_host: str = Field("127.0.0.1", min_length=1, description="Address the Discord bot listens on.")
+    discord_port: int = Field(8721, ge=0, le=65535, description="Port the Discord bot listens on.")
+    discord_api_url: str = Field(
+        "https://discord.com/api/v10", pattern=r"^https?://[^\s?#]+[^\s?#/]$", description="Discord's API, or a proxy's."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="How much is logged. People's words are never logged at info or above."
     )
@@ -107,6 +113,7 @@ class Settings(BaseSettings):
         "slack_app_token",
         "slack_signing_secret",
         "slack_client_secret",
+        "discord_token",
     )
     @classmethod
     def _plain_token(cls, token: SecretStr) -> SecretStr:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from bot.discord.layout import GifButton
 from bot.discord.listeners import Interaction, Listeners
 from bot.discord.settings import MODAL, SettingItem, SettingsPanel
 from bot.discord.task import PLATFORM
+from engine.errors import DeepGifError
 
 _log = logging.getLogger(__name__)
 HEARTBEAT_S = 60.0  # without a word from Discord for so long, a shard connects anew
@@ -73,7 +75,11 @@ class GatewayClient(discord.AutoShardedClient):
 
     async def on_error(self, event_method: str, /, *args: Any, **kwargs: Any) -> None:
         """One event never ends the others."""
-        _log.exception("An event could not be handled: %s", event_method)
+        error = sys.exception()
+        if isinstance(error, DeepGifError):
+            _log.warning("An event could not be handled (%s): %s", event_method, error)
+        else:
+            _log.exception("An event could not be handled: %s", event_method)
 
     def _guarded(self, name: str, parse: Callable[[Event], None]) -> Callable[[Event], None]:
         def guarded(data: Event) -> None:

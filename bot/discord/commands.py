@@ -66,6 +66,13 @@ class Tree(CommandTree[Any]):
             allowed_installs=AppInstallationType(guild=True, user=True),
         )
 
+    async def interaction_check(self, interaction: Interaction, /) -> bool:
+        """Nothing is wrong with the interaction itself."""
+        if not interaction.data:
+            await respond(interaction, layout.told(replies.PROBLEM))
+            return False
+        return True
+
     async def on_error(self, interaction: Interaction, error: app_commands.AppCommandError, /) -> None:
         """Whatever it is, the person is told."""
         _log.error("A command failed.", exc_info=error)
@@ -104,8 +111,8 @@ def add_commands(
         await respond(interaction, layout.told(f"Saved: {mode.lower()}."))
 
     @tree.command(name="deepgif-settings", description="What counts for everybody on this server.")
-    @app_commands.allowed_contexts(guilds=True)
-    @app_commands.allowed_installs(guilds=True)
+    @app_commands.allowed_contexts(guilds=True, dms=False, private_channels=False)
+    @app_commands.allowed_installs(guilds=True, users=False)
     @app_commands.default_permissions(manage_guild=True)
     async def settings(interaction: Interaction) -> None:
         await panel.open(interaction)

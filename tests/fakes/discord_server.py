@@ -102,13 +102,15 @@ class Asked:
 @dataclass(slots=True)
 class Discord:
     """``admins`` manage the guild; the bot may not write in ``closed`` channels. The next ``limited`` answers are a
-    429, a global one where ``everywhere``; ``token_s`` is for how long interactions can be answered."""
+    429, a global one where ``everywhere``, the next ``broken`` ones a 502; ``token_s`` is for how long interactions can
+    be answered, and ``late_s`` how old they are when they come."""
 
     admins: set[str] = field(default_factory=lambda: {"99"})
     closed: set[str] = field(default_factory=set)
     limited: int = 0
     everywhere: bool = False
     token_s: float = TOKEN_S
+    late_s: float = 0.0
     broken: int = 0
     said: list[Said] = field(default_factory=list)
     asked: dict[str, Asked] = field(default_factory=dict)
@@ -194,7 +196,7 @@ class Discord:
 
     async def command(self, name: str = "deepgif", person: str = "1", channel: str = CHANNEL, **given: Any) -> Asked:
         """A slash command; ``query`` and such are its options."""
-        where = {key: given.pop(key) for key in ("guild", "owner", "abroad") if key in given}
+        where = {key: given.pop(key) for key in ("guild", "owner", "abroad", "without") if key in given}
         options = [{"name": option, "type": 3, "value": value} for option, value in given.items()]
         data = {"id": "1", "name": name, "type": 1, "options": options}
         return await self._interact(2, data, person, channel, **where)
@@ -252,6 +254,12 @@ class Discord:
         await self.gateway.send("MESSAGE_CREATE", {**message, **changes})
         return str(message["id"])
 
+    async def again(self) -> None:
+        """The gateway repeats the newest event."""
+        for session in self.gateway.live():
+            frame = session.sent[-1]
+            await session.send(frame["t"], frame["d"])
+
     async def _interact(
         self,
         kind: int,
@@ -263,11 +271,20 @@ class Discord:
         guild: str = GUILD,
         owner: str = "",
         abroad: bool = False,
+        without: str = "",
     ) -> Asked:
-        """An interaction. ``owner`` installed the app for themselves; ``abroad`` is a guild that the bot is not in."""
+        """An interaction. ``owner`` installed the app for themselves; ``abroad`` is a guild that the bot is not in, and
+        ``without`` a field that is missing."""
         direct = channel in (DM, GROUP)
         asked = Asked(
-            self.new(), f"token{next(self._numbers)}", kind, person, channel, time.monotonic(), bool(owner), said
+            self.new(),
+            f"token{next(self._numbers)}",
+            kind,
+            person,
+            channel,
+            time.monotonic() - self.late_s,
+            bool(owner),
+            said,
         )
         self.asked[asked.id] = asked
         owners = {"1": owner} if owner else {"0": "0" if direct else guild}
@@ -299,6 +316,7 @@ class Discord:
             }
         if said is not None:
             payload["message"] = self._message(said)
+        payload.pop(without, None)
         await self.gateway.send("INTERACTION_CREATE", payload, self.shard_of(None if direct else guild))
         return asked
 

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+import sqlalchemy as sa
 
 from bot import replies
 from bot.assembly import BotOptions
-from bot.database import Database
+from bot.database import Database, jobs, metadata, showings
+from bot.discord import client
 from bot.discord.run import DiscordOptions, Running, open_bot
 from bot.discord.settings import MANAGERS_ONLY
+from bot.discord.task import DiscordTask
 from bot.discord.text import WORDING
+from bot.discord.voice import UNCHANGED, UNDELETED
 from bot.finder import OUT_OF_REACH
+from bot.journal import Journal, State
 from bot.preferences import Preferences, PreferenceStore
+from bot.sealing import Seal
+from bot.task import Kind
+from engine.errors import UnauthorizedError
 from engine.types import Rating
 from tests.fakes.discord_gateway import TOKEN
 from tests.fakes.discord_server import BOT, CHANNEL, DM, GROUP, GUILD, NSFW, THREAD, Discord, Said
@@ -89,6 +101,10 @@ async def heard(discord: Discord, text: str, person: str = "1") -> None:
 async def prefer(options: BotOptions, **changes: Any) -> None:
     async with Database(options.database_url) as database:
         await PreferenceStore(database, Rating.R).save("discord", GUILD, Preferences(**changes))
+
+
+def files_in(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.iterdir())
 
 
 async def quiet() -> None:
@@ -439,3 +455,373 @@ async def test_titles_from_outside(bot: Running, discord: Discord, engine: Engin
     engine.gifs = engine.gifs[:2]
     await discord.command(query=WORDS, person="2")
     await heard(discord, OUT_OF_REACH, "2")
+
+
+async def test_a_dropped_gateway(bot: Running, discord: Discord, engine: EngineServer) -> None:
+    """In the middle of an interaction: what happened meanwhile comes when the session is resumed, and nothing twice."""
+    engine.latency_s = 0.5
+    await discord.command(query=WORDS)
+    for code in (4000, 4009, 1006):
+        await discord.gateway.drop(code)
+        await discord.command(query=WORDS, person=str(code))
+        await discord.connected()
+    await posted(discord, 4)
+    await asyncio.sleep(1)
+    assert (len(discord.public), discord.gateway.resumed) == (4, 3)
+    assert len(discord.gateway.identified) == 1
+
+
+@pytest.mark.parametrize(("op", "data", "sessions"), [(7, None, 1), (9, True, 1), (9, False, 2)])
+async def test_what_discord_orders(
+    bot: Running, discord: Discord, engine: EngineServer, op: int, data: object, sessions: int
+) -> None:
+    """To connect anew, or that the session is invalid: the bot goes on, and what it was doing is done."""
+    engine.latency_s = 0.5
+    await discord.command(query=WORDS)
+    await quiet()
+    await discord.gateway.ask(op, data)
+    await discord.until(lambda: len(discord.gateway.identified) + discord.gateway.resumed == 2)
+    await discord.command(query=WORDS, person="2")
+    await posted(discord, 2)
+    assert len(discord.gateway.identified) == sessions
+
+
+async def test_a_lost_heartbeat(open_one: Open, discord: Discord, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway that says nothing any more is left, and its session resumed."""
+    monkeypatch.setattr(client, "HEARTBEAT_S", 0.5)
+    discord.gateway.heartbeat_s = 0.2
+    async with open_one():
+        discord.gateway.silent = True
+        await discord.until(lambda: discord.gateway.resumed)
+        discord.gateway.silent = False
+        await discord.command(query=WORDS)
+        await posted(discord)
+
+
+async def test_a_connection_that_ends_is_opened_anew(open_one: Open, discord: Discord) -> None:
+    """With a close code that discord.py does not mend; a token that counts no more is said."""
+    async with open_one() as running:
+        await discord.gateway.drop(4013)
+        await discord.until(lambda: len(discord.gateway.identified) == 2)
+        await discord.command(query=WORDS)
+        await posted(discord)
+        await discord.gateway.drop(4004)
+        with pytest.raises(UnauthorizedError, match="DEEPGIF_DISCORD_TOKEN"):
+            await running.supervisor
+
+
+async def test_events_with_missing_fields(bot: Running, discord: Discord) -> None:
+    """They end nothing, and whoever sent them is told."""
+    for missing in ("attachment_size_limit", "data", "version", "member", "channel", "type"):
+        before = len(discord.private())
+        await discord.command(query=WORDS, without=missing)
+        assert replies.PROBLEM in (await told(discord, count=before + 1)).text
+    await discord.write(f"<@{BOT}> {WORDS}", author=None)
+    assert replies.PROBLEM in (await posted(discord)).text
+    for event in ("GUILD_CREATE", "GUILD_DELETE", "CHANNEL_UPDATE", "READY", "INTERACTION_CREATE", "MESSAGE_CREATE"):
+        await discord.gateway.send(event, {})
+    await discord.command(query=WORDS)
+    assert "GIF 1" in (await posted(discord, 2)).title
+    assert len(discord.gateway.identified) == 1
+
+
+async def test_what_comes_twice_is_answered_once(bot: Running, discord: Discord, engine: EngineServer) -> None:
+    """Whatever the gateway repeats: a command, a button, a mention."""
+    engine.latency_s = 0.2
+    await discord.command(query=WORDS)
+    await discord.again()
+    await discord.write(f"<@{BOT}> {WORDS}")
+    await discord.again()
+    await posted(discord, 2)
+    await discord.press(discord.public[0], "next")
+    await discord.again()
+    await asyncio.sleep(0.7)
+    assert (len(discord.public), discord.public[0].edits, len(engine.asked)) == (2, 1, 3)
+
+
+@pytest.mark.parametrize("own_databases", [False, True])
+async def test_several_replicas(open_one: Open, discord: Discord, tmp_path: Path, own_databases: bool) -> None:
+    """Each hears everything, one answers; even where they share nothing."""
+    other = {"database_url": f"sqlite+aiosqlite:///{tmp_path}/other.sqlite3"} if own_databases else {}
+    async with open_one(lease_s=1), open_one(lease_s=1, **other):
+        await discord.command(query=WORDS)
+        said = await posted(discord)
+        if not own_databases:  # which know nothing of each other's buttons
+            await discord.press(said, "next")
+            await discord.until(lambda: said.edits == 1)
+        assert (await discord.type("fal"))[-1] == "falling"
+        await discord.command("deepgif-settings", person="99")
+        settings = await told(discord, "99")
+        await discord.choose(settings, "rating", ["g"])
+        await asyncio.sleep(2)
+    assert (len(discord.public), said.edits) == (1, 0 if own_databases else 1)
+    assert len(discord.private("99")) == 1
+
+
+async def test_buttons_outlive_the_process(open_one: Open, discord: Discord) -> None:
+    """Another process, on the same database, goes on with them; as it does with settings that are open."""
+    async with open_one():
+        await discord.command(query=WORDS)
+        said = await posted(discord)
+        await discord.command("deepgif-settings", person="99")
+        asked = await discord.choose(await told(discord, "99"), "open", [])
+        await discord.until(lambda: asked.kind == 9)
+    async with open_one():
+        await discord.press(said, "next")
+        await discord.until(lambda: "GIF 2" in said.title)
+        await discord.fill(asked.data, language="fr")
+        await heard(discord, "Saved.", "99")
+
+
+async def test_stopping_finishes_what_was_acknowledged(open_one: Open, discord: Discord, engine: EngineServer) -> None:
+    """A stop in the middle of a search posts its GIF first."""
+    engine.latency_s = 0.5
+    async with open_one():
+        asked = await discord.command(query=WORDS)
+        await discord.until(lambda: asked.kind)
+    assert len(discord.public) == 1
+
+
+async def test_shards(open_one: Open, discord: Discord) -> None:
+    """As many as Discord says; guilds on each are answered."""
+    discord.gateway.shards = 2
+    discord.guilds = [GUILD, str(5 << 22)]
+    async with open_one():
+        for number, guild in enumerate(discord.guilds, 1):
+            await discord.command(query=WORDS, guild=guild)
+            await posted(discord, number)
+    assert [one["shard"] for one in discord.gateway.identified] == [[0, 2], [1, 2]]
+
+
+async def test_commands_are_registered_where_they_changed(open_one: Open, discord: Discord) -> None:
+    """Not at every start; and again where Discord has other ones."""
+    for change, synced in ((None, 1), (None, 1), ("description", 2), ("options", 3)):
+        if change:
+            discord.commands[0][change] = "something else" if change == "description" else []
+        async with open_one():
+            pass
+        assert discord.synced == synced
+    names = {command["name"]: command for command in discord.commands}
+    assert {"deepgif", "deepgif-delete", "deepgif-help", "deepgif-preview", "deepgif-settings"} < set(names)
+    assert names["deepgif-settings"]["default_member_permissions"] == str(1 << 5)
+    assert (names["deepgif-settings"]["contexts"], names["deepgif-settings"]["integration_types"]) == ([0], [0])
+    assert (sorted(names["deepgif"]["contexts"]), names["deepgif"]["integration_types"]) == ([0, 1, 2], [0, 1])
+    assert not any(command.get("nsfw") for command in discord.commands)
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+async def test_429_is_waited_for(bot: Running, discord: Discord, everywhere: bool) -> None:
+    """The GIF comes once, as late as Discord says; so does a reply in a channel, of which there are five in five
+    seconds at most."""
+    discord.limited, discord.everywhere = 2, everywhere
+    started = time.monotonic()
+    await discord.command(query=WORDS)
+    await posted(discord)
+    assert time.monotonic() - started >= 2
+    discord.limited = 1
+    await discord.write(f"<@{BOT}> {WORDS}")
+    await posted(discord, 2)
+    for number in range(6):
+        await discord.write(f"<@{BOT}> {WORDS}", person=str(20 + number), channel=NSFW)
+    await discord.until(lambda: len(discord.public) == 8, 20)
+    assert time.monotonic() - started >= 6
+
+
+async def test_errors_of_discord_itself(bot: Running, discord: Discord) -> None:
+    """A 502 is tried again, and posts once."""
+    discord.broken = 1
+    await discord.command(query=WORDS)
+    await posted(discord)
+    discord.broken = 1
+    await discord.write(f"<@{BOT}> {WORDS}")
+    await posted(discord, 2)
+    await quiet()
+    assert len(discord.public) == 2
+
+
+@pytest.mark.parametrize("how", ["expired", "late"])
+async def test_an_interaction_that_can_no_longer_be_answered(
+    bot: Running, discord: Discord, engine: EngineServer, how: str
+) -> None:
+    """After 15 minutes, or where the receipt came after three seconds: the answer is a message in the channel."""
+    if how == "late":
+        discord.late_s = 10
+    else:
+        engine.latency_s, discord.token_s = 0.5, 0.2
+    await discord.command(query=WORDS)
+    said = await posted(discord)
+    assert f"Person 1**: {WORDS}" in said.text
+    engine.latency_s = 0
+    if how == "late":
+        await discord.press(said, "next", person="2")
+        assert f"@Person 2: {replies.NOT_YOURS}" in (await posted(discord, 2)).text
+    discord.closed.add(CHANNEL)
+    await discord.command("deepgif-delete")
+    await quiet()
+    assert not said.deleted
+
+
+async def test_the_engine_is_asked_twice_and_then_spoken_of(
+    bot: Running, discord: Discord, engine: EngineServer
+) -> None:
+    """One failure is not seen; an engine that stays away is a sentence; buttons do not lose their GIF."""
+    engine.failures = 1
+    await discord.command(query=WORDS)
+    said = await posted(discord)
+    engine.failures = 100
+    await discord.command(query=WORDS, person="2")
+    await heard(discord, "does not answer at the moment", "2")
+    await discord.press(said, "next")
+    await heard(discord, "does not answer at the moment")
+    assert "GIF 1" in said.title
+    await discord.write(f"<@{BOT}> {WORDS}", person="3")
+    assert "@Person 3: The search engine does not answer" in (await posted(discord, 2)).text
+
+
+async def test_what_discord_refuses_is_said(bot: Running, discord: Discord) -> None:
+    """Messages that moderators deleted, channels the bot may not write in."""
+    await discord.command(query=WORDS)
+    said = await posted(discord)
+    said.deleted = True
+    await discord.press(said, "next")
+    await heard(discord, UNCHANGED)
+    await discord.press(said, "delete")
+    await heard(discord, replies.DELETED)
+    await discord.command(query=WORDS)
+    await posted(discord)
+    discord.closed.add(CHANNEL)
+    await discord.command("deepgif-delete")
+    await heard(discord, UNDELETED)
+    await discord.write(f"<@{BOT}> {WORDS}")
+    await quiet()
+    assert len(discord.public) == 1  # there is no way to say anything there
+
+
+async def test_nothing_of_a_guild_is_left(open_one: Open, discord: Discord, options: BotOptions) -> None:
+    """When the bot is removed all that was kept goes, even where that happened while it was away; not where the guild
+    is only unavailable."""
+
+    async def rows() -> int:
+        async with Database(options.database_url) as database:
+            found = [await database.read(sa.select(table)) for table in metadata.sorted_tables]
+        return sum(map(len, found))
+
+    async def use(count: int) -> None:
+        await discord.command(query=WORDS)
+        said = await posted(discord, count)
+        await discord.press(said, "star")
+        await heard(discord, replies.STARRED)
+        await quiet()
+        assert await rows() > 3
+
+    async with open_one():
+        await use(1)
+        await discord.gateway.send("GUILD_DELETE", {"id": GUILD, "unavailable": True})
+        await quiet()
+        assert await rows() > 3
+        await discord.gateway.send("GUILD_DELETE", {"id": GUILD})
+        await discord.until(lambda: True)
+        await quiet()
+        assert await rows() == 0
+        await use(2)
+    discord.guilds = []
+    async with open_one():
+        await asyncio.sleep(3)  # discord.py waits two seconds for guilds
+        assert await rows() == 0
+
+
+async def test_words_are_neither_kept_nor_logged_in_the_clear(
+    open_one: Open,
+    discord: Discord,
+    engine: EngineServer,
+    options: BotOptions,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+) -> None:
+    """Nor is a token, whatever goes wrong."""
+    caplog.set_level(logging.INFO)
+    async with open_one():
+        engine.failures = 2
+        await discord.command(query="quite particular words")
+        await heard(discord, "does not answer")
+        await discord.command(query="more particular words", person="2")
+        await discord.write(f"<@{BOT}> particular words")
+        await posted(discord, 2)
+        await discord.command(query="particular words", person="3", without="version")
+        await quiet()
+    assert "particular" not in caplog.text
+    assert TOKEN not in caplog.text
+    assert not [asked.token for asked in discord.asked.values() if asked.token in caplog.text]
+    async with Database(options.database_url) as database:
+        assert {row.sealed for row in await database.read(sa.select(jobs))} == {""}
+        assert len(await database.read(sa.select(showings))) == 2
+    assert b"particular" not in files_in(tmp_path)
+
+
+async def test_who_was_interrupted_while_posting_is_told(open_one: Open, discord: Discord, options: BotOptions) -> None:
+    """Nobody knows whether that reply was posted: the person is told once. What edits a deferred answer is done."""
+    where = {"workspace": GUILD, "channel": CHANNEL, "room": CHANNEL, "person": "1", "person_name": "Person 1"}
+    mention = DiscordTask(Kind.MENTION, "1", **where, reply_to="5", words=WORDS)
+    async with Database(options.database_url) as database:
+        journal = Journal(database, Seal(options.secret), "discord", lease_s=-1)
+        assert await journal.accept(replace(mention.job(), state=State.POSTING))
+        assert await journal.accept(replace(mention, name="2", reply_to="6").job())
+        assert await journal.accept(replace(mention, name="3", reply_to="7").job())
+        async with database.write() as connection:
+            await connection.execute(jobs.update().where(jobs.c.name == "3").values(at=time.time() - 3600))
+    async with open_one(), open_one():
+        await posted(discord, 3)
+        await quiet()
+    texts = {one.reply_to: one.text for one in discord.public}
+    assert len(discord.public) == 3
+    assert replies.INTERRUPTED in texts["5"]
+    assert WORDS in texts["6"]
+    assert replies.AWAY in texts["7"]
+
+
+async def test_what_cannot_be_kept_is_refused(bot: Running, discord: Discord, options: BotOptions) -> None:
+    """Without its database the bot says that something is wrong."""
+    async with Database(options.database_url) as database, database.write() as connection:
+        await connection.execute(sa.text("DROP TABLE jobs"))
+    await discord.command(query=WORDS)
+    await heard(discord, replies.PROBLEM)
+    await discord.write(f"<@{BOT}> {WORDS}")
+    assert replies.PROBLEM in (await posted(discord)).text
+    await discord.command(query=WORDS, person="99")
+    await heard(discord, replies.PROBLEM, "99")
+
+
+async def test_metrics(bot: Running, discord: Discord) -> None:
+    """What the operator sees: times and outcomes."""
+    await discord.command(query=WORDS)
+    await posted(discord)
+    await quiet()
+    async with aiohttp.ClientSession() as http, http.get(f"{bot.address}/metrics") as response:
+        text = await response.text()
+    for line in (
+        'deepgif_bot_outcomes_total{kind="command",outcome="post"} 1.0',
+        'deepgif_bot_acknowledge_seconds_count{kind="command"} 1.0',
+        'deepgif_bot_answer_seconds_count{kind="command"} 1.0',
+        'deepgif_bot_post_seconds_count{kind="command"} 1.0',
+    ):
+        assert line in text
+
+
+async def test_a_wrong_token_is_said_at_the_start(discord: Discord, options: BotOptions) -> None:
+    """Not at the first command."""
+    with pytest.raises(UnauthorizedError, match="DEEPGIF_DISCORD_TOKEN"):
+        async with open_bot(DiscordOptions("wrong", discord.api_url, port=0), options):
+            pass
+
+
+async def test_two_hundred_at_once(open_one: Open, discord: Discord, engine: EngineServer) -> None:
+    """With an engine that takes two seconds, every receipt comes in time and every answer once."""
+    engine.latency_s = 2.0
+    async with open_one():
+        asked = [
+            await discord.command(query=f"{WORDS} {number}", person=f"{number + 100}", channel=str(1000 + number))
+            for number in range(200)
+        ]
+        await discord.until(lambda: len(discord.public) >= 200, timeout_s=40)
+    assert all(one.kind == 5 for one in asked)
+    assert sorted(one.channel for one in discord.public) == sorted(str(1000 + number) for number in range(200))
