@@ -161,11 +161,11 @@ class Database:
         async with self.engine.begin() as connection:
             yield connection
 
-    async def read(self, query: sa.Select[Any]) -> list[Any]:
-        """All rows of a query. Raises ``StoreError`` once the database is closed."""
+    async def read(self, query: sa.Select[Any], **values: str) -> list[Any]:
+        """All rows of a query with ``values`` for its parameters. Raises ``StoreError`` once the database is closed."""
         self._check()
         async with self.engine.connect() as connection:
-            return list((await connection.execute(query)).all())
+            return list((await connection.execute(query, values)).all())
 
     async def forget_workspace(self, platform: str, workspace: str) -> None:
         """Deletes everything of a workspace that the bot was removed from."""

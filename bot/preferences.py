@@ -70,6 +70,21 @@ def word_list(text: str) -> tuple[str, ...]:
     return words
 
 
+def _chosen_by(scope: Scope, subject: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    return sa.and_(preferences.c.scope == scope, preferences.c.subject == subject)
+
+
+_CHOSEN = sa.select(preferences.c.scope, preferences.c.chosen).where(  # made once: each request asks it
+    preferences.c.platform == sa.bindparam("platform"),
+    preferences.c.workspace == sa.bindparam("workspace"),
+    sa.or_(
+        _chosen_by(Scope.WORKSPACE, sa.literal("")),
+        _chosen_by(Scope.CHANNEL, sa.bindparam("channel")),
+        _chosen_by(Scope.PERSON, sa.bindparam("person")),
+    ),
+)
+
+
 class PreferenceStore:
     """Keeps choices; ``most`` is the rating that no workspace can go above."""
 
@@ -79,11 +94,7 @@ class PreferenceStore:
 
     async def of(self, place: Place) -> Preferences:
         """What counts at a place."""
-        chosen = await self._chosen(
-            place.platform,
-            place.workspace,
-            {Scope.WORKSPACE: "", Scope.CHANNEL: place.channel, Scope.PERSON: place.person},
-        )
+        chosen = await self._chosen(place)
         found = self._preferences(chosen.get(Scope.WORKSPACE, {}))
         for scope in (Scope.CHANNEL, Scope.PERSON):
             preview = chosen.get(scope, {}).get("preview")
@@ -93,13 +104,12 @@ class PreferenceStore:
 
     async def of_workspace(self, platform: str, workspace: str) -> Preferences:
         """What a workspace has chosen."""
-        chosen = await self._chosen(platform, workspace, {Scope.WORKSPACE: ""})
+        chosen = await self._chosen(Place(platform, workspace, "", ""))
         return self._preferences(chosen.get(Scope.WORKSPACE, {}))
 
     async def preview(self, place: Place, scope: Scope) -> bool | None:
         """What the channel or the person has chosen for previews; None where they follow the wider choice."""
-        subject = place.channel if scope is Scope.CHANNEL else place.person
-        preview = (await self._chosen(place.platform, place.workspace, {scope: subject})).get(scope, {}).get("preview")
+        preview = (await self._chosen(place)).get(scope, {}).get("preview")
         return preview if isinstance(preview, bool) else None
 
     async def save(self, platform: str, workspace: str, chosen: Preferences) -> None:
@@ -112,13 +122,9 @@ class PreferenceStore:
         chosen = {} if preview is None else {"preview": preview}
         await self._put(place.platform, place.workspace, scope, subject, chosen)
 
-    async def _chosen(self, platform: str, workspace: str, subjects: Mapping[Scope, str]) -> dict[str, dict[str, Any]]:
-        columns = preferences.c
-        wanted = [sa.and_(columns.scope == scope, columns.subject == subject) for scope, subject in subjects.items()]
+    async def _chosen(self, place: Place) -> dict[str, dict[str, Any]]:
         rows = await self._database.read(
-            sa.select(columns.scope, columns.chosen).where(
-                columns.platform == platform, columns.workspace == workspace, sa.or_(*wanted)
-            )
+            _CHOSEN, platform=place.platform, workspace=place.workspace, channel=place.channel, person=place.person
         )
         return {row.scope: row.chosen for row in rows}
 

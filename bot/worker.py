@@ -14,6 +14,7 @@ from engine.errors import OverloadedError
 
 _log = logging.getLogger(__name__)
 MOST = 1000  # jobs under way
+YIELD_S = 1.0  # for which a job waits at most while receipts are on their way
 STOP_S = 25.0  # for what is under way when the process is asked to stop
 
 
@@ -28,6 +29,8 @@ class Worker:
         self._taking = 0
         self._ending = False
         self._ended_one = asyncio.Event()
+        self._none_taken = asyncio.Event()
+        self._none_taken.set()
         self._looking = Periodic(self._look, look_s)
 
     async def __aenter__(self) -> Worker:
@@ -54,6 +57,7 @@ class Worker:
         if self._taking + len(self._running) >= MOST:
             raise OverloadedError(replies.BUSY)
         self._taking += 1
+        self._none_taken.clear()
         try:
             fresh = await self._journal.accept(job)
             yield fresh
@@ -62,6 +66,8 @@ class Worker:
         finally:
             self._taking -= 1
             self._ended_one.set()
+            if not self._taking:
+                self._none_taken.set()
 
     def _start(self, job: Job) -> None:
         task = asyncio.create_task(self._run(job))
@@ -73,6 +79,8 @@ class Worker:
         self._ended_one.set()
 
     async def _run(self, job: Job) -> None:
+        with suppress(TimeoutError):  # platforms wait for a receipt for three seconds, people for an answer longer
+            await asyncio.wait_for(self._none_taken.wait(), YIELD_S)
         try:
             await self._do(job)
             await self._journal.done(job.name)

@@ -98,7 +98,9 @@ class Settings(BaseSettings):
     discord_host: str = Field("127.0.0.1", min_length=1, description="Address the Discord bot listens on.")
     discord_port: int = Field(8721, ge=0, le=65535, description="Port the Discord bot listens on.")
     discord_api_url: str = Field(
-        "https://discord.com/api/v10", pattern=r"^https?://[^\s?#]+[^\s?#/]$", description="Discord's API, or a proxy's."
+        "https://discord.com/api/v10",
+        pattern=r"^https?://[^\s?#]+[^\s?#/]$",
+        description="Discord's API, or a proxy's.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="How much is logged. People's words are never logged at info or above."

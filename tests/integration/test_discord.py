@@ -518,11 +518,15 @@ async def test_events_with_missing_fields(bot: Running, discord: Discord) -> Non
         assert replies.PROBLEM in (await told(discord, count=before + 1)).text
     await discord.write(f"<@{BOT}> {WORDS}", author=None)
     assert replies.PROBLEM in (await posted(discord)).text
-    for event in ("GUILD_CREATE", "GUILD_DELETE", "CHANNEL_UPDATE", "READY", "INTERACTION_CREATE", "MESSAGE_CREATE"):
+    for event in ("GUILD_CREATE", "GUILD_DELETE", "CHANNEL_UPDATE", "INTERACTION_CREATE", "MESSAGE_CREATE"):
         await discord.gateway.send(event, {})
     await discord.command(query=WORDS)
     assert "GIF 1" in (await posted(discord, 2)).title
     assert len(discord.gateway.identified) == 1
+    await discord.gateway.send("READY", {})  # which discord.py itself cannot do without
+    await discord.until(lambda: len(discord.gateway.identified) == 2)
+    await discord.command(query=WORDS)
+    assert "GIF 2" in (await posted(discord, 3)).title
 
 
 async def test_what_comes_twice_is_answered_once(bot: Running, discord: Discord, engine: EngineServer) -> None:
