@@ -1,10 +1,10 @@
-# `make demo` sets everything up and opens the search on http://127.0.0.1:8710/; `make slack` does so for the Slack bot;
-# `make test` sets up and runs all tests.
+# `make demo` sets everything up and opens the search on http://127.0.0.1:8710/; `make slack` and `make discord` do so for
+# the bots; `make test` sets up and runs all tests.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo slack test check clean
+.PHONY: help demo slack discord test check clean
 
 help: ## What can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /	/'
@@ -14,6 +14,9 @@ demo: $(VENV)/.engine ## Set up, then run the engine with the bundled model and 
 
 slack: $(VENV)/.slack ## Set up, then run the Slack bot
 	$(BIN)/python -m bot slack
+
+discord: $(VENV)/.discord ## Set up, then run the Discord bot
+	$(BIN)/python -m bot discord
 
 test: $(VENV)/.dev ## Set up, then run all tests
 	$(BIN)/python -m pytest $(ARGS)
@@ -35,11 +38,11 @@ $(VENV)/.engine: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[engine]'
 	touch $@
 
-# The bot needs none of the engine's packages, and may run on another machine.
-$(VENV)/.slack: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[slack]'
+# The bots need none of the engine's packages, and may run on another machine.
+$(VENV)/.slack $(VENV)/.discord: $(VENV)/.%: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	touch $@ $(VENV)/.engine $(VENV)/.slack
+	touch $@ $(VENV)/.engine $(VENV)/.slack $(VENV)/.discord

@@ -159,6 +159,28 @@ def info(folder: Folder = None, model: Model = None, as_json: Json = False) -> N
         print_json(facts) if as_json else print_facts(facts)
 
 
+@app.command("discord-invite")
+def discord_invite(
+    application_id: Annotated[
+        int | None, typer.Option(help="The app's id; without one, Discord is asked with DEEPGIF_DISCORD_TOKEN.")
+    ] = None,
+) -> None:
+    """Print the links that add the Discord bot to a server, or to a person's own apps.
+
+    The first asks for the permissions that replies to mentions need; the second asks for none.
+    """
+    with _plain_errors("discord"):
+        from bot.discord.invite import application_of, links
+
+        settings = load_settings()
+        configure_logging("warning", settings.log_format)
+        token = settings.discord_token.get_secret_value()
+        if application_id is None and not token:
+            raise SettingsError("DEEPGIF_DISCORD_TOKEN is missing; or name the app with --application-id.")
+        found = links(application_id or asyncio.run(application_of(token, settings.discord_api_url)))
+        typer.echo(f"For a server:\n  {found.server}\nFor yourself, wherever you are:\n  {found.person}")
+
+
 async def _ask(settings: Settings, request: SearchRequest) -> SearchAnswer:
     from engine.client import EngineClient
 
@@ -278,7 +300,7 @@ def _host_of(url: str) -> set[str]:
 
 
 @contextmanager
-def _plain_errors() -> Iterator[None]:
+def _plain_errors(extra: str = "engine") -> Iterator[None]:
     """Every foreseen error becomes one sentence on standard error and exit status 1."""
     from engine.console import print_error
 
@@ -290,7 +312,7 @@ def _plain_errors() -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] in {"bot", "config", "engine", "models"}:
             raise
-        print_error(f"{error.name} is not installed: pip install 'deepgif[engine]' brings all the engine needs.")
+        print_error(f"{error.name} is not installed: pip install 'deepgif[{extra}]' brings all that this needs.")
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
         print_error("Stopped. What was embedded is kept; the same command goes on.")
