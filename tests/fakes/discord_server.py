@@ -103,7 +103,8 @@ class Asked:
 class Discord:
     """``admins`` manage the guild; the bot may not write in ``closed`` channels. The next ``limited`` answers are a
     429, a global one where ``everywhere``, the next ``broken`` ones a 502; ``token_s`` is for how long interactions can
-    be answered, and ``late_s`` how old they are when they come."""
+    be answered, and ``late_s`` how old they are when they come. The next ``cut`` posts are taken, but answered with a
+    502; messages that are ``gone`` cannot be replied to."""
 
     admins: set[str] = field(default_factory=lambda: {"99"})
     closed: set[str] = field(default_factory=set)
@@ -112,6 +113,8 @@ class Discord:
     token_s: float = TOKEN_S
     late_s: float = 0.0
     broken: int = 0
+    cut: int = 0
+    gone: set[str] = field(default_factory=set)
     said: list[Said] = field(default_factory=list)
     asked: dict[str, Asked] = field(default_factory=dict)
     commands: list[dict[str, Any]] = field(default_factory=list)
@@ -492,11 +495,18 @@ class Discord:
         if channel in self.closed:
             return _refusal(403, 50013, "Missing Permissions")
         check_message(given, reference=True)
+        reference = given.get("message_reference") or {}
+        if str(reference.get("message_id")) in self.gone and reference.get("fail_if_not_exists", True):
+            return _refusal(400, 50035, "Unknown message")
         nonce = given.get("nonce")
         same = next((one for one in self.said if nonce and one.body.get("nonce") == nonce), None)
         if same is not None and given.get("enforce_nonce"):
             return _json(self._message(same))
-        return _json(self._message(self._say(channel, given)))
+        said = self._say(channel, given)
+        if self.cut:
+            self.cut -= 1
+            return web.Response(status=502)
+        return _json(self._message(said))
 
     async def _delete_post(self, request: web.Request) -> web.Response:
         channel, name = request.match_info["channel"], request.match_info["message"]

@@ -45,12 +45,6 @@ async def slack() -> AsyncIterator[Slack]:
 
 
 @pytest.fixture
-async def engine() -> AsyncIterator[EngineServer]:
-    async with EngineServer() as started:
-        yield started
-
-
-@pytest.fixture
 def options(bot_database: str, engine: EngineServer) -> BotOptions:
     return BotOptions(engine.url, "", bot_database, "a secret", Rating.PG_13, 2.5)
 
