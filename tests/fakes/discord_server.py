@@ -119,6 +119,7 @@ class Discord:
     asked: dict[str, Asked] = field(default_factory=dict)
     commands: list[dict[str, Any]] = field(default_factory=list)
     synced: int = 0
+    refused_posts: int = 0
     calls: list[str] = field(default_factory=list)
     guilds: list[str] = field(default_factory=lambda: [GUILD])
     origin: str = ""
@@ -361,6 +362,13 @@ class Discord:
                 self.wrong.append(str(error))
                 answer = _refusal(400, 50035, "Invalid Form Body")
             self.gateway.changed.set()
+            posts = self._posts.get(request.path)
+            if posts:  # how many more are allowed, and when all are again
+                left = str(5 - len(posts))
+                answer.headers.update(
+                    {"X-RateLimit-Bucket": "posts", "X-RateLimit-Limit": "5", "X-RateLimit-Remaining": left}
+                )
+                answer.headers["X-RateLimit-Reset-After"] = f"{max(0.0, posts[0] + 5 - time.monotonic()):.3f}"
             return answer
 
         return checked
@@ -375,6 +383,7 @@ class Discord:
             while posts and posts[0] < now - 5:
                 posts.popleft()
             if len(posts) >= 5:
+                self.refused_posts += 1
                 return _limit(posts[0] + 5 - now)
             posts.append(now)
         return None
