@@ -319,12 +319,16 @@ async def test_settings(bot: Running, discord: Discord, engine: EngineServer) ->
     assert "r" not in [one["value"] for one in chosen["set:rating"]["options"]]
     asked = await discord.choose(settings, "open", [])
     await discord.until(lambda: asked.kind == 9)
-    for wrong, says in (
-        ({"language": "english"}, "language"), ({"words": ",".join(map(str, range(300)))}, "words"),
-        ({"hours": "many"}, "number"), ({"hours": "-1"}, "number"), ({"hours": "nan"}, "number"),
-    ):  # fmt: skip
+    for number, (wrong, says) in enumerate(
+        (
+            ({"language": "english"}, "language"),
+            ({"words": ",".join(map(str, range(300)))}, "words"),
+            *(({"hours": hours}, "number from 0 to 720") for hours in ("many", "-1", "nan", "721")),
+        ),
+        len(discord.private("99")) + 1,
+    ):
         await discord.fill(asked.data, **wrong)
-        await heard(discord, says, "99")
+        assert says in (await told(discord, "99", number)).text
     await discord.fill(asked.data, person="1", words="x")
     await discord.until(lambda: sum(MANAGERS_ONLY in one.text for one in discord.private("1")) == 2)
     await discord.fill(asked.data, words="Dog, mother-in-law", language="de", hours="0")
@@ -342,6 +346,10 @@ async def test_settings(bot: Running, discord: Discord, engine: EngineServer) ->
     ):  # fmt: skip
         await discord.command(query=words, person="4", channel=channel)
         await heard(discord, says, "4")
+    await discord.choose(settings, "rating", ["r"])  # which is not offered
+    await discord.command(query="a bird", person="5")
+    await told(discord, "5")
+    assert engine.asked[-1]["max_rating"] == "pg-13"
     await discord.choose(settings, "rating", ["g"], person="1")
     await discord.until(lambda: sum(MANAGERS_ONLY in one.text for one in discord.private("1")) == 3)
 
