@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     folder: Annotated[Path | None, NoDecode] = Field(
         None, description="Folder with your own GIFs and animated WebPs, in place of the shipped catalogue."
     )
+    weights_dir: Annotated[Path | None, NoDecode] = Field(
+        None, description="Folder of weights that others publish; empty: weights in the data folder."
+    )
     giphy_api_key: SecretStr = Field(SecretStr(""), description="Key of GIPHY's API; with one, GIPHY is searched.")
     klipy_api_key: SecretStr = Field(SecretStr(""), description="Key of Klipy's API; with one, Klipy is searched.")
     providers: Literal["all", "giphy", "klipy"] = Field(
@@ -123,12 +126,12 @@ class Settings(BaseSettings):
             raise ValueError("must have only plain letters, digits and signs, without spaces")
         return token
 
-    @field_validator("folder", mode="before")
+    @field_validator("folder", "weights_dir", mode="before")
     @classmethod
     def _empty_is_none(cls, folder: object) -> object:
         return None if folder == "" else folder
 
-    @field_validator("folder", "data_dir")
+    @field_validator("folder", "data_dir", "weights_dir")
     @classmethod
     def _home(cls, folder: Path | None) -> Path | None:
         return folder.expanduser() if folder is not None else None

@@ -275,6 +275,7 @@ def _engine_options(settings: Settings) -> EngineOptions:
         threads=settings.threads,
         remote=_remote_options(settings),
         good_enough=settings.good_enough,
+        weights=settings.weights_dir or settings.data_dir / "weights",
     )
 
 

@@ -46,7 +46,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """What an engine is made of. ``folder`` None is the shipped catalogue; ``device`` is auto, cpu or cuda."""
+    """What an engine is made of. ``folder`` None is the shipped catalogue; ``device`` is auto, cpu or cuda; ``weights``
+    is the folder of weights that others publish."""
 
     bundle: Path
     data_dir: Path
@@ -56,6 +57,7 @@ class EngineOptions:
     limits: MediaLimits = field(default_factory=MediaLimits)
     remote: RemoteOptions = field(default_factory=RemoteOptions)
     good_enough: float = 0.8
+    weights: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,7 @@ def _load(options: EngineOptions) -> Encoder:
     if options.device == "cuda" and not torch.cuda.is_available():
         raise ModelError("This machine has no GPU that torch can use: set DEEPGIF_DEVICE to auto or cpu.")
     try:
-        encoder: Encoder = load_bundle(options.bundle, choose_device(options.device))
+        encoder: Encoder = load_bundle(options.bundle, choose_device(options.device), options.weights)
     except BundleError as error:
         raise ModelError(str(error)) from error
     size = encoder.sampling.size

@@ -17,7 +17,7 @@ from engine.errors import MediaError
 from engine.probe import MediaInfo, MediaLimits, probe
 from engine.protocols import Clip
 from engine.types import FrameSampling
-from models.frames import Frame, square
+from models.frames import Frame, frame_of
 
 
 def decode_clip(data: bytes, sampling: FrameSampling, limits: MediaLimits) -> Clip:
@@ -34,7 +34,7 @@ def decode_clip(data: bytes, sampling: FrameSampling, limits: MediaLimits) -> Cl
         with iio.imopen(_with_explicit_disposals(data, info), "r", plugin="pillow", extension=f".{info.kind}") as file:
             for index in sampling.choose(info.durations_ms):
                 pixels = file.read(index=index, mode="RGBA")  # type: ignore[call-arg]  # of the pillow plugin
-                frames.append(square(Image.fromarray(pixels), sampling.size))
+                frames.append(frame_of(Image.fromarray(pixels), sampling))
                 if time.monotonic() > ends_at:
                     raise MediaError(f"Decoding takes longer than {limits.decode_s:g} s.")
     except MediaError:

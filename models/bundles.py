@@ -1,9 +1,12 @@
 """Bundles: a folder with everything a model is made of, and the encoder that it becomes.
 
-    bundle.json         name, licence, frame sampling, sizes, the checksum of every other file
-    model.safetensors   all weights, float16
-    tokenizer.json      the subword vocabulary
+    bundle.json         kind, name, licence, frame sampling, sizes, the checksum of every other file
+    model.safetensors   all weights of our own
+    tokenizer.json      the subword vocabulary, of the kind "small"
     README.md           the model card
+
+A bundle's kind says which networks it is for: "small" is all in the folder; "classic" (``models.classic``) stands on
+weights that others publish (``models.weights``).
 
 Shapes: N texts or clips, T frames of a clip, S pixels a side, D dimensions of the joint space.
 """
@@ -15,7 +18,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -25,11 +28,12 @@ from safetensors.torch import load, save_file
 from tokenizers import Tokenizer
 
 from models.joint import JOINT_DIMENSION, JointModel
-from models.sampling import FrameSampling
+from models.sampling import Fit, FrameSampling
 from models.sentence import WORD_START, SentenceConfig, pad, spell_out, to_pieces
 
 MANIFEST, WEIGHTS, TOKENIZER = "bundle.json", "model.safetensors", "tokenizer.json"
 BUNDLED = Path(__file__).parent
+SMALL = "small"
 FRAMES_AT_ONCE = 64
 
 
@@ -41,22 +45,44 @@ class BundleError(Exception):
 class BundleInfo:
     """What a bundle says of itself. ``version`` is the beginning of its weights' checksum."""
 
+    kind: str
     name: str
     version: str
     licence: str
     sampling: FrameSampling
-    sentence: SentenceConfig
+
+    @property
+    def space(self) -> str:
+        """What a vector of it means."""
+        return f"{self.name}@{self.version}"
+
+
+class Encoder(Protocol):
+    """A loaded bundle, whatever its kind: words and frames to unit vectors of one space. Methods block, and may be
+    called from any thread."""
+
+    @property
+    def info(self) -> BundleInfo: ...
+    @property
+    def space(self) -> str: ...
+    @property
+    def dimension(self) -> int: ...
+    @property
+    def sampling(self) -> FrameSampling: ...
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
+    def encode_clips(self, clips: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]: ...
+    def understands(self, text: str) -> float: ...
 
 
 class JointEncoder:
-    """A loaded bundle: words and frames to unit vectors. Methods block and may be called from any thread."""
+    """A loaded bundle of the kind "small"."""
 
     dimension = JOINT_DIMENSION
 
     def __init__(self, info: BundleInfo, model: JointModel, tokenizer: Tokenizer, device: str = "cpu") -> None:
         self.info = info
         self.sampling = info.sampling
-        self.space = f"{info.name}@{info.version}"
+        self.space = info.space
         self._device = torch.device(device)
         self._model = model.eval().to(self._device)
         self._model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
@@ -113,32 +139,42 @@ def bundle_folder(name: str) -> Path:
 
 def read_info(folder: Path) -> BundleInfo:
     """What the bundle says of itself, without loading it. Raises ``BundleError``."""
-    manifest = _manifest(folder)
+    manifest = read_manifest(folder)
     try:
+        sampling = manifest["sampling"]
         return BundleInfo(
+            kind=str(manifest.get("kind", SMALL)),
             name=str(manifest["name"]),
             version=str(manifest["sha256"][WEIGHTS])[:8],
             licence=str(manifest["licence"]),
-            sampling=FrameSampling(**manifest["sampling"]),
-            sentence=SentenceConfig(**manifest["sentence"]),
+            sampling=FrameSampling(sampling["count"], sampling["size"], Fit(sampling.get("fit", Fit.WHOLE))),
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{folder / MANIFEST} is not a bundle's description: {error} is missing or wrong.") from error
 
 
-def load_bundle(folder: Path, device: str = "cpu") -> JointEncoder:
-    """Loads and checks a bundle. Raises ``BundleError`` where a file is missing or not what it was."""
+def load_bundle(folder: Path, device: str = "cpu", weights: Path | None = None) -> Encoder:
+    """Loads and checks a bundle; ``weights`` is the folder of published weights. Raises ``BundleError`` where a file is
+    missing or not what it was."""
     info = read_info(folder)
-    sums = _manifest(folder)["sha256"]
-    weights, tokenizer = (
-        _checked(folder / WEIGHTS, sums.get(WEIGHTS)),
-        _checked(folder / TOKENIZER, sums.get(TOKENIZER)),
-    )
-    model = JointModel(info.sentence)
+    if info.kind == SMALL:
+        return load_small(folder, device)
+    if info.kind == "classic":
+        from models.classic import load_classic
+
+        return load_classic(folder, device, weights)
+    raise BundleError(f"{folder} holds a model of the kind {info.kind}, which this version does not know.")
+
+
+def load_small(folder: Path, device: str = "cpu") -> JointEncoder:
+    """Loads and checks a bundle of the kind "small". Raises ``BundleError``."""
+    info, manifest = read_info(folder), read_manifest(folder)
+    weights, tokenizer = (checked(folder / name, manifest) for name in (WEIGHTS, TOKENIZER))
     try:
+        model = JointModel(SentenceConfig(**manifest["sentence"]))
         model.load_state_dict({name: tensor.float() for name, tensor in load(weights).items()})
         return JointEncoder(info, model, Tokenizer.from_str(tokenizer.decode("utf-8")), device)
-    except (SafetensorError, RuntimeError, ValueError) as error:
+    except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{folder} does not hold the model its {MANIFEST} describes.") from error
 
 
@@ -149,17 +185,25 @@ def save_bundle(
     folder.mkdir(parents=True, exist_ok=True)
     save_file({key: value.half().contiguous() for key, value in model.state_dict().items()}, folder / WEIGHTS)
     tokenizer.save(str(folder / TOKENIZER), pretty=False)
-    manifest = {
-        "name": name,
-        "licence": licence,
-        "sampling": asdict(sampling),
-        "sentence": asdict(model.sentences.config),
-        "sha256": {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in (WEIGHTS, TOKENIZER)},
-    }
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    write_manifest(
+        folder,
+        (WEIGHTS, TOKENIZER),
+        name=name,
+        licence=licence,
+        sampling=asdict(sampling),
+        sentence=asdict(model.sentences.config),
+    )
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
+def write_manifest(folder: Path, files: Sequence[str], **facts: Any) -> None:
+    """Writes ``bundle.json`` with the checksums of ``files``."""
+    sums = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in files}
+    text = json.dumps({**facts, "sha256": sums}, indent=2)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """``bundle.json``. Raises ``BundleError``."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except OSError as error:
@@ -171,11 +215,12 @@ def _manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _checked(path: Path, expected: str | None) -> bytes:
+def checked(path: Path, manifest: dict[str, Any]) -> bytes:
+    """The content of a file that the manifest knows. Raises ``BundleError`` where it is another."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise BundleError(f"The model is incomplete: {path} is missing.") from error
-    if hashlib.sha256(content).hexdigest() != expected:
+    if hashlib.sha256(content).hexdigest() != manifest["sha256"].get(path.name):
         raise BundleError(f"{path} is damaged (its checksum is wrong): install DeepGIF again, or teach the model anew.")
     return content

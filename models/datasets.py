@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.frames import square
+from models.frames import frame_of
 from models.sampling import FrameSampling
 
 Clip = NDArray[np.uint8]  # (T, S, S, 3)
@@ -72,7 +72,7 @@ def read_clip(path: Path, sampling: FrameSampling) -> Clip:
     """(T, S, S, 3): evenly spaced frames of an animation, or the one frame of a picture."""
     frames = iio.imread(path, plugin="pillow", index=..., mode="RGBA")  # type: ignore[arg-type]  # (T, H, W, 4)
     chosen = sampling.choose([1] * len(frames))
-    return np.stack([square(Image.fromarray(frames[index]), sampling.size) for index in chosen])
+    return np.stack([frame_of(Image.fromarray(frames[index]), sampling) for index in chosen])
 
 
 def _locate(folder: Path, name: str) -> Path:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from models.bundles import BundleError, JointEncoder, bundle_folder, load_bundle
+from models.bundles import BundleError, Encoder, bundle_folder, load_bundle
 from models.datasets import DatasetError, DescribedFiles, read_described
 from models.retrieval import Recall, clip_to_text, text_to_clip
 
@@ -22,7 +22,7 @@ CLIPS_AT_ONCE = 16
 T = TypeVar("T")
 
 
-def evaluate(encoder: JointEncoder, data: DescribedFiles, console: Console) -> tuple[Recall, Recall]:
+def evaluate(encoder: Encoder, data: DescribedFiles, console: Console) -> tuple[Recall, Recall]:
     """Sentence to clip, and clip to sentence."""
     total = -(-len(data.files) // CLIPS_AT_ONCE)
     batches = _batches(data.clips(encoder.sampling), CLIPS_AT_ONCE)

@@ -5,18 +5,28 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import accumulate
+
+
+class Fit(StrEnum):
+    """How a picture becomes a square: all of it, squeezed, or its middle, as ImageNet's networks were judged (shorter
+    side 256 for a crop of 224)."""
+
+    WHOLE = "whole"
+    CROP = "crop"
 
 
 @dataclass(frozen=True, slots=True)
 class FrameSampling:
-    """At most ``count`` frames, evenly spaced in time, each resized to ``size`` x ``size`` pixels."""
+    """At most ``count`` frames, evenly spaced in time, each made ``size`` x ``size`` pixels."""
 
     count: int
     size: int
+    fit: Fit = Fit.WHOLE
 
     def __str__(self) -> str:
-        return f"{self.count}x{self.size}"
+        return f"{self.count}x{self.size}{'' if self.fit is Fit.WHOLE else f'-{self.fit}'}"
 
     def choose(self, durations: Sequence[int]) -> tuple[int, ...]:
         """Of frames that are shown for ``durations`` (positive, any unit), those that are seen in the middle of each

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.bundles import MANIFEST, TOKENIZER, WEIGHTS, read_info
+from models.bundles import MANIFEST, TOKENIZER, WEIGHTS, read_info, read_manifest
 from models.retrieval import Recall
 from models.training.figures import Figures
 
@@ -26,9 +26,7 @@ def write_card(folder: Path, figures: Figures, options: PipelineOptions) -> None
         licence=info.licence,
         frames=info.sampling.count,
         side=info.sampling.size,
-        vocabulary=info.sentence.vocabulary,
-        embedding=info.sentence.embedding,
-        hidden=info.sentence.hidden,
+        **read_manifest(folder)["sentence"],
         scenes=options.scenes,
         options=chosen,
         photographs=_rows("Flickr8k dev", figures.photographs),

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from tokenizers import Tokenizer
 
-from models.bundles import load_bundle, save_bundle
+from models.bundles import load_small, save_bundle
 from models.joint import JointModel
 from models.mobilenet import FRAME_SIZE
 from models.sampling import FrameSampling
@@ -69,7 +69,7 @@ class Pipeline:
         teacher = torch.from_numpy(self.teach(self.clip_texts).astype(np.float32))
         dev = extract(photographs(self.data, "dev", views=False), load_tflite(self.mobilenet), self.run / "frames")
         figures = measure(
-            load_bundle(out),
+            load_small(out),
             self.data,
             sorted(self.corpus.unseen, key=len),
             self.teach,

@@ -415,7 +415,8 @@ async def test_completions(bot: Running, discord: Discord, engine: EngineServer,
     assert await discord.type("a f") == ["a falls", "a falling"]
     assert (await discord.type(""))[:2] == ["two dogs", "a cat falls"]
     assert "dog" not in await discord.type("d")
-    assert await discord.type("a cat f", person="2") == ["a cat falls", "a cat falling"]
+    assert await discord.type("falls") == ["a cat falls", "falls"]
+    assert await discord.type("falls", person="2") == ["falls"]
     engine.failures = 0
     engine.words_status = 503
     assert await discord.type("a") == []

@@ -677,6 +677,10 @@ async def test_preferences_of_a_place(options: BotOptions) -> None:
         place = Place("slack", "T1", "C1", "U1")
         await store.save("slack", "T1", Preferences(max_rating=Rating.R, preview=False))
         assert (await store.of(place)).max_rating is Rating.PG
+        await store.save("slack", "T2", Preferences(max_rating=Rating.G, restricted_rating=Rating.R))
+        adults = Place("slack", "T2", "C1", "U1", age_restricted=True)
+        assert (await store.of(adults)).max_rating is Rating.PG
+        assert (await store.of(replace(adults, age_restricted=False))).max_rating is Rating.G
         await store.set_preview(place, Scope.CHANNEL, True)
         assert (await store.of(place)).preview
         await store.set_preview(place, Scope.PERSON, False)

@@ -68,3 +68,41 @@ async def test_what_was_not_acknowledged_is_not_done(journal):
         async with worker.taking(Job("a", "T1", {})) as fresh:
             assert not fresh
     assert done == []
+
+
+async def test_receipts_go_before_answers(journal):
+    """A job waits while another one is being acknowledged."""
+    said = []
+
+    async def do(job):
+        said.append(job.name)
+
+    async with Worker(journal, do) as worker:
+        async with worker.taking(Job("first", "T1", {})):
+            pass
+        async with worker.taking(Job("second", "T1", {})):
+            await asyncio.sleep(0.05)
+            said.append("receipt")
+    assert said[0] == "receipt"
+    assert sorted(said[1:]) == ["first", "second"]
+
+
+async def test_who_stops_takes_nothing_over(journal, monkeypatch):
+    """What others left is for those that stay."""
+    done = []
+
+    async def do(job):
+        done.append(job.name)
+        await asyncio.sleep(0.1)
+
+    worker = Worker(journal, do, look_s=0.01)
+    await worker.__aenter__()
+    async with worker.taking(Job("own", "T1", {})):
+        pass
+    await asyncio.sleep(0.02)
+    ending = asyncio.create_task(worker.__aexit__())
+    await asyncio.sleep(0)
+    monkeypatch.setattr(journal, "lease_s", -1)
+    assert await journal.accept(Job("left", "T1", {}))
+    await ending
+    assert done == ["own"]

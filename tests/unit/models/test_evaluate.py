@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import typer
 from PIL import Image
@@ -9,7 +10,9 @@ from typer.testing import CliRunner
 
 from models.datasets import DatasetError, read_clip, read_described
 from models.evaluate import main
+from models.frames import middle
 from models.sampling import FrameSampling
+from models.torchvision_cpu import prepare_torchvision
 from tests.fakes.media import animation
 
 runner = CliRunner()
@@ -86,3 +89,15 @@ def test_what_cannot_be_measured(arguments, says):
     result = runner.invoke(app, arguments)
     assert result.exit_code == 1
     assert says in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(("width", "height"), [(300, 200), (200, 300), (256, 256), (40, 31)])
+def test_the_middle_is_torchvision_s(width, height):
+    """The crop equals torchvision's ``resize`` and ``center_crop`` of the same picture (every pixel within 1)."""
+    prepare_torchvision()
+    from torchvision.transforms import functional
+
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    picture = Image.fromarray(pixels)
+    expected = functional.center_crop(functional.resize(picture, 256), 224)
+    np.testing.assert_allclose(middle(picture, 224).astype(int), np.asarray(expected).astype(int), atol=1)

@@ -1,0 +1,57 @@
+"""VGG16 against torchvision's own network, and one layer against numpy."""
+
+import numpy as np
+import pytest
+import torch
+
+from models.vgg16 import FEATURES, Vgg16
+
+
+@pytest.fixture(scope="module")
+def networks():
+    """Ours, and torchvision's with the same random weights."""
+    from models.torchvision_cpu import prepare_torchvision
+
+    prepare_torchvision()
+    from torchvision.models import vgg16
+
+    torch.manual_seed(0)
+    theirs = vgg16().eval()
+    ours = Vgg16().eval()
+    ours.load_torchvision(theirs.state_dict())
+    return ours, theirs
+
+
+def test_it_is_fc7_after_its_relu(networks):
+    """The input of torchvision's last layer, normalised as its weights want it, within 1e-4."""
+    ours, theirs = networks
+    frames = torch.randint(0, 256, (2, 3, 224, 224), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    seen = []
+    theirs.classifier[6].register_forward_hook(lambda module, given, out: seen.append(given[0]))
+    with torch.inference_mode():
+        features = ours(frames)
+        mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+        theirs((frames / 255.0 - mean[:, None, None]) / std[:, None, None])
+    assert features.shape == (2, FEATURES)
+    assert (features >= 0).all()
+    np.testing.assert_allclose(features, seen[0], atol=1e-4)
+
+
+def test_the_first_convolution(networks):
+    """One output pixel against its sum written out (1e-4)."""
+    ours, _ = networks
+    frame = np.random.default_rng(2).integers(0, 256, (3, 224, 224), dtype=np.uint8)
+    pixels = (frame / 255.0 - np.array([0.485, 0.456, 0.406])[:, None, None]) / np.array([0.229, 0.224, 0.225])[
+        :, None, None
+    ]
+    conv = ours.features[0]
+    with torch.inference_mode():
+        out = conv((torch.from_numpy(frame)[None] / 255.0 - ours.mean) / ours.std)
+    expected = (conv.weight[5].detach().numpy() * pixels[:, 9:12, 19:22]).sum() + conv.bias[5].item()
+    assert out[0, 5, 10, 20].item() == pytest.approx(expected, abs=1e-4)
+
+
+def test_other_weights_are_refused(networks):
+    """Not loaded in part."""
+    with pytest.raises(RuntimeError, match="Missing key"):
+        networks[0].load_torchvision({"features.0.weight": torch.zeros(64, 3, 3, 3)})
