@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.bundles import (
     MANIFEST,
@@ -78,8 +78,8 @@ class ClassicEncoder:
         return sum(map(self._sentences.knows, words)) / len(words) if words else 0.0
 
 
-def clip_features(frames: Vgg16, clips: Sequence[NDArray[np.uint8]], device: torch.device) -> Tensor:
-    """(N, 4096): the mean over each clip's frames."""
+def clip_features(frames: nn.Module, clips: Sequence[NDArray[np.uint8]], device: torch.device) -> Tensor:
+    """(N, A): the mean of the features (T, A) of each clip's frames."""
     pixels = torch.from_numpy(np.concatenate(clips)).permute(0, 3, 1, 2)
     features = torch.cat([frames(part.to(device)) for part in pixels.split(FRAMES_AT_ONCE)])
     return torch.stack([part.mean(dim=0) for part in features.split([len(clip) for clip in clips])])

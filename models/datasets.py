@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from models.frames import frame_of
 from models.sampling import FrameSampling
 
 Clip = NDArray[np.uint8]  # (T, S, S, 3)
+VIDEOS = (".avi", ".mp4", ".webm", ".mkv")
 
 
 class DatasetError(Exception):
@@ -69,10 +70,28 @@ def read_described(path: Path) -> DescribedFiles:
 
 
 def read_clip(path: Path, sampling: FrameSampling) -> Clip:
-    """(T, S, S, 3): evenly spaced frames of an animation, or the one frame of a picture."""
-    frames = iio.imread(path, plugin="pillow", index=..., mode="RGBA")  # type: ignore[arg-type]  # (T, H, W, 4)
+    """(T, S, S, 3): evenly spaced frames of an animation or a video, or the one frame of a picture."""
+    frames: Sequence[NDArray[np.uint8]]
+    if path.suffix.lower() in VIDEOS:
+        frames = list(iio.imiter(path, plugin="pyav"))
+    else:
+        frames = list(iio.imread(path, plugin="pillow", index=..., mode="RGBA"))  # type: ignore[arg-type]
     chosen = sampling.choose([1] * len(frames))
     return np.stack([frame_of(Image.fromarray(frames[index]), sampling) for index in chosen])
+
+
+def pan(path: Path, sampling: FrameSampling) -> Clip:
+    """(T, S, S, 3): a photograph as a clip, the view moving from its top left to its bottom right and in."""
+    with Image.open(path) as image:
+        picture = image.convert("RGB")
+    frames = []
+    for step in range(sampling.count):
+        along = step / max(1, sampling.count - 1)
+        scale = 1 - 0.25 * along
+        width, height = int(picture.width * scale), int(picture.height * scale)
+        left, top = int((picture.width - width) * along), int((picture.height - height) * along)
+        frames.append(frame_of(picture.crop((left, top, left + width, top + height)), sampling))
+    return np.stack(frames)
 
 
 def _locate(folder: Path, name: str) -> Path:

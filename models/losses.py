@@ -36,14 +36,22 @@ def one_negative(clips: Tensor, texts: Tensor, same: Tensor, margin: float = MAR
 
 
 def contrastive(
-    clips: Tensor, texts: Tensor, wrong_texts: Tensor, wrong_clips: Tensor, margin: float = MARGIN
+    clips: Tensor,
+    texts: Tensor,
+    other_texts: Tensor,
+    other_clips: Tensor,
+    right_texts: Tensor,
+    right_clips: Tensor,
+    margin: float = MARGIN,
 ) -> Tensor:
-    """The mean hinge over K contrastive texts and clips of each pair, (N, K, D) each, drawn from the whole training set
-    (Kiros et al. 2015, section 3.3, with K = 50)."""
+    """The hinges over K contrastive texts and clips of each pair, (N, K, D) each, drawn from the whole training set
+    (Kiros et al. 2015, section 3.3, with K = 50). Those that are ``right_texts`` or ``right_clips`` (N, K) for the pair
+    after all are left out."""
     own = (clips * texts).sum(dim=1, keepdim=True)  # (N, 1)
-    by_clip = (margin - own + torch.einsum("nd,nkd->nk", clips, wrong_texts)).clamp(min=0)
-    by_text = (margin - own + torch.einsum("nd,nkd->nk", texts, wrong_clips)).clamp(min=0)
-    return (by_clip.sum(dim=1) + by_text.sum(dim=1)).mean()
+    by_clip = (margin - own + torch.einsum("nd,nkd->nk", clips, other_texts)).clamp(min=0)
+    by_text = (margin - own + torch.einsum("nd,nkd->nk", texts, other_clips)).clamp(min=0)
+    wrong = by_clip.masked_fill(right_texts, 0.0).sum(), by_text.masked_fill(right_clips, 0.0).sum()
+    return (wrong[0] + wrong[1]) / len(clips)
 
 
 def sum_of_hinges(clips: Tensor, texts: Tensor, same: Tensor, margin: float = MARGIN) -> Tensor:

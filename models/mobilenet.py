@@ -40,6 +40,8 @@ class MobileNetV2(nn.Module):
     expensive first one can be computed once where only the second is trained.
     """
 
+    dimension = FEATURES
+
     def __init__(self) -> None:
         super().__init__()
         prepare_torchvision()

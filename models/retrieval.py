@@ -21,6 +21,11 @@ class Recall:
     r10: float
     median_rank: float
 
+    @property
+    def total(self) -> float:
+        """What the best of several is chosen by: the sum of the percentages."""
+        return self.r1 + self.r5 + self.r10
+
 
 def text_to_clip(texts: NDArray[np.float32], clips: NDArray[np.float32], clip_of_text: Sequence[int]) -> Recall:
     """Every text (N, D) a query for its clip among (M, D). Ties count against the right one."""

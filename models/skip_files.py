@@ -50,6 +50,18 @@ def load_skip_thoughts(folder: Path, device: str = "cpu") -> SkipThoughts:
     return SkipThoughts((encoders[0], Words(words, tables[0])), (encoders[1], Words(words, tables[1])), device=device)
 
 
+def load_uni_skip(folder: Path, device: str = "cpu") -> SkipThoughts:
+    """uni-skip alone, as ``models.train_skip_thoughts`` writes it. Raises ``SkipFilesError``."""
+    try:
+        table = Words(
+            read_dictionary(folder / "dictionary.txt"),
+            np.load(folder / "utable.npy", mmap_mode="r", allow_pickle=False),
+        )
+        return SkipThoughts((UniSkip(gru_of(_arrays(folder / "uni_skip.npz"))), table), device=device)
+    except (OSError, ValueError, KeyError) as error:
+        raise SkipFilesError(f"There is no uni-skip in {folder}: {error}") from error
+
+
 def read_dictionary(path: Path) -> dict[str, int]:
     """The row of each word; of one that stands there twice, the last. Raises ``ValueError`` without ``UNK`` or
     ``<eos>``."""

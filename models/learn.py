@@ -1,0 +1,258 @@
+"""``deepgif-train``: teaches the two linear maps on a data set, with one loss or several, and shows what each reaches.
+
+With VGG16 and Skip-Thoughts, as published, it writes the bundle ``classic``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from models.classic import SAMPLING, clip_features, load_sentences, load_vgg16, save_classic
+from models.corpora import DEV, READERS, TEST, TRAIN, DescribedClip, DescribedClips, fetch_tgif
+from models.datasets import DatasetError, pan, read_clip
+from models.features import extract
+from models.losses import Loss
+from models.maps import TwoMaps
+from models.ranking import PAIRS, Part, RankingOptions, judge, teach
+from models.retrieval import Recall
+from models.skip_files import SkipFilesError, load_uni_skip
+from models.weights import WeightsError
+
+LICENCE = "The maps are as free as the data they were taught on; VGG16 and Skip-Thoughts have their authors' terms."
+# Sentence to clip on MSVD's 670 test clips, as its authors published it (models/README.md names the papers).
+PUBLISHED_ON_MSVD = {
+    "VSE": (12.3, 30.1, 42.3, 14),
+    "VSE++": (15.4, 39.6, 53.0, 9),
+    "Multi-Cues": (20.3, 47.8, 61.1, 6),
+    "Collaborative Experts": (19.8, 49.0, 63.8, 6),
+}
+
+
+class Frames(StrEnum):
+    """What sees the frames."""
+
+    VGG16 = "vgg16"
+    MOBILENET = "mobilenet"
+
+
+class Sentences(StrEnum):
+    """What reads the sentences."""
+
+    SKIP_THOUGHTS = "skip-thoughts"
+    UNI_SKIP = "uni-skip"
+    MINILM = "minilm"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one loss reached with one seed, on the clips to choose with and on those of the test."""
+
+    loss: Loss
+    seed: int
+    dev: Recall
+    test: Recall | None
+    maps: TwoMaps
+
+
+def main(
+    data: Annotated[str, typer.Argument(help=f"Which data set: {', '.join(READERS)}.")],
+    folder: Annotated[Path, typer.Argument(help="Where it lies, as its authors publish it.")],
+    run: Annotated[Path, typer.Option(help="Where features are kept; give it again to go on.")] = Path("runs/classic"),
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the bundle to write: the best of all that was taught.")
+    ] = None,
+    loss: Annotated[list[Loss] | None, typer.Option(help="Give it several times to compare losses.")] = None,
+    pairs: Annotated[
+        int, typer.Option(min=1, help="Pairs of clip and sentence to see, for each loss and seed.")
+    ] = PAIRS,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, 0 and up.")] = 1,
+    frames: Annotated[Frames, typer.Option(help="What sees the frames.")] = Frames.VGG16,
+    sentences: Annotated[Sentences, typer.Option(help="What reads the sentences.")] = Sentences.SKIP_THOUGHTS,
+    weights: Annotated[Path, typer.Option(help="Folder of published weights; what is not there is fetched.")] = Path(
+        "weights"
+    ),
+    mobilenet: Annotated[Path | None, typer.Option(help="MobileNetV2 as TensorFlow published it (.tflite).")] = None,
+    skip: Annotated[Path | None, typer.Option(help="Folder of a uni-skip of one's own.")] = None,
+    move: Annotated[bool, typer.Option("--pan", help="Make clips of photographs: the view moves over them.")] = False,
+    fetch: Annotated[bool, typer.Option("--fetch", help="First fetch the GIFs of tgif that are not there.")] = False,
+) -> None:
+    """Teach the two maps that glue frames and sentences together, and show what each loss finds.
+
+    deepgif-train msvd MSVD --out models/classic
+
+    deepgif-train flickr DATA/flickr8k --pan --frames mobilenet --mobilenet NET.tflite --sentences minilm --loss sum
+    --loss hardest
+    """
+    console = Console(stderr=True)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        if data not in READERS:
+            raise DatasetError(f"There is no data set “{data}”; there are {', '.join(READERS)}.")
+        if out is not None and (frames, sentences) != (Frames.VGG16, Sentences.SKIP_THOUGHTS):
+            raise DatasetError("Only maps between VGG16 and Skip-Thoughts make a bundle; leave --out away.")
+        if (sentences is Sentences.UNI_SKIP) != (skip is not None):
+            raise DatasetError("--sentences uni-skip and --skip FOLDER belong together.")
+        if fetch:
+            with _progress(console, "GIFs") as report:
+                console.print(f"{fetch_tgif(folder, report)} GIFs are gone for ever.")
+        clips = READERS[data](folder)
+        parts = _parts(
+            clips,
+            run / f"{data}-{frames}{'-pan' if move else ''}",
+            _frames(frames, weights, mobilenet, pan if move else read_clip),
+            _Reads(sentences, weights, skip),
+            console,
+        )
+        results = [
+            _teach(parts, RankingOptions(one, pairs, seed=seed), console)
+            for one in loss or [Loss.INFO_NCE]
+            for seed in range(seeds)
+        ]
+        Console().print(table(f"{data}, {frames} and {sentences}", results, beside=data == "msvd"))
+        if out is not None:
+            best = max(results, key=lambda result: result.dev.total)
+            save_classic(out, "classic", LICENCE, best.maps)
+            console.print(f"{out} is the bundle of {best.loss}: DEEPGIF_MODEL={out}")
+    except (DatasetError, WeightsError, SkipFilesError, ValueError) as error:
+        console.print(str(error), style="red", markup=False)
+        raise typer.Exit(1) from error
+    except ModuleNotFoundError as error:
+        console.print(
+            f"{error.name} is missing: pip install -c constraints.txt -e '.[classic,training]'",
+            style="red",
+            markup=False,
+        )
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        console.print(f"Stopped. The same command goes on from {run}.")
+        raise typer.Exit(130) from None
+
+
+def table(title: str, results: Sequence[Result], *, beside: bool) -> Table:
+    """What each loss found on the test clips, sentence to clip, the mean over its seeds; ``beside`` published figures.
+    Without test clips, on those to choose with."""
+    shown = Table("loss", "clips", "R@1", "R@5", "R@10", "median rank", title=title)
+    for loss in dict.fromkeys(result.loss for result in results):
+        own = [result for result in results if result.loss is loss]
+        rows = [list(asdict(result.test or result.dev).values()) for result in own]
+        kind = "test" if own[0].test is not None else "dev"
+        shown.add_row(loss, kind, *(f"{value:.1f}" for value in np.mean(rows, axis=0)))
+    for name, figures in PUBLISHED_ON_MSVD.items() if beside else ():
+        shown.add_row(f"published: {name}", "test", *(f"{value:.1f}" for value in figures))
+    return shown
+
+
+@dataclass(frozen=True, slots=True)
+class _Sees:
+    dimension: int
+    compute: Callable[[Sequence[DescribedClip]], NDArray[np.float32]]
+
+
+def _frames(kind: Frames, weights: Path, mobilenet: Path | None, read: Any) -> _Sees:
+    """Features of clips: the mean over the frames of each."""
+    network: Any
+    if kind is Frames.VGG16:
+        network = load_vgg16(weights)
+    else:
+        from models.training.tflite import load_tflite
+
+        if mobilenet is None or not mobilenet.is_file():
+            raise DatasetError("Where is mobilenet_v2_1.0_224_quant.tflite? Say so with --mobilenet.")
+        network = load_tflite(mobilenet).eval()
+
+    def compute(clips: Sequence[DescribedClip]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            pixels = [read(clip.path, SAMPLING) for clip in clips]
+            return clip_features(network, pixels, torch.device("cpu")).numpy()
+
+    return _Sees(network.dimension, compute)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reads:
+    """What reads the sentences, and from where."""
+
+    kind: Sentences
+    weights: Path
+    skip: Path | None
+
+    def vectors(self, texts: list[str], run: Path, report: Callable[[int, int], None]) -> NDArray[np.float32]:
+        """(N, B), kept below ``run``."""
+        if self.kind is Sentences.MINILM:
+            from models.training.teacher import teacher_vectors
+
+            return teacher_vectors(texts, run / "minilm", report).astype(np.float32)
+        name = str(self.kind)
+        if self.skip is None:
+            reader = load_sentences(self.weights)
+        else:
+            reader = load_uni_skip(self.skip)
+            name += "-" + hashlib.sha256((self.skip / "uni_skip.npz").read_bytes()).hexdigest()[:8]
+        return extract(texts, reader.encode, reader.dimension, run / f"{name}.npy", report, batch=512)
+
+
+def _parts(data: DescribedClips, run: Path, sees: _Sees, reads: _Reads, console: Console) -> dict[str, Part]:
+    """Features of everything, and which are for what."""
+    texts = [text for clip in data.clips for text in clip.sentences]
+    owners = np.array([place for place, clip in enumerate(data.clips) for _ in clip.sentences])
+    with _progress(console, "Clips") as report:
+        rows = extract(data.clips, sees.compute, sees.dimension, run / "clips.npy", report, batch=16)
+    with _progress(console, "Sentences") as report:
+        read = reads.vectors(texts, run, report)
+    clip_rows, text_rows = torch.from_numpy(np.array(rows)), torch.from_numpy(np.array(read))
+    parts = {}
+    for split in (TRAIN, DEV, TEST):
+        places = np.array(data.part(split), dtype=np.int64)
+        own = np.nonzero(np.isin(owners, places))[0]
+        if len(places):
+            clip_of = torch.from_numpy(np.searchsorted(places, owners[own]))
+            parts[split] = Part(clip_rows[places], text_rows[own], clip_of)
+    if not {TRAIN, DEV} <= set(parts):
+        raise DatasetError(f"{data.name} has no clips to train with, or none to choose with.")
+    counts = ", ".join(f"{len(part.clips)} {split}" for split, part in parts.items())
+    console.print(f"{data.name}: {counts} clips, {len(texts)} sentences, {data.gone} gone.")
+    return parts
+
+
+def _teach(parts: dict[str, Part], options: RankingOptions, console: Console) -> Result:
+    with _progress(console, f"{options.loss}, seed {options.seed}") as report:
+        maps, dev = teach(parts[TRAIN], parts[DEV], options, lambda done, total, loss: report(done, total))
+    test = judge(maps, parts[TEST]) if TEST in parts else None
+    return Result(options.loss, options.seed, dev, test, maps)
+
+
+@contextmanager
+def _progress(console: Console, name: str) -> Iterator[Callable[[int, int], None]]:
+    columns = (
+        TextColumn(name),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(name, total=1)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def run_main() -> None:
+    """The program ``deepgif-train``."""
+    typer.run(main)
+
+
+if __name__ == "__main__":
+    run_main()
