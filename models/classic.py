@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,8 @@ def load_classic(folder: Path, device: str = "cpu", weights: Path | None = None)
     fetched. Raises ``BundleError``."""
     info = read_info(folder)
     content = checked(folder / WEIGHTS, read_manifest(folder))
+    if find_spec("nltk") is None:
+        raise BundleError("This model cuts words with NLTK, which is not installed: pip install 'deepgif[classic]'")
     if weights is None:
         raise BundleError(f"{folder} needs the weights of VGG16 and Skip-Thoughts: say where they are kept.")
     try:

@@ -19,6 +19,7 @@ from models.maps import TwoMaps
 from models.retrieval import Recall, text_to_clip
 
 PAIRS = 5_000_000
+POOL = 512  # clips and sentences that contrastive examples are drawn from, a step
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +102,13 @@ def _loss(maps: TwoMaps, train: Part, rows: Tensor, options: RankingOptions) -> 
     clips, texts = maps.clips(drop(train.clips[of])), maps.texts(drop(train.sentences[rows]))
     if options.loss is not Loss.CONTRASTIVE:
         return IN_BATCH[options.loss](clips, texts, of[:, None] == of[None, :])
-    shape = (len(rows), CONTRASTIVE)
-    other_rows = torch.randint(len(train.sentences), shape)
-    other_clips = torch.randint(len(train.clips), shape)
-    wrong_texts = maps.texts(drop(train.sentences[other_rows.flatten()])).view(*shape, -1)
-    wrong_clips = maps.clips(drop(train.clips[other_clips.flatten()])).view(*shape, -1)
-    right = train.clip_of[other_rows] == of[:, None], other_clips == of[:, None]
-    return contrastive(clips, texts, wrong_texts, wrong_clips, *right)
+    # Each pair draws its own examples, from a pool that is drawn from the whole training set and mapped once.
+    pool_rows, pool_clips = torch.randint(len(train.sentences), (POOL,)), torch.randint(len(train.clips), (POOL,))
+    pool_texts, pool_pixels = maps.texts(drop(train.sentences[pool_rows])), maps.clips(drop(train.clips[pool_clips]))
+    texts_drawn, clips_drawn = (torch.randint(POOL, (len(rows), CONTRASTIVE)) for _ in range(2))
+    right_texts = train.clip_of[pool_rows][texts_drawn] == of[:, None]
+    right_clips = pool_clips[clips_drawn] == of[:, None]
+    return contrastive(clips, texts, pool_texts[texts_drawn], pool_pixels[clips_drawn], right_texts, right_clips)
 
 
 def _numpy(vectors: Tensor) -> NDArray[np.float32]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from models import classic
 from models.bundles import BundleError, load_bundle, read_info
 from models.classic import SAMPLING, save_classic
 from models.maps import TwoMaps
@@ -81,6 +82,9 @@ def test_what_is_missing_is_said(bundle, weights, tmp_path, monkeypatch):
     folder, _ = bundle
     with pytest.raises(BundleError, match="say where they are kept"):
         load_bundle(folder)
+    with monkeypatch.context() as without, pytest.raises(BundleError, match=r"pip install 'deepgif\[classic\]'"):
+        without.setattr(classic, "find_spec", lambda name: None)
+        load_bundle(folder, weights=weights)
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     with pytest.raises(BundleError, match=r"Fetch https://download\.pytorch\.org/.* and put it at"):

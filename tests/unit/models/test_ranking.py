@@ -16,7 +16,10 @@ from models.losses import Loss
 from models.maps import TwoMaps
 from models.ranking import Part, RankingOptions, judge, teach
 from models.retrieval import Recall
+from models.skip_thoughts import END, UNKNOWN, Words, gru_of
+from models.skip_training import save_uni_skip
 from tests.unit.models.test_classic import weights  # noqa: F401 - a fixture
+from tests.unit.models.test_skip_thoughts import E, parameters
 
 app = typer.Typer()
 app.command()(main)
@@ -63,7 +66,7 @@ def parts():
 def test_each_loss_teaches(parts, loss):
     """Of 60 clips that were not seen, half the sentences find their own first, where chance is one in 60."""
     seen = []
-    options = RankingOptions(loss, pairs=20_000, batch=64, learning_rate=2e-3, looks=5)
+    options = RankingOptions(loss, pairs=8_000, batch=64, learning_rate=5e-3, looks=5)
     maps, dev = teach(*parts, options, lambda done, total, loss: seen.append((done, total)))
     assert dev.r1 > 50
     assert judge(maps, parts[1]) == dev
@@ -108,11 +111,18 @@ def test_the_program(tmp_path, weights):  # noqa: F811
         for shown in ("sum", "hardest", "R@10", "1 test clips"):
             assert shown in done.output
     assert read_info(out).kind == "classic"
+    rng = np.random.default_rng(0)
+    save_uni_skip(
+        tmp_path / "uni", gru_of(parameters(rng, 8)), Words({UNKNOWN: 0, END: 1}, np.ones((2, E), np.float32))
+    )
+    done = CliRunner().invoke(app, [*arguments, "--sentences", "uni-skip", "--skip", str(tmp_path / "uni")])
+    assert done.exit_code == 0, done.output
     for wrong, says in (
         (["what", str(tmp_path)], "no data set"),
         (["csv", str(tmp_path / "x")], "is missing"),
         (["csv", str(tmp_path), "--frames", "mobilenet"], "--mobilenet"),
         (["csv", str(tmp_path), "--sentences", "minilm", "--out", str(out)], "leave --out away"),
+        (["csv", str(tmp_path), "--sentences", "uni-skip"], "belong together"),
     ):
         done = CliRunner().invoke(app, wrong)
         assert (done.exit_code, says in done.output.replace("\n", " ")) == (1, True), done.output
