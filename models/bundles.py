@@ -5,8 +5,8 @@
     tokenizer.json      the subword vocabulary, of the kind "small"
     README.md           the model card
 
-A bundle's kind says which networks it is for: "small" is all in the folder; "classic" (``models.classic``) stands on
-weights that others publish (``models.weights``).
+A bundle's kind says which networks it is for: "small" is all in the folder; "classic" (``models.classic``) and
+"open-clip" (``models.clip``) stand on weights that others publish.
 
 Shapes: N texts or clips, T frames of a clip, S pixels a side, D dimensions of the joint space.
 """
@@ -142,10 +142,13 @@ def read_info(folder: Path) -> BundleInfo:
     manifest = read_manifest(folder)
     try:
         sampling = manifest["sampling"]
+        own = manifest["sha256"].get(WEIGHTS) or manifest["sha256"].get("open_clip_model.safetensors")
+        # A model that others publish has a name in place of a checksum.
+        named = f"{manifest['model']}/{manifest['pretrained']}" if own is None else ""
         return BundleInfo(
             kind=str(manifest.get("kind", SMALL)),
             name=str(manifest["name"]),
-            version=str(manifest["sha256"][WEIGHTS])[:8],
+            version=str(own or hashlib.sha256(named.encode()).hexdigest())[:8],
             licence=str(manifest["licence"]),
             sampling=FrameSampling(sampling["count"], sampling["size"], Fit(sampling.get("fit", Fit.WHOLE))),
         )
@@ -163,6 +166,10 @@ def load_bundle(folder: Path, device: str = "cpu", weights: Path | None = None) 
         from models.classic import load_classic
 
         return load_classic(folder, device, weights)
+    if info.kind == "open-clip":
+        from models.clip import load_clip
+
+        return load_clip(folder, device, weights)
     raise BundleError(f"{folder} holds a model of the kind {info.kind}, which this version does not know.")
 
 

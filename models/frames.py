@@ -13,7 +13,9 @@ Frame = NDArray[np.uint8]  # (S, S, 3), RGB
 
 def frame_of(picture: Image.Image, sampling: FrameSampling) -> Frame:
     """The picture as the sampling wants it."""
-    return (square if sampling.fit is Fit.WHOLE else middle)(picture, sampling.size)
+    if sampling.fit is Fit.WHOLE:
+        return square(picture, sampling.size)
+    return middle(picture, sampling.size, sampling.size * 8 // 7 if sampling.fit is Fit.CROP else sampling.size)
 
 
 def square(picture: Image.Image, size: int) -> Frame:
@@ -22,11 +24,10 @@ def square(picture: Image.Image, size: int) -> Frame:
     return np.asarray(_opaque(picture).resize((size, size), Image.Resampling.BILINEAR))
 
 
-def middle(picture: Image.Image, size: int) -> Frame:
-    """The middle of the picture, on white where it is transparent: its shorter side made 8/7 of ``size``, and
-    ``size`` x ``size`` of that (torchvision's ``ImageClassification`` for 256 and 224)."""
+def middle(picture: Image.Image, size: int, shorter: int) -> Frame:
+    """The middle of the picture, on white where it is transparent: its shorter side made ``shorter``, and ``size`` x
+    ``size`` of that (torchvision's ``resize`` and ``center_crop``)."""
     opaque = _opaque(picture)
-    shorter = size * 8 // 7
     scale = shorter / min(opaque.size)
     width, height = (max(shorter, int(side * scale)) for side in opaque.size)
     left, top = round((width - size) / 2), round((height - size) / 2)

@@ -10,11 +10,12 @@ from itertools import accumulate
 
 
 class Fit(StrEnum):
-    """How a picture becomes a square: all of it, squeezed, or its middle, as ImageNet's networks were judged (shorter
-    side 256 for a crop of 224)."""
+    """How a picture becomes a square: all of it, squeezed; its middle, as ImageNet's networks were judged (shorter side
+    256 for a crop of 224); or as much of its middle as a square holds."""
 
     WHOLE = "whole"
     CROP = "crop"
+    CENTRE = "centre"
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,4 +100,4 @@ def test_the_middle_is_torchvision_s(width, height):
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     picture = Image.fromarray(pixels)
     expected = functional.center_crop(functional.resize(picture, 256), 224)
-    np.testing.assert_allclose(middle(picture, 224).astype(int), np.asarray(expected).astype(int), atol=1)
+    np.testing.assert_allclose(middle(picture, 224, 256).astype(int), np.asarray(expected).astype(int), atol=1)

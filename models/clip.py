@@ -1,0 +1,176 @@
+"""The CLIP family through open_clip (Ilharco et al. 2021): one transformer for frames, one for words, taught together
+(Radford et al. 2021; Zhai et al. 2023 for SigLIP).
+
+A bundle of this kind names a model: one that open_clip knows, with the weights that it fetches, or, with ``model``
+"local", the one beside it in open_clip's own layout (``open_clip_config.json``, ``open_clip_model.safetensors``).
+
+    python -m models.clip FOLDER --model ViT-L-14 --pretrained datacomp_xl_s13b_b90k
+
+writes such a bundle.
+
+Shapes: N texts or clips, L tokens of a text, T frames of a clip, S pixels a side, D dimensions of the space.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from models.bundles import BundleError, BundleInfo, checked, read_info, read_manifest, write_manifest
+from models.sampling import Fit, FrameSampling
+from models.torchvision_cpu import prepare_torchvision
+
+LOCAL, LOCAL_WEIGHTS = "local", "open_clip_model.safetensors"
+FRAMES_AT_ONCE = 32
+TEXTS_AT_ONCE = 256
+
+
+class ClipEncoder:
+    """Words and frames to unit vectors. Methods block and may be called from any thread."""
+
+    def __init__(self, info: BundleInfo, model: Any, tokenizer: Any, device: str = "cpu") -> None:
+        self.info = info
+        self.space = info.space
+        self.sampling = info.sampling
+        self._device = torch.device(device)
+        self._model = model.eval().to(self._device)
+        self._tokenizer = tokenizer
+        mean, std = model.visual.image_mean, model.visual.image_std
+        self._mean, self._std = (torch.tensor(values, device=self._device).view(3, 1, 1) for values in (mean, std))
+        self.dimension = len(self.encode_texts([""])[0])
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(N, D) unit vectors."""
+        if not texts:
+            return np.empty((0, self.dimension), np.float32)
+        tokens = self._tokenizer(list(texts)).to(self._device)
+        with torch.inference_mode():
+            parts = [_text_features(self._model, part) for part in tokens.split(TEXTS_AT_ONCE)]
+            return F.normalize(torch.cat(parts), dim=1).float().cpu().numpy()
+
+    def encode_clips(self, clips: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """(N, D) unit vectors of clips (T, S, S, 3), RGB: the mean of their frames' unit vectors."""
+        if not clips:
+            return np.empty((0, self.dimension), np.float32)
+        pixels = torch.from_numpy(np.concatenate(clips)).permute(0, 3, 1, 2)
+        with torch.inference_mode():
+            frames = torch.cat([self._frame_features(part) for part in pixels.split(FRAMES_AT_ONCE)])
+            means = [part.mean(dim=0) for part in F.normalize(frames, dim=1).split([len(clip) for clip in clips])]
+            return F.normalize(torch.stack(means), dim=1).float().cpu().numpy()
+
+    def understands(self, text: str) -> float:
+        """1.0 for a text with letters or digits: these models were taught on words of every kind."""
+        return float(any(character.isalnum() for character in text))
+
+    def _frame_features(self, pixels: Tensor) -> Tensor:
+        frames = (pixels.to(self._device) / 255.0 - self._mean) / self._std
+        features: Tensor = self._model.encode_image(frames)
+        return features
+
+
+def load_clip(folder: Path, device: str = "cpu", weights: Path | None = None) -> ClipEncoder:
+    """Loads the model that a bundle names; open_clip keeps what it fetches below ``weights``.
+
+    Raises ``BundleError``.
+    """
+    open_clip = _open_clip()
+    info, manifest = read_info(folder), read_manifest(folder)
+    name, pretrained = str(manifest.get("model")), manifest.get("pretrained")
+    if name == LOCAL:
+        checked(folder / LOCAL_WEIGHTS, manifest)
+        name, pretrained = f"local-dir:{folder.resolve()}", None
+    cache = str(weights) if weights is not None else None
+    try:
+        model = open_clip.create_model(name, pretrained=pretrained, cache_dir=cache, require_pretrained=True)
+        tokenizer = open_clip.get_tokenizer(name, cache_dir=cache)
+    except Exception as error:  # open_clip and the hub beneath it raise whatever they like
+        what = "the model beside it" if name.startswith("local-dir:") else f"{name} with the weights {pretrained}"
+        where = f"into {cache}" if cache else "into the cache of open_clip"
+        raise BundleError(
+            f"{folder} stands for {what}, which cannot be loaded ({type(error).__name__}): fetch it once, with a "
+            f"network, {where}."
+        ) from error
+    return ClipEncoder(info, model, tokenizer, device)
+
+
+def write_clip(folder: Path, name: str, model: str, pretrained: str | None, licence: str, frames: int = 4) -> None:
+    """Writes the bundle of a model that open_clip knows, or, for the model "local", of the one in the folder already.
+    Size and fit of its frames are the model's own. Raises ``BundleError``."""
+    open_clip = _open_clip()
+    folder.mkdir(parents=True, exist_ok=True)
+    if model == LOCAL:
+        try:
+            config = json.loads((folder / "open_clip_config.json").read_text(encoding="utf-8"))
+            towers, shown = config["model_cfg"], config.get("preprocess_cfg", {})
+        except (OSError, ValueError, KeyError) as error:
+            raise BundleError(f"{folder} has no open_clip_config.json that can be read.") from error
+    else:
+        towers = open_clip.get_model_config(model)
+        shown = open_clip.get_pretrained_cfg(model, pretrained)
+        if towers is None or not shown:
+            raise BundleError(
+                f"open_clip has no weights {pretrained} of {model}; open_clip.list_pretrained() lists all."
+            )
+    fit = Fit.WHOLE if shown.get("resize_mode") == "squash" else Fit.CENTRE
+    sampling = FrameSampling(frames, int(towers["vision_cfg"]["image_size"]), fit)
+    facts = {"kind": "open-clip", "name": name, "licence": licence, "model": model, "pretrained": pretrained}
+    write_manifest(folder, (LOCAL_WEIGHTS,) if model == LOCAL else (), **facts, sampling=asdict(sampling))
+
+
+def _open_clip() -> Any:
+    if find_spec("open_clip") is None:
+        raise BundleError("This model needs open_clip, which is not installed: pip install 'deepgif[clip]'")
+    prepare_torchvision()
+    import open_clip
+
+    return open_clip
+
+
+def _text_features(model: Any, tokens: Tensor) -> Tensor:
+    """``model.encode_text``, over no more tokens than the longest text has where that changes nothing: in the text
+    transformer of CLIP each token sees only those before it, and the one that ends the text is read."""
+    features: Tensor
+    if getattr(model, "text_pool_type", None) != "argmax" or model.attn_mask is None:
+        features = model.encode_text(tokens)
+        return features
+    length = int(tokens.argmax(dim=1).max()) + 1
+    tokens = tokens[:, :length]
+    width = model.transformer.get_cast_dtype()
+    states = model.token_embedding(tokens).to(width) + model.positional_embedding[:length].to(width)
+    states = model.ln_final(model.transformer(states, attn_mask=model.attn_mask[:length, :length]))
+    ends = states[torch.arange(len(states), device=states.device), tokens.argmax(dim=1)]
+    projection = model.text_projection
+    features = projection(ends) if isinstance(projection, torch.nn.Linear) else ends @ projection
+    return features
+
+
+def main(
+    folder: Annotated[Path, typer.Argument(help="Where to write the bundle.")],
+    model: Annotated[str, typer.Option(help="As open_clip calls it, or: local.")],
+    pretrained: Annotated[str | None, typer.Option(help="Which weights of it.")] = None,
+    name: Annotated[str | None, typer.Option(help="What to call it; the folder's name otherwise.")] = None,
+    licence: Annotated[str, typer.Option(help="What its authors allow.")] = "see the model's own",
+    frames: Annotated[int, typer.Option(min=1, help="How many frames of a GIF to look at.")] = 4,
+) -> None:
+    """Write a bundle for a model of the CLIP family: DEEPGIF_MODEL=FOLDER uses it."""
+    try:
+        write_clip(folder, name or folder.resolve().name, model, pretrained, licence, frames)
+    except BundleError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    typer.echo(f"DEEPGIF_MODEL={folder}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
