@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from engine.errors import StoreError
@@ -160,6 +161,16 @@ class Database:
         self._check()
         async with self.engine.begin() as connection:
             yield connection
+
+    async def put(self, table: sa.Table, **values: Any) -> None:
+        """Keeps a row, in place of the one with the same key. Others may put the same row at the same moment."""
+        insert = postgresql.insert if self._url.get_backend_name() == "postgresql" else sqlite.insert
+        keys = list(table.primary_key.columns.keys())
+        others = {name: value for name, value in values.items() if name not in keys}
+        async with self.write() as connection:
+            await connection.execute(
+                insert(table).values(**values).on_conflict_do_update(index_elements=keys, set_=others)
+            )
 
     async def read(self, query: sa.Select[Any], **values: str) -> list[Any]:
         """All rows of a query with ``values`` for its parameters. Raises ``StoreError`` once the database is closed."""

@@ -129,21 +129,13 @@ class PreferenceStore:
         return {row.scope: row.chosen for row in rows}
 
     async def _put(self, platform: str, workspace: str, scope: Scope, subject: str, chosen: dict[str, Any]) -> None:
-        columns = preferences.c
-        same = sa.and_(
-            columns.platform == platform,
-            columns.workspace == workspace,
-            columns.scope == scope,
-            columns.subject == subject,
-        )
+        key = {"platform": platform, "workspace": workspace, "scope": scope, "subject": subject}
+        if chosen:
+            await self._database.put(preferences, **key, chosen=chosen)
+            return
+        same = sa.and_(*(preferences.c[name] == value for name, value in key.items()))
         async with self._database.write() as connection:
             await connection.execute(preferences.delete().where(same))
-            if chosen:
-                await connection.execute(
-                    preferences.insert().values(
-                        platform=platform, workspace=workspace, scope=scope, subject=subject, chosen=chosen
-                    )
-                )
 
     def _preferences(self, chosen: Mapping[str, Any]) -> Preferences:
         known = {field.name for field in fields(Preferences)}

@@ -63,9 +63,7 @@ class Shelf:
     async def post(self, place: Place, key: GifKey) -> None:
         """Remembers that a GIF was posted in the place's channel."""
         values = {**_workspace(place), "channel": place.channel, "provider": key.provider, "gif": key.id}
-        async with self._database.write() as connection:
-            await connection.execute(posted.delete().where(_same(posted, values)))
-            await connection.execute(posted.insert().values(**values, at=time.time()))
+        await self._database.put(posted, **values, at=time.time())
 
     async def posted(self, place: Place, hours: float) -> set[GifKey]:
         """What was posted in the place's channel within so many hours."""
@@ -86,9 +84,7 @@ class Shelf:
         return [Titled(GifKey(row.provider, row.gif), row.title) for row in rows]
 
     async def _put(self, table: sa.Table, values: dict[str, str], title: str) -> None:
-        async with self._database.write() as connection:
-            await connection.execute(table.delete().where(_same(table, values)))
-            await connection.execute(table.insert().values(**values, title=title[:TITLE_LENGTH], at=time.time()))
+        await self._database.put(table, **values, title=title[:TITLE_LENGTH], at=time.time())
 
 
 def _workspace(place: Place) -> dict[str, str]:

@@ -57,20 +57,17 @@ class ShowingStore:
             "thread": place.thread,
             "title": showing.title,
         }
-        async with self._database.write() as connection:
-            await connection.execute(showings.delete().where(showings.c.name == showing.name))
-            await connection.execute(
-                showings.insert().values(
-                    name=showing.name,
-                    platform=place.platform,
-                    workspace=place.workspace,
-                    channel=place.channel,
-                    person=place.person,
-                    message=showing.message,
-                    sealed=self._seal.close(body),
-                    at=time.time(),
-                )
-            )
+        await self._database.put(
+            showings,
+            name=showing.name,
+            platform=place.platform,
+            workspace=place.workspace,
+            channel=place.channel,
+            person=place.person,
+            message=showing.message,
+            sealed=self._seal.close(body),
+            at=time.time(),
+        )
 
     async def get(self, name: str) -> Showing | None:
         """The showing of that name, as long as it is kept."""

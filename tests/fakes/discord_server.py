@@ -374,14 +374,14 @@ class Discord:
         return checked
 
     def _too_often(self, request: web.Request) -> web.Response | None:
-        """429 by order, or for more than five posts in a channel within five seconds."""
+        """429 by order, or for more than five posts in a channel in five seconds from the first."""
         if self.limited and "/interactions/" not in request.path:
             self.limited -= 1
             return _limit(1.0, everywhere=self.everywhere)
         if request.method == "POST" and "/channels/" in request.path:
             posts, now = self._posts[request.path], time.monotonic()
-            while posts and posts[0] < now - 5:
-                posts.popleft()
+            if posts and posts[0] < now - 5:
+                posts.clear()
             if len(posts) >= 5:
                 self.refused_posts += 1
                 return _limit(posts[0] + 5 - now)

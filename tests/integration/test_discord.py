@@ -408,9 +408,9 @@ async def test_installed_for_a_person(bot: Running, discord: Discord, options: B
 async def test_completions(bot: Running, discord: Discord, engine: EngineServer, options: BotOptions) -> None:
     """First what the person searched for of late, then words of known GIFs; no blocked words, nobody else's."""
     await prefer(options, blocked_words=("dog",))
-    for words in ("a cat falls", "two dogs", "x" * 101):
+    for number, words in enumerate(("a cat falls", "two dogs", "x" * 101), 1):
         await discord.command(query=words)
-    await posted(discord, 3)
+        await posted(discord, number)
     assert await discord.type("A Cat") == ["a cat falls", "A cat"]
     assert await discord.type("a f") == ["a falls", "a falling"]
     assert (await discord.type(""))[:2] == ["two dogs", "a cat falls"]
@@ -533,6 +533,17 @@ async def test_events_with_missing_fields(bot: Running, discord: Discord) -> Non
     await discord.until(lambda: len(discord.gateway.identified) == 2)
     await discord.command(query=WORDS)
     assert "GIF 2" in (await posted(discord, 3)).title
+
+
+async def test_the_same_gif_at_once(bot: Running, discord: Discord, engine: EngineServer) -> None:
+    """Twenty people ask for the same at the same moment: each gets a GIF, and nobody an error."""
+    engine.latency_s = 0.3
+    for number in range(20):
+        await discord.command(query=WORDS, person=str(100 + number))
+    await posted(discord, 20)
+    await quiet()
+    assert len(discord.public) == 20
+    assert not any(replies.PROBLEM in one.text for one in discord.said)
 
 
 async def test_what_comes_twice_is_answered_once(bot: Running, discord: Discord, engine: EngineServer) -> None:
