@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -152,10 +151,11 @@ def index(
 def info(folder: Folder = None, model: Model = None, as_json: Json = False) -> None:
     """Show versions, the model, the device and what can be found."""
     from engine.console import print_facts, print_json
+    from engine.facts import facts_of
 
     with _plain_errors():
         settings = load_settings(folder=folder, model=model)
-        facts = asyncio.run(_facts(settings))
+        facts = {"version": version("deepgif"), **asyncio.run(facts_of(_engine_options(settings)))}
         print_json(facts) if as_json else print_facts(facts)
 
 
@@ -218,49 +218,6 @@ async def _index(settings: Settings) -> Any:
     async with open_engine(options, Metrics()) as engine:
         with progress_bar("Embedding") as report:
             return await engine.index(report)
-
-
-async def _facts(settings: Settings) -> dict[str, Any]:
-    import torch
-
-    from engine.assembly import DATABASE, SHIPPED_CATALOGUE, bundle_info, choose_device
-    from engine.probe import MediaLimits
-    from engine.providers.assembly import open_budget
-    from engine.providers.local import LocalCatalogue
-    from engine.store import Database
-    from models.bundles import bundle_folder
-
-    bundle = bundle_info(bundle_folder(settings.model))
-    device = choose_device(settings.device)
-    folder = settings.folder or SHIPPED_CATALOGUE
-    name = "folder" if settings.folder else "catalogue"
-    async with Database(settings.data_dir / DATABASE) as database:
-        catalogue = LocalCatalogue(name, folder, database, MediaLimits())
-        await catalogue.open()
-        space = f"{bundle.name}@{bundle.version}/{bundle.sampling}"
-        ((embedded,),) = await database.read(
-            "SELECT COUNT(*) FROM embeddings WHERE space=? AND provider=?", (space, name)
-        )
-        seen = await catalogue.count()
-        remote = {}
-        for chosen in _remote_options(settings).providers:
-            budget = await open_budget(chosen, database)
-            limit = f" of {budget.per_hour}" if budget.per_hour else ""
-            remote[f"{chosen.name}_calls_last_hour"] = f"{budget.used()}{limit}"
-    return {
-        "version": version("deepgif"),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "device": device if device == "cpu" else f"{device} ({torch.cuda.get_device_name()})",
-        "model": f"{bundle.name}@{bundle.version}",
-        "model_licence": bundle.licence,
-        "frames": str(bundle.sampling),
-        "folder": str(folder),
-        "gifs_in_folder": seen,
-        "gifs_embedded": embedded,
-        **remote,
-        "data": str(settings.data_dir),
-    }
 
 
 def _engine_options(settings: Settings) -> EngineOptions:

@@ -1,0 +1,46 @@
+"""What an engine would run with: versions, model, device, and what can be found."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+import torch
+
+from engine.assembly import DATABASE, SHIPPED_CATALOGUE, EngineOptions, bundle_info, choose_device
+from engine.providers.assembly import open_budget
+from engine.providers.local import LocalCatalogue
+from engine.store import Database
+
+
+async def facts_of(options: EngineOptions) -> dict[str, Any]:
+    """Facts by name, without loading the model. Raises ``DeepGifError``."""
+    bundle = bundle_info(options.bundle)
+    device = choose_device(options.device)
+    folder = options.folder or SHIPPED_CATALOGUE
+    name = "folder" if options.folder else "catalogue"
+    async with Database(options.data_dir / DATABASE) as database:
+        catalogue = LocalCatalogue(name, folder, database, options.limits)
+        await catalogue.open()
+        space = f"{bundle.space}/{bundle.sampling}"
+        query = "SELECT COUNT(*) FROM embeddings WHERE space=? AND provider=?"
+        ((embedded,),) = await database.read(query, (space, name))
+        seen = await catalogue.count()
+        remote = {}
+        for chosen in options.remote.providers:
+            budget = await open_budget(chosen, database)
+            limit = f" of {budget.per_hour}" if budget.per_hour else ""
+            remote[f"{chosen.name}_calls_last_hour"] = f"{budget.used()}{limit}"
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "device": device if device == "cpu" else f"{device} ({torch.cuda.get_device_name()})",
+        "model": bundle.space,
+        "model_licence": bundle.licence,
+        "frames": str(bundle.sampling),
+        "folder": str(folder),
+        "gifs_in_folder": seen,
+        "gifs_embedded": embedded,
+        **remote,
+        "data": str(options.data_dir),
+    }
