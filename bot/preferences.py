@@ -85,6 +85,12 @@ _CHOSEN = sa.select(preferences.c.scope, preferences.c.chosen).where(  # made on
 )
 
 
+def listed(words: tuple[str, ...], most: int) -> str:
+    """The words as ``word_list`` reads them, closer together where they would be more than ``most`` characters."""
+    text = ", ".join(words)
+    return text if len(text) <= most else ",".join(words)
+
+
 class PreferenceStore:
     """Keeps choices; ``most`` is the rating that no workspace can go above."""
 

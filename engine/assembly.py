@@ -123,7 +123,7 @@ async def open_engine(
         words = Vocabulary()
 
         async def embed_texts(some: Sequence[str]) -> Vectors:
-            words.add(some)
+            await asyncio.to_thread(words.add, some)
             return await asyncio.to_thread(encoder.encode_texts, some)
 
         store = SqliteEmbeddingStore(database, encoder.dimension)

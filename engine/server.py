@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -97,7 +98,8 @@ class Routes:
         limit = whole_number(request.query.get("limit", str(DEFAULT_LIMIT)))
         if limit is None or not 1 <= limit <= MAX_LIMIT:
             raise InvalidRequestError(f"The limit must be a whole number from 1 to {MAX_LIMIT}.")
-        words = self._ready().library.words.starting(request.query.get("start", "")[:MAX_START], limit)
+        known, start = self._ready().library.words, request.query.get("start", "")[:MAX_START]
+        words = await asyncio.to_thread(known.starting, start, limit)
         return web.json_response({"words": words}, headers={"Cache-Control": "no-store"})
 
     async def _search(self, request: web.Request, asked: SearchRequest) -> web.Response:

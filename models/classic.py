@@ -120,7 +120,7 @@ def load_vgg16(weights: Path) -> Vgg16:
     network = Vgg16()
     try:
         network.load_torchvision(torch.load(path, weights_only=True, mmap=True))
-    except (RuntimeError, ValueError, OSError, AttributeError) as error:
+    except Exception as error:  # torch raises whatever it likes on damaged files
         raise WeightsError(f"{path} does not hold the weights of VGG16: remove it, and it is fetched again.") from error
     return network.eval()
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from models.datasets import VIDEOS, DatasetError
 from models.weights import RemoteFile, WeightsError, fetch
 
-TRAIN, DEV, TEST = SPLITS = ("train", "dev", "test")
+TRAIN, DEV, TEST = ("train", "dev", "test")
 MSVD_TRAIN, MSVD_DEV = 1200, 1300  # the last numbers of the first two parts
 HOLD_OUT = {8: DEV, 9: TEST}  # of ten clips, where a CSV names no splits
 _NAMES = {"train": TRAIN, "val": DEV, "valid": DEV, "validate": DEV, "validation": DEV, "dev": DEV, "test": TEST}
@@ -70,7 +70,9 @@ def read_msvd(folder: Path) -> DescribedClips:
     def split(name: str) -> str:
         return TRAIN if numbers[name] <= MSVD_TRAIN else DEV if numbers[name] <= MSVD_DEV else TEST
 
-    return _dataset("msvd", ((n, clips / f"{n}.avi", split(n), sentences[n]) for n in sorted(numbers, key=numbers.get)))  # type: ignore[arg-type]
+    return _dataset(
+        "msvd", ((n, clips / f"{n}.avi", split(n), sentences[n]) for n in sorted(numbers, key=lambda n: numbers[n]))
+    )
 
 
 def read_msr_vtt(folder: Path) -> DescribedClips:
@@ -81,10 +83,13 @@ def read_msr_vtt(folder: Path) -> DescribedClips:
     splits: dict[str, str] = {}
     sentences: dict[str, list[str]] = {}
     for path in lists:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        splits.update((video["video_id"], _NAMES[video["split"]]) for video in document["videos"])
-        for one in document["sentences"]:
-            sentences.setdefault(one["video_id"], []).append(one["caption"].strip())
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            splits.update((video["video_id"], _NAMES[video["split"]]) for video in document["videos"])
+            for one in document["sentences"]:
+                sentences.setdefault(one["video_id"], []).append(one["caption"].strip())
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DatasetError(f"{path} is not a list of MSR-VTT's videos and sentences: {error}") from error
     files = {path.stem: path for path in folder.rglob("*") if path.suffix in _VIDEOS}
     return _dataset(
         "msr-vtt", ((n, files.get(n, folder / f"{n}.mp4"), s, sentences.get(n, [])) for n, s in splits.items())

@@ -83,9 +83,9 @@ def main(
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds, 0 and up.")] = 1,
     frames: Annotated[Frames, typer.Option(help="What sees the frames.")] = Frames.VGG16,
     sentences: Annotated[Sentences, typer.Option(help="What reads the sentences.")] = Sentences.SKIP_THOUGHTS,
-    weights: Annotated[Path, typer.Option(help="Folder of published weights; what is not there is fetched.")] = Path(
-        "weights"
-    ),
+    weights: Annotated[
+        Path, typer.Option(envvar="DEEPGIF_WEIGHTS_DIR", help="Folder of published weights; others are fetched.")
+    ] = Path("weights"),
     mobilenet: Annotated[Path | None, typer.Option(help="MobileNetV2 as TensorFlow published it (.tflite).")] = None,
     skip: Annotated[Path | None, typer.Option(help="Folder of a uni-skip of one's own.")] = None,
     move: Annotated[bool, typer.Option("--pan", help="Make clips of photographs: the view moves over them.")] = False,
@@ -127,7 +127,7 @@ def main(
         if out is not None:
             best = max(results, key=lambda result: result.dev.total)
             save_classic(out, "classic", LICENCE, best.maps)
-            console.print(f"{out} is the bundle of {best.loss}: DEEPGIF_MODEL={out}")
+            console.print(f"{out} is the bundle of {best.loss}: DEEPGIF_MODEL={out} DEEPGIF_WEIGHTS_DIR={weights}")
     except (DatasetError, WeightsError, SkipFilesError, ValueError) as error:
         console.print(str(error), style="red", markup=False)
         raise typer.Exit(1) from error

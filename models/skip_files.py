@@ -22,7 +22,7 @@ FILES = (
 )  # fmt: skip
 MAX_OPTIONS_BYTES = 1024 * 1024
 _VALUES = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-_IGNORED = {"PROTO", "PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE", "FRAME", "STOP"}
+_IGNORED = {"PROTO", "MEMOIZE", "FRAME", "STOP"}
 
 
 class SkipFilesError(Exception):

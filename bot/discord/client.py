@@ -8,13 +8,14 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import aiohttp
 import discord
 from discord.http import Route
 
 from bot import replies
 from bot.database import Database
 from bot.discord.layout import GifButton
-from bot.discord.listeners import Interaction, Listeners
+from bot.discord.listeners import Interaction, Listeners, told_of_errors
 from bot.discord.settings import MODAL, SettingItem, SettingsPanel
 from bot.discord.task import PLATFORM
 from engine.errors import DeepGifError
@@ -41,8 +42,6 @@ class GatewayClient(discord.AutoShardedClient):
         self._panel = panel
         self._database = database
         self._apologies: set[asyncio.Task[None]] = set()
-        self.on_gif_button = listeners.button
-        self.on_setting = panel.change
         self.add_dynamic_items(GifButton, SettingItem)
         # An event that discord.py cannot read would end the shard, and come again when it resumes.
         parsers = self._connection.parsers
@@ -54,11 +53,22 @@ class GatewayClient(discord.AutoShardedClient):
         if self.user is not None:
             await self._takes.message(message, self.user.id)
 
+    async def on_gif_button(self, interaction: Interaction, action: str, button: str) -> None:
+        """A button below a GIF was pressed."""
+        async with told_of_errors(interaction):
+            await self._takes.button(interaction, action, button)
+
+    async def on_setting(self, interaction: Interaction, name: str) -> None:
+        """Something was chosen in the settings."""
+        async with told_of_errors(interaction):
+            await self._panel.change(interaction, name)
+
     async def on_interaction(self, interaction: Interaction) -> None:
         """Buttons and commands find their own way; a modal must outlive the process that opened it."""
         data: Any = interaction.data or {}
         if interaction.type is discord.InteractionType.modal_submit and data.get("custom_id") == MODAL:
-            await self._panel.typed(interaction)
+            async with told_of_errors(interaction):
+                await self._panel.typed(interaction)
 
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         """The bot was removed from a guild."""
@@ -95,6 +105,8 @@ class GatewayClient(discord.AutoShardedClient):
         """Whoever sent the event is told, where it says enough."""
         said = {"components": [{"type": 10, "content": replies.PROBLEM}], "allowed_mentions": {"parse": []}}
         flags = discord.MessageFlags(components_v2=True, ephemeral=name == "INTERACTION_CREATE").value
+        if not isinstance(data, dict):
+            return
         if name == "INTERACTION_CREATE" and {"id", "token"} <= set(data):
             route = Route("POST", "/interactions/{id}/{token}/callback", id=data["id"], token=data["token"])
             body: dict[str, Any] = {"type": 4, "data": {**said, "flags": flags}}
@@ -110,5 +122,5 @@ class GatewayClient(discord.AutoShardedClient):
     async def _send_sorry(self, route: Route, body: dict[str, Any]) -> None:
         try:
             await self.http.request(route, json=body)
-        except discord.HTTPException as error:
-            _log.warning("A person could not be told (%s, %s).", error.status, error.code)
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            _log.warning("A person could not be told: %s", type(error).__name__)

@@ -16,8 +16,7 @@ from bot.command import Verb
 from bot.discord import layout
 from bot.discord.listeners import Interaction, Listeners, respond
 from bot.discord.settings import SettingsPanel
-from bot.discord.task import PLATFORM
-from bot.discord.where import of_interaction
+from bot.discord.where import place_of
 from bot.preferences import Place, PreferenceStore, Scope
 from bot.showing import ShowingStore
 from engine.client import EngineClient
@@ -86,7 +85,7 @@ def add_commands(
     """Adds the commands to a tree."""
 
     async def complete(interaction: Interaction, typed: str) -> list[Choice[str]]:
-        choices = await completer.choices(_place(interaction), typed)
+        choices = await completer.choices(place_of(interaction), typed)
         return [Choice(name=words, value=words) for words in choices]
 
     @tree.command(name="deepgif", description="Post the GIF that shows what you say.")
@@ -107,7 +106,7 @@ def add_commands(
     @app_commands.describe(mode="What happens with GIFs that you ask for")
     @app_commands.choices(mode=[Choice(name=name, value=name) for name in _MODES])
     async def preview(interaction: Interaction, mode: str) -> None:
-        await preferences.set_preview(_place(interaction), Scope.PERSON, _MODES.get(mode))
+        await preferences.set_preview(place_of(interaction), Scope.PERSON, _MODES.get(mode))
         await respond(interaction, layout.told(f"Saved: {mode.lower()}."))
 
     @tree.command(name="deepgif-settings", description="What counts for everybody on this server.")
@@ -146,8 +145,3 @@ def _same(sent: Any, there: Any) -> bool:
             sent, there = sorted(sent, key=str), sorted(there, key=str)
         return len(sent) == len(there) and all(map(_same, sent, there))
     return str(sent) == str(there) or (not sent and not there)
-
-
-def _place(interaction: Interaction) -> Place:
-    where = of_interaction(interaction)
-    return Place(PLATFORM, where["workspace"], where["channel"], where["person"])

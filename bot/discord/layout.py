@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol, Self
+from collections.abc import Sequence
+from typing import Any, Self
 
 import discord
 from discord import ui
@@ -16,18 +16,12 @@ from bot.reach import is_public
 from bot.replies import LABELS, Action
 from engine.types import Gif
 
-MAX_URL, MAX_ALT, MAX_TITLE, MAX_WORDS, MAX_LABEL, MAX_NAME = 2048, 1024, 300, 1000, 80, 40
+MAX_URL, MAX_ALT, MAX_TITLE, MAX_WORDS, MAX_NAME = 2048, 1024, 300, 1000, 40
 _POSTED = (Action.NEXT, Action.MORE, Action.STAR, Action.DELETE, Action.REPORT)
 _REPLIED = (Action.NEXT, Action.DELETE, Action.REPORT)
 _PREVIEWED = (Action.SEND, Action.NEXT, Action.PREVIOUS, Action.MORE, Action.CANCEL)
 _STYLES = {Action.SEND: discord.ButtonStyle.primary, Action.DELETE: discord.ButtonStyle.danger}
 _SHORT = {**LABELS, Action.REPORT: "Report"}
-
-
-class TakesButtons(Protocol):
-    """A client that acts on buttons."""
-
-    on_gif_button: Callable[[discord.Interaction[Any], str, str], Awaitable[None]]
 
 
 class GifButton(ui.DynamicItem[ui.Button[ui.LayoutView]], template=r"gif:(?P<action>[a-z]+):(?P<button>[\w.=-]+)"):

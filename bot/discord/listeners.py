@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -106,7 +107,7 @@ class Listeners:
         """Whether all see the answer must be known before there is one."""
         try:
             preview = (await self._preferences.of(task.place)).preview
-        except SQLAlchemyError:
+        except (DeepGifError, SQLAlchemyError):
             preview = False
         await self._take(interaction, replace(task, private=preview))
 
@@ -142,6 +143,17 @@ class Listeners:
 async def respond(interaction: Interaction, view: discord.ui.LayoutView) -> None:
     """Answers an interaction at once, for its person only; another replica may have been faster."""
     await quietly(interaction.response.send_message(view=view, ephemeral=True))
+
+
+@asynccontextmanager
+async def told_of_errors(interaction: Interaction) -> AsyncIterator[None]:
+    """Whatever goes wrong in the block, the person is told."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - discord.py would only log it
+        _log.error("An interaction failed.", exc_info=error)
+        if not interaction.response.is_done():
+            await respond(interaction, layout.told(replies.PROBLEM))
 
 
 async def quietly(answer: Awaitable[object]) -> None:

@@ -143,7 +143,7 @@ async def _supervised(token: str, connection: Callable[[], tuple[GatewayClient, 
                 await client.connect()
         except discord.LoginFailure as error:
             raise UnauthorizedError(WRONG_TOKEN) from error
-        except Exception as error:
+        except Exception as error:  # whatever it was, the next connection may last
             if isinstance(error, discord.ConnectionClosed) and error.code == _REFUSED:
                 raise UnauthorizedError(WRONG_TOKEN) from error
             _log.error("The connection to Discord ended (%s); it is opened anew.", type(error).__name__)

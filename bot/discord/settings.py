@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import discord
 from discord import ui
@@ -15,14 +14,13 @@ from bot import replies
 from bot.discord import layout
 from bot.discord.listeners import Interaction, quietly, respond
 from bot.discord.task import PLATFORM
-from bot.discord.where import of_interaction
-from bot.preferences import MAX_REPEAT_HOURS, Place, Preferences, PreferenceStore, Scope, word_list
+from bot.discord.where import place_of
+from bot.preferences import MAX_REPEAT_HOURS, Place, Preferences, PreferenceStore, Scope, listed, word_list
 from bot.shelf import Shelf, Titled
 from engine.errors import DeepGifError, InvalidRequestError
 from engine.types import GifKey, Rating
 from engine.wire import language_of
 
-_log = logging.getLogger(__name__)
 MODAL = "set:texts"
 MANAGERS_ONLY = "Only those who manage the server change its settings. /deepgif-preview is for your own GIFs."
 HEADING = "**DeepGIF on this server** · each choice is saved at once."
@@ -35,12 +33,6 @@ _PREVIEW_LABELS = {
     "same": "As everywhere else",
 }
 _GENERAL = Rating.PG_13  # the most that Discord's rules allow where anybody may look
-
-
-class TakesSettings(Protocol):
-    """A client that acts on settings."""
-
-    on_setting: Callable[[discord.Interaction[Any], str], Awaitable[None]]
 
 
 class SettingItem(ui.DynamicItem[ui.Item[Any]], template=r"set:(?P<name>[a-z]+)"):
@@ -92,7 +84,7 @@ def texts_modal(chosen: Preferences) -> ui.Modal:
     """What is typed rather than chosen."""
     modal = ui.Modal(title="DeepGIF settings", custom_id=MODAL)
     fields = (
-        ("words", "Blocked words", "Separated by commas.", ", ".join(chosen.blocked_words), MAX_TEXT),
+        ("words", "Blocked words", "Separated by commas.", listed(chosen.blocked_words, MAX_TEXT), MAX_TEXT),
         ("language", "Language of searches", "Two letters, such as en or de; empty for any.", chosen.language, 20),
         ("hours", "Hours before a GIF may be repeated", "In the same channel.", f"{chosen.repeat_hours:g}", 6),
     )
@@ -131,13 +123,13 @@ class SettingsPanel:
     async def open(self, interaction: Interaction) -> None:
         """Shows the settings to who manages the guild."""
         if await self._may(interaction):
-            await respond(interaction, await self._view(_place(interaction)))
+            await respond(interaction, await self._view(place_of(interaction)))
 
     async def change(self, interaction: Interaction, name: str) -> None:
         """Something was chosen in the message."""
         if not await self._may(interaction):
             return
-        place = _place(interaction)
+        place = place_of(interaction)
         if name == "open":
             chosen = await self._preferences.of_workspace(PLATFORM, place.workspace)
             await quietly(interaction.response.send_modal(texts_modal(chosen)))
@@ -149,7 +141,7 @@ class SettingsPanel:
         """The modal was filled in."""
         if not await self._may(interaction):
             return
-        place = _place(interaction)
+        place = place_of(interaction)
         old = await self._preferences.of_workspace(PLATFORM, place.workspace)
         try:
             chosen = read_texts(dict(_texts(_values(interaction, "components"))), old)
@@ -200,11 +192,6 @@ class SettingsPanel:
 def _values(interaction: Interaction, name: str) -> list[Any]:
     data: Any = interaction.data or {}
     return list(data.get(name) or ())
-
-
-def _place(interaction: Interaction) -> Place:
-    where = of_interaction(interaction)
-    return Place(PLATFORM, where["workspace"], where["channel"], where["person"])
 
 
 def _level(rating: Rating) -> int:

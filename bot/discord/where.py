@@ -6,6 +6,9 @@ from typing import Any, TypedDict
 
 import discord
 
+from bot.discord.task import PLATFORM
+from bot.preferences import Place
+
 _AGE_RESTRICTABLE = (
     discord.TextChannel,
     discord.VoiceChannel,
@@ -32,6 +35,12 @@ def of_interaction(interaction: discord.Interaction[Any]) -> Where:
     # Who pressed a button need not be who installed the app; discord.py tells the latter nowhere else.
     owner = interaction._integration_owners.get(1) or interaction.user.id
     return _where(guild, int(owner), interaction.channel, interaction.user)
+
+
+def place_of(interaction: discord.Interaction[Any]) -> Place:
+    """The same, for what is not kept in the journal."""
+    where = of_interaction(interaction)
+    return Place(PLATFORM, where["workspace"], where["channel"], where["person"])
 
 
 def of_message(message: discord.Message) -> Where:

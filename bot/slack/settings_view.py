@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bot.preferences import MAX_REPEAT_HOURS, Preferences, word_list
+from bot.preferences import MAX_REPEAT_HOURS, Preferences, listed, word_list
 from bot.shelf import Titled
 from bot.slack.blocks import MAX_LABEL, Block, plain_text
 from engine.errors import InvalidRequestError
@@ -44,7 +44,13 @@ def settings_view(choices: Choices, channel: str, most: Rating) -> Block:
             _select("workspace", "GIFs in this workspace", (_DIRECT, _PREVIEW), _CHOICES[workspace.preview]),
             _ratings(workspace.max_rating, most),
             _text("language", "Language of searches", workspace.language, "Two letters, such as en or de."),
-            _text("words", "Blocked words", ", ".join(workspace.blocked_words), "Separated by commas.", MAX_WORDS_TEXT),
+            _text(
+                "words",
+                "Blocked words",
+                listed(workspace.blocked_words, MAX_WORDS_TEXT),
+                "Separated by commas.",
+                MAX_WORDS_TEXT,
+            ),
             _hours(workspace.repeat_hours),
             _channels(workspace.off_channels),
         ]

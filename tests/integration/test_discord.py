@@ -350,6 +350,12 @@ async def test_settings(bot: Running, discord: Discord, engine: EngineServer) ->
     await discord.command(query="a bird", person="5")
     await told(discord, "5")
     assert engine.asked[-1]["max_rating"] == "pg-13"
+    for name, forged in (("rating", ["x"]), ("workspace", []), ("restricted", ["x"])):
+        before = sum(replies.PROBLEM in one.text for one in discord.private("99"))
+        await discord.choose(settings, name, forged)
+        await discord.until(
+            lambda before=before: sum(replies.PROBLEM in one.text for one in discord.private("99")) > before  # type: ignore[misc]
+        )
     await discord.choose(settings, "rating", ["g"], person="1")
     await discord.until(lambda: sum(MANAGERS_ONLY in one.text for one in discord.private("1")) == 3)
 
@@ -525,7 +531,8 @@ async def test_events_with_missing_fields(bot: Running, discord: Discord) -> Non
     await discord.write(f"<@{BOT}> {WORDS}", author=None)
     assert replies.PROBLEM in (await posted(discord)).text
     for event in ("GUILD_CREATE", "GUILD_DELETE", "CHANNEL_UPDATE", "INTERACTION_CREATE", "MESSAGE_CREATE"):
-        await discord.gateway.send(event, {})
+        for nothing in ({}, None, []):
+            await discord.gateway.send(event, nothing)  # type: ignore[arg-type]
     await discord.command(query=WORDS)
     assert "GIF 1" in (await posted(discord, 2)).title
     assert len(discord.gateway.identified) == 1

@@ -20,7 +20,7 @@ from bot.assembly import BotOptions
 from bot.database import Database, favourites, jobs, metadata, showings
 from bot.finder import OUT_OF_REACH
 from bot.journal import Journal, State
-from bot.preferences import Place, Preferences, PreferenceStore
+from bot.preferences import Place, Preferences, PreferenceStore, listed, word_list
 from bot.sealing import Seal
 from bot.slack.run import Running, SlackOptions, open_bot
 from bot.slack.task import SlackTask
@@ -666,6 +666,14 @@ async def test_two_hundred_at_once(open_one: Open, slack: Slack, engine: EngineS
         await slack.until(lambda: len(slack.public) >= 200, timeout_s=30)
         await slack.until(lambda: sum(1 for one in slack.said if one.to) >= 200, timeout_s=30)
     assert sorted(one.channel for one in slack.public) == sorted(f"C{number}" for number in range(200))
+
+
+def test_words_are_listed_as_they_are_read() -> None:
+    """However long the list, nothing of it is lost."""
+    words = tuple(f"word{number}" for number in range(100))
+    assert word_list(listed(words, 3000)) == words
+    assert word_list(listed(words, 700)) == words
+    assert len(listed(words, 700)) <= 700
 
 
 async def test_preferences_of_a_place(options: BotOptions) -> None:

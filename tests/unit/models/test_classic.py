@@ -93,6 +93,9 @@ def test_what_is_missing_is_said(bundle, weights, tmp_path, monkeypatch):
     torch.save({"a": torch.zeros(1)}, tmp_path / VGG16.path)
     with pytest.raises(BundleError, match="does not hold the weights of VGG16"):
         load_bundle(folder, weights=tmp_path)
+    (tmp_path / VGG16.path).write_bytes(b"<html>no weights</html>")
+    with pytest.raises(BundleError, match="does not hold the weights of VGG16"):
+        load_bundle(folder, weights=tmp_path)
     save_classic(tmp_path / "other", "other", "MIT", TwoMaps(FEATURES, 3))
     with pytest.raises(BundleError, match="does not hold the model"):
         load_bundle(tmp_path / "other", weights=weights)

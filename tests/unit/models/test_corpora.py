@@ -65,6 +65,10 @@ def test_msr_vtt(tmp_path):
     (tmp_path / "some" / "where" / "b.mp4").unlink()
     with pytest.raises(DatasetError, match=r"b\.mp4 is missing"):
         read_msr_vtt(tmp_path)
+    for wrong in ("no json", "[]", json.dumps({"videos": [{"video_id": "a", "split": "what"}], "sentences": []})):
+        write(tmp_path / "0_videodatainfo.json", wrong)
+        with pytest.raises(DatasetError, match="is not a list of MSR-VTT's videos"):
+            read_msr_vtt(tmp_path)
     with pytest.raises(DatasetError, match=r"no videodatainfo\.json"):
         read_msr_vtt(tmp_path / "some")
 
