@@ -10,9 +10,10 @@ import numpy as np
 import torch
 
 from benchmarks.measure import alternate, machine, percentile, queries
-from engine.assembly import CLIPS_WAITING, FRAMES_AT_ONCE, choose_device
+from engine.assembly import CLIPS_WAITING
 from engine.batcher import MicroBatcher
 from models.bundles import bundle_folder, load_bundle
+from models.device import choose_devices
 
 CLIPS = 128
 ROUNDS = 5
@@ -20,13 +21,13 @@ ROUNDS = 5
 
 def main() -> None:
     print(machine())
-    encoder = load_bundle(bundle_folder("small"), choose_device("auto"))
+    encoder = load_bundle(bundle_folder("small"), choose_devices("auto"))
     sampling = encoder.sampling
     rng = np.random.default_rng(0)
     clips = [
         rng.integers(0, 256, (sampling.count, sampling.size, sampling.size, 3), dtype=np.uint8) for _ in range(CLIPS)
     ]
-    at_once = FRAMES_AT_ONCE // sampling.count
+    at_once = encoder.frames_at_once // sampling.count
 
     def bare() -> None:
         for start in range(0, CLIPS, at_once):
@@ -36,7 +37,7 @@ def main() -> None:
         async with MicroBatcher(
             lambda batch: list(encoder.encode_clips(batch)),
             name="clips",
-            max_cost=FRAMES_AT_ONCE,
+            max_cost=encoder.frames_at_once,
             max_waiting=CLIPS_WAITING,
             cost=len,
         ) as batcher:

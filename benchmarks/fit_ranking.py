@@ -34,8 +34,9 @@ from engine.ranking import (
     spread,
 )
 from engine.types import Gif, GifKey, Rating, describe
-from models.bundles import JointEncoder, bundle_folder, load_bundle
+from models.bundles import bundle_folder, load_bundle
 from models.datasets import read_clip
+from models.encoder import TwoTowerEncoder
 from models.training.corpus import read_captions
 
 BANK = 512
@@ -67,7 +68,7 @@ class Judged:
     count: int
 
 
-def embed(encoder: JointEncoder, labelled: LabelledSet) -> Embedded:
+def embed(encoder: TwoTowerEncoder, labelled: LabelledSet) -> Embedded:
     """All vectors of a labelled set."""
     parts = [labelled.items[start : start + AT_ONCE] for start in range(0, len(labelled.items), AT_ONCE)]
     pixels = [encoder.encode_clips([read_clip(item.path, encoder.sampling) for item in part]) for part in parts]
@@ -80,7 +81,7 @@ def embed(encoder: JointEncoder, labelled: LabelledSet) -> Embedded:
     return Embedded(labelled, np.concatenate(pixels), encoder.encode_texts(texts), encoder.encode_texts(words), keys)
 
 
-def make_bank(encoder: JointEncoder, data: Path, pixels: Vectors) -> QueryBank:
+def make_bank(encoder: TwoTowerEncoder, data: Path, pixels: Vectors) -> QueryBank:
     """Centres of the sentences of the training photographs (spherical k-means), and how hot ``pixels`` usually are."""
     sentences = [some[0] for some in read_captions(data, "train").values()]
     vectors = torch.from_numpy(encoder.encode_texts(sentences))

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from benchmarks.measure import alternate, machine
-from engine.assembly import choose_device
 from engine.index import MemoryIndex
 from engine.types import GifKey, Rating
+from models.device import choose_devices
 
 DIMENSION = 1024
 CHUNK = 10_000
@@ -31,7 +31,7 @@ def main() -> None:
     faiss.omp_set_num_threads(torch.get_num_threads())
     for size in [int(text) for text in sys.argv[1:]] or SIZES:
         rng = np.random.default_rng(0)
-        ours, theirs = MemoryIndex(DIMENSION, choose_device("auto")), faiss.IndexFlatIP(DIMENSION)
+        ours, theirs = MemoryIndex(DIMENSION, choose_devices("auto")[0]), faiss.IndexFlatIP(DIMENSION)
         for start in range(0, size, CHUNK):
             part = unit(rng, min(CHUNK, size - start))
             keys = [GifKey("p", f"{start + row:08}") for row in range(len(part))]

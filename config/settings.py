@@ -42,8 +42,10 @@ class Settings(BaseSettings):
         "", pattern=r"^(https?://[^\s/?#]+[^\s?#]*)?$", description="The engine that bots and the command line ask."
     )
     model: str = Field("small", min_length=1, description="Name of a shipped model, or the folder of a bundle.")
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Where the model runs: auto takes the GPU where there is one."
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|all|cuda(:\d{1,2})?(,cuda:\d{1,2})*)$",
+        description="Where the model runs: auto (the first GPU, if any), cpu, cuda:1, cuda:0,cuda:1, or all.",
     )
     threads: int = Field(0, ge=0, le=1024, description="CPU threads of the model; 0 takes as many as there are cores.")
     data_dir: Annotated[Path, NoDecode] = Field(

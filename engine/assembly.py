@@ -17,7 +17,7 @@ import torch
 
 from engine.batcher import MicroBatcher
 from engine.embedding import CandidateEmbedder
-from engine.errors import ModelError
+from engine.errors import ModelError, OverloadedError
 from engine.fitted import load_ranking
 from engine.frames import decode_clip
 from engine.index import MemoryIndex
@@ -33,21 +33,22 @@ from engine.providers.remote import RemoteProvider
 from engine.search import Library, Outside, SearchEngine
 from engine.store import Database, SqliteEmbeddingStore, embedding_space
 from engine.vocabulary import Vocabulary
-from models.bundles import BundleError, BundleInfo, load_bundle, read_info
+from models.bundles import load_bundle
+from models.device import DeviceError, choose_devices
+from models.info import BundleError, BundleInfo, read_info
 
 SHIPPED_CATALOGUE = Path(__file__).parent / "catalogue"
 DATABASE = "deepgif.sqlite"
 QUERIES_AT_ONCE = 64
 QUERIES_WAITING = 512
-FRAMES_AT_ONCE = 64
 CLIPS_WAITING = 256
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """What an engine is made of. ``folder`` None is the shipped catalogue; ``device`` is auto, cpu or cuda; ``weights``
-    is the folder of weights that others publish."""
+    """What an engine is made of. ``folder`` None is the shipped catalogue; ``device`` is auto, cpu, cuda, or several
+    GPUs (cuda:0,cuda:1); ``weights`` is the folder of weights that others publish."""
 
     bundle: Path
     data_dir: Path
@@ -93,8 +94,8 @@ async def open_engine(
         database = await stack.enter_async_context(Database(options.data_dir / DATABASE))
         catalogue = await _catalogue(options, database)
         encoder = await asyncio.to_thread(load or _load, options)
-        device = choose_device(options.device)
-        pictures, texts = MemoryIndex(encoder.dimension, device), MemoryIndex(encoder.dimension, device)
+        devices = devices_of(options.device)
+        pictures, texts = (MemoryIndex(encoder.dimension, devices[0]) for _ in range(2))
         ranking, bank = await asyncio.to_thread(load_ranking, options.bundle, encoder.space)
         likeness = Likeness(bank, ranking.hubness)
         queries = await stack.enter_async_context(
@@ -108,9 +109,9 @@ async def open_engine(
         )
         clips = await stack.enter_async_context(
             MicroBatcher[Clip, Vector](
-                lambda batch: list(encoder.encode_clips(batch)),
+                partial(_encode_clips, encoder),
                 name="clips",
-                max_cost=FRAMES_AT_ONCE,
+                max_cost=encoder.frames_at_once,
                 max_waiting=CLIPS_WAITING,
                 cost=len,
                 on_batch=metrics.on_batch("clips"),
@@ -118,7 +119,8 @@ async def open_engine(
         )
         decoders = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="deepgif-decode")
         stack.callback(decoders.shutdown, wait=True, cancel_futures=True)
-        decode = _in(decoders, partial(decode_clip, sampling=encoder.sampling, limits=options.limits))
+        on_cpu = devices == ("cpu",)  # a GPU resizes frames faster
+        decode = _in(decoders, partial(decode_clip, sampling=encoder.sampling, limits=options.limits, resize=on_cpu))
 
         words = Vocabulary()
 
@@ -168,9 +170,12 @@ async def _load_remembered(remote: Remote, embedder: CandidateEmbedder) -> None:
             await embedder.load(some)
 
 
-def choose_device(device: str) -> str:
-    """The device itself; ``auto`` is the GPU where there is one."""
-    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+def devices_of(setting: str) -> tuple[str, ...]:
+    """The devices that a setting names. Raises ``ModelError``."""
+    try:
+        return choose_devices(setting)
+    except DeviceError as error:
+        raise ModelError(str(error)) from error
 
 
 def bundle_info(folder: Path) -> BundleInfo:
@@ -185,16 +190,21 @@ def _load(options: EngineOptions) -> Encoder:
     """Loads the encoder and runs it once, so that the first search is not the slowest."""
     if options.threads:
         torch.set_num_threads(options.threads)
-    if options.device == "cuda" and not torch.cuda.is_available():
-        raise ModelError("This machine has no GPU that torch can use: set DEEPGIF_DEVICE to auto or cpu.")
     try:
-        encoder: Encoder = load_bundle(options.bundle, choose_device(options.device), options.weights)
+        encoder = load_bundle(options.bundle, devices_of(options.device), options.weights)
     except BundleError as error:
         raise ModelError(str(error)) from error
     size = encoder.sampling.size
     encoder.encode_texts(["warm up"])
     encoder.encode_clips([np.zeros((1, size, size, 3), np.uint8)])
     return encoder
+
+
+def _encode_clips(encoder: Encoder, clips: Sequence[Clip]) -> list[Vector]:
+    try:
+        return list(encoder.encode_clips(clips))
+    except torch.OutOfMemoryError as error:
+        raise OverloadedError("The GPU has no memory left; please try again in a few seconds.") from error
 
 
 def _in(pool: ThreadPoolExecutor, function: Callable[[bytes], T]) -> Callable[[bytes], Awaitable[T]]:

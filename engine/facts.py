@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from engine.assembly import DATABASE, SHIPPED_CATALOGUE, EngineOptions, bundle_info, choose_device
+from engine.assembly import DATABASE, SHIPPED_CATALOGUE, EngineOptions, bundle_info, devices_of
 from engine.providers.assembly import open_budget
 from engine.providers.local import LocalCatalogue
 from engine.store import Database
@@ -16,7 +16,7 @@ from engine.store import Database
 async def facts_of(options: EngineOptions) -> dict[str, Any]:
     """Facts by name, without loading the model. Raises ``DeepGifError``."""
     bundle = bundle_info(options.bundle)
-    device = choose_device(options.device)
+    devices = devices_of(options.device)
     folder = options.folder or SHIPPED_CATALOGUE
     name = "folder" if options.folder else "catalogue"
     async with Database(options.data_dir / DATABASE) as database:
@@ -34,7 +34,7 @@ async def facts_of(options: EngineOptions) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "device": device if device == "cpu" else f"{device} ({torch.cuda.get_device_name()})",
+        "device": ", ".join(f"{one} ({torch.cuda.get_device_name(one)})" if one != "cpu" else one for one in devices),
         "model": bundle.space,
         "model_licence": bundle.licence,
         "frames": str(bundle.sampling),

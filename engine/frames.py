@@ -17,12 +17,15 @@ from engine.errors import MediaError
 from engine.probe import MediaInfo, MediaLimits, probe
 from engine.protocols import Clip
 from engine.types import FrameSampling
-from models.frames import Frame, frame_of
+from models.frames import Frame, frame_of, opaque
+
+MOST_PIXELS = 512 * 512  # of a frame that is left for the GPU to resize; beyond, the copy would cost more
 
 
-def decode_clip(data: bytes, sampling: FrameSampling, limits: MediaLimits) -> Clip:
+def decode_clip(data: bytes, sampling: FrameSampling, limits: MediaLimits, *, resize: bool = True) -> Clip:
     """(T, S, S, 3): at most ``sampling.count`` frames as they are seen (disposal applied, transparency on white),
-    evenly spaced in time. A damaged file gives the frames before the damage.
+    evenly spaced in time. A damaged file gives the frames before the damage. Without ``resize`` small frames stay as
+    they are, (T, H, W, 3), for an encoder that resizes them itself.
 
     Blocks, and may be called from several threads. Raises ``MediaError`` where the file is refused, or not one frame
     can be decoded.
@@ -30,11 +33,17 @@ def decode_clip(data: bytes, sampling: FrameSampling, limits: MediaLimits) -> Cl
     info = probe(data, limits)
     ends_at = time.monotonic() + limits.decode_s
     frames: list[Frame] = []
+    size = (info.width, info.height)
+    as_it_is = not resize and size != (sampling.size, sampling.size) and info.width * info.height <= MOST_PIXELS
+
+    def fit(picture: Image.Image) -> Frame:
+        return np.asarray(opaque(picture)) if as_it_is else frame_of(picture, sampling)
+
     try:
         with iio.imopen(_with_explicit_disposals(data, info), "r", plugin="pillow", extension=f".{info.kind}") as file:
             for index in sampling.choose(info.durations_ms):
                 pixels = file.read(index=index, mode="RGBA")  # type: ignore[call-arg]  # of the pillow plugin
-                frames.append(frame_of(Image.fromarray(pixels), sampling))
+                frames.append(fit(Image.fromarray(pixels)))
                 if time.monotonic() > ends_at:
                     raise MediaError(f"Decoding takes longer than {limits.decode_s:g} s.")
     except MediaError:

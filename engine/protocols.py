@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from engine.types import Candidate, FrameSampling, Gif, GifKey, Rating
 
 Vectors = NDArray[np.float32]  # (N, D), rows of unit length
-Clip = NDArray[np.uint8]  # (T, S, S, 3), RGB
+Clip = NDArray[np.uint8]  # (T, S, S, 3), RGB; for a GPU (T, H, W, 3), resized there
 
 
 class Encoder(Protocol):
@@ -33,6 +33,10 @@ class Encoder(Protocol):
     @property
     def sampling(self) -> FrameSampling:
         """The clips it expects."""
+
+    @property
+    def frames_at_once(self) -> int:
+        """How many frames it computes at once."""
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """(N, D) unit vectors of N texts."""

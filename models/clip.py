@@ -6,14 +6,16 @@ A bundle of this kind names a model: one that open_clip knows, with the weights 
 
     python -m models.clip FOLDER --model ViT-L-14 --pretrained datacomp_xl_s13b_b90k
 
-writes such a bundle.
+writes such a bundle. On top of the towers may lie two linear maps, adapters, which ``deepgif-train --bundle`` teaches.
+A clip is the mean of its frames' unit vectors.
 
-Shapes: N texts or clips, L tokens of a text, T frames of a clip, S pixels a side, D dimensions of the space.
+Shapes: N texts, B frames, L tokens of a text, S pixels a side, D dimensions of the space.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.util import find_spec
@@ -24,63 +26,73 @@ import numpy as np
 import torch
 import typer
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load, save_file
+from torch import Tensor, nn
 
-from models.bundles import BundleError, BundleInfo, checked, read_info, read_manifest, write_manifest
+from models.device import FrameRunner
+from models.encoder import TwoTowerEncoder
+from models.info import (
+    CLIP_WEIGHTS,
+    MANIFEST,
+    OPEN_CLIP,
+    WEIGHTS,
+    BundleError,
+    checked,
+    read_info,
+    read_manifest,
+    write_manifest,
+)
+from models.maps import TwoMaps, identity_maps
 from models.sampling import Fit, FrameSampling
 from models.torchvision_cpu import prepare_torchvision
 
-LOCAL, LOCAL_WEIGHTS = "local", "open_clip_model.safetensors"
-FRAMES_AT_ONCE = 32
+LOCAL, ADAPTED = "local", "-adapted"
 TEXTS_AT_ONCE = 256
 
 
-class ClipEncoder:
-    """Words and frames to unit vectors. Methods block and may be called from any thread."""
+class ClipFrames(nn.Module):
+    """The tower for frames: pixels (B, 3, S, S) from 0 to 255 to features (B, D), not normalised."""
 
-    def __init__(self, info: BundleInfo, model: Any, tokenizer: Any, device: str = "cpu") -> None:
-        self.info = info
-        self.space = info.space
-        self.sampling = info.sampling
-        self._device = torch.device(device)
-        self._model = model.eval().to(self._device)
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, visual: Any) -> None:
+        super().__init__()
+        self.visual = visual
+        self.register_buffer("mean", torch.tensor(visual.image_mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(visual.image_std).view(3, 1, 1), persistent=False)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        features: Tensor = self.visual((frames.to(self.mean.dtype) / 255.0 - self.mean) / self.std)
+        return features
+
+
+class ClipSentences:
+    """The tower for words: texts to features, not normalised."""
+
+    def __init__(self, model: Any, tokenizer: Any, device: torch.device) -> None:
+        self._model = model.eval().to(device)
         self._tokenizer = tokenizer
-        mean, std = model.visual.image_mean, model.visual.image_std
-        self._mean, self._std = (torch.tensor(values, device=self._device).view(3, 1, 1) for values in (mean, std))
-        self.dimension = len(self.encode_texts([""])[0])
+        self._device = device
+        self.dimension = self.encode([""]).shape[1]
 
-    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """(N, D) unit vectors."""
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(N, D)"""
         if not texts:
             return np.empty((0, self.dimension), np.float32)
         tokens = self._tokenizer(list(texts)).to(self._device)
         with torch.inference_mode():
             parts = [_text_features(self._model, part) for part in tokens.split(TEXTS_AT_ONCE)]
-            return F.normalize(torch.cat(parts), dim=1).float().cpu().numpy()
-
-    def encode_clips(self, clips: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """(N, D) unit vectors of clips (T, S, S, 3), RGB: the mean of their frames' unit vectors."""
-        if not clips:
-            return np.empty((0, self.dimension), np.float32)
-        pixels = torch.from_numpy(np.concatenate(clips)).permute(0, 3, 1, 2)
-        with torch.inference_mode():
-            frames = torch.cat([self._frame_features(part) for part in pixels.split(FRAMES_AT_ONCE)])
-            means = [part.mean(dim=0) for part in F.normalize(frames, dim=1).split([len(clip) for clip in clips])]
-            return F.normalize(torch.stack(means), dim=1).float().cpu().numpy()
+            return torch.cat(parts).float().cpu().numpy()
 
     def understands(self, text: str) -> float:
         """1.0 for a text with letters or digits: these models were taught on words of every kind."""
         return float(any(character.isalnum() for character in text))
 
-    def _frame_features(self, pixels: Tensor) -> Tensor:
-        frames = (pixels.to(self._device) / 255.0 - self._mean) / self._std
-        features: Tensor = self._model.encode_image(frames)
-        return features
 
-
-def load_clip(folder: Path, device: str = "cpu", weights: Path | None = None) -> ClipEncoder:
-    """Loads the model that a bundle names; open_clip keeps what it fetches below ``weights``.
+def load_clip(folder: Path, devices: Sequence[str] = ("cpu",), weights: Path | None = None) -> TwoTowerEncoder:
+    """Loads the model that a bundle names, and its adapters; open_clip keeps what it fetches below ``weights``.
 
     Raises ``BundleError``.
     """
@@ -88,7 +100,7 @@ def load_clip(folder: Path, device: str = "cpu", weights: Path | None = None) ->
     info, manifest = read_info(folder), read_manifest(folder)
     name, pretrained = str(manifest.get("model")), manifest.get("pretrained")
     if name == LOCAL:
-        checked(folder / LOCAL_WEIGHTS, manifest)
+        checked(folder / CLIP_WEIGHTS, manifest)
         name, pretrained = f"local-dir:{folder.resolve()}", None
     cache = str(weights) if weights is not None else None
     try:
@@ -101,7 +113,12 @@ def load_clip(folder: Path, device: str = "cpu", weights: Path | None = None) ->
             f"{folder} stands for {what}, which cannot be loaded ({type(error).__name__}): fetch it once, with a "
             f"network, {where}."
         ) from error
-    return ClipEncoder(info, model, tokenizer, device)
+    # The towers part: that for frames may be copied, and runs in another precision.
+    frames = FrameRunner(ClipFrames(model.visual), info.sampling, devices)
+    model.visual = None
+    sentences = ClipSentences(model, tokenizer, frames.device)
+    maps = _adapters(folder, manifest, sentences.dimension)
+    return TwoTowerEncoder(info, frames, sentences, maps, unit_frames=True)
 
 
 def write_clip(folder: Path, name: str, model: str, pretrained: str | None, licence: str, frames: int = 4) -> None:
@@ -124,8 +141,33 @@ def write_clip(folder: Path, name: str, model: str, pretrained: str | None, lice
             )
     fit = Fit.WHOLE if shown.get("resize_mode") == "squash" else Fit.CENTRE
     sampling = FrameSampling(frames, int(towers["vision_cfg"]["image_size"]), fit)
-    facts = {"kind": "open-clip", "name": name, "licence": licence, "model": model, "pretrained": pretrained}
-    write_manifest(folder, (LOCAL_WEIGHTS,) if model == LOCAL else (), **facts, sampling=asdict(sampling))
+    facts = {"kind": OPEN_CLIP, "name": name, "licence": licence, "model": model, "pretrained": pretrained}
+    write_manifest(folder, (CLIP_WEIGHTS,) if model == LOCAL else (), **facts, sampling=asdict(sampling))
+
+
+def save_adapted(folder: Path, base: Path, maps: TwoMaps) -> None:
+    """Writes the bundle that ``base`` is with adapters on top. Raises ``BundleError``."""
+    facts = read_manifest(base)
+    sums = facts.pop("sha256")
+    folder.mkdir(parents=True, exist_ok=True)
+    if CLIP_WEIGHTS in sums:  # the model lies beside the bundle
+        for path in base.iterdir():
+            if path.is_file() and path.name not in (MANIFEST, WEIGHTS) and folder.resolve() != base.resolve():
+                shutil.copy2(path, folder)
+    save_file({key: value.contiguous() for key, value in maps.state_dict().items()}, folder / WEIGHTS)
+    facts["name"] = f"{str(facts['name']).removesuffix(ADAPTED)}{ADAPTED}"
+    write_manifest(folder, (*(() if CLIP_WEIGHTS not in sums else (CLIP_WEIGHTS,)), WEIGHTS), **facts)
+
+
+def _adapters(folder: Path, manifest: dict[str, Any], dimension: int) -> TwoMaps:
+    """The two maps on top of the towers; those that change nothing where the bundle has none."""
+    maps = identity_maps(dimension)
+    if WEIGHTS in manifest["sha256"]:
+        try:
+            maps.load_state_dict(load(checked(folder / WEIGHTS, manifest)))
+        except (SafetensorError, RuntimeError) as error:
+            raise BundleError(f"{folder / WEIGHTS} does not hold the adapters of this model.") from error
+    return maps
 
 
 def _open_clip() -> Any:

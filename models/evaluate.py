@@ -14,8 +14,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from models.bundles import BundleError, Encoder, bundle_folder, load_bundle
+from models.bundles import bundle_folder, load_bundle
 from models.datasets import DatasetError, DescribedFiles, read_described
+from models.encoder import Encoder
+from models.info import BundleError
 from models.retrieval import Recall, clip_to_text, text_to_clip
 
 CLIPS_AT_ONCE = 16

@@ -1,36 +1,39 @@
 """``deepgif-train``: teaches the two linear maps on a data set, with one loss or several, and shows what each reaches.
 
-With VGG16 and Skip-Thoughts, as published, it writes the bundle ``classic``.
+With VGG16 and Skip-Thoughts, as published, it writes the bundle ``classic``; on top of a bundle of the CLIP family, one
+with adapters.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import torch
 import typer
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from models.classic import SAMPLING, clip_features, load_sentences, load_vgg16, save_classic
-from models.corpora import DEV, READERS, TEST, TRAIN, DescribedClip, DescribedClips, fetch_tgif
+from models.bundles import bundle_folder
+from models.classic import save_classic
+from models.clip import save_adapted
+from models.corpora import DEV, READERS, TEST, TRAIN, DescribedClips, fetch_tgif
 from models.datasets import DatasetError, pan, read_clip
+from models.device import DeviceError, choose_devices
 from models.features import extract
+from models.info import BundleError
 from models.losses import Loss
 from models.maps import TwoMaps
 from models.ranking import PAIRS, Part, RankingOptions, judge, teach
 from models.retrieval import Recall
-from models.skip_files import SkipFilesError, load_uni_skip
+from models.skip_files import SkipFilesError
+from models.towers import Frames, Sentences, Towers, of_bundle, published, reader
 from models.weights import WeightsError
 
 LICENCE = "The maps are as free as the data they were taught on; VGG16 and Skip-Thoughts have their authors' terms."
@@ -41,21 +44,6 @@ PUBLISHED_ON_MSVD = {
     "Multi-Cues": (20.3, 47.8, 61.1, 6),
     "Collaborative Experts": (19.8, 49.0, 63.8, 6),
 }
-
-
-class Frames(StrEnum):
-    """What sees the frames."""
-
-    VGG16 = "vgg16"
-    MOBILENET = "mobilenet"
-
-
-class Sentences(StrEnum):
-    """What reads the sentences."""
-
-    SKIP_THOUGHTS = "skip-thoughts"
-    UNI_SKIP = "uni-skip"
-    MINILM = "minilm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +71,9 @@ def main(
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds, 0 and up.")] = 1,
     frames: Annotated[Frames, typer.Option(help="What sees the frames.")] = Frames.VGG16,
     sentences: Annotated[Sentences, typer.Option(help="What reads the sentences.")] = Sentences.SKIP_THOUGHTS,
+    bundle: Annotated[
+        str | None, typer.Option(help="Teach adapters on top of this bundle of the CLIP family, in place of both.")
+    ] = None,
     weights: Annotated[
         Path, typer.Option(envvar="DEEPGIF_WEIGHTS_DIR", help="Folder of published weights; others are fetched.")
     ] = Path("weights"),
@@ -90,6 +81,9 @@ def main(
     skip: Annotated[Path | None, typer.Option(help="Folder of a uni-skip of one's own.")] = None,
     move: Annotated[bool, typer.Option("--pan", help="Make clips of photographs: the view moves over them.")] = False,
     fetch: Annotated[bool, typer.Option("--fetch", help="First fetch the GIFs of tgif that are not there.")] = False,
+    device: Annotated[
+        str, typer.Option(envvar="DEEPGIF_DEVICE", help="What computes features: auto, cpu, cuda:1, all, ...")
+    ] = "auto",
 ) -> None:
     """Teach the two maps that glue frames and sentences together, and show what each loss finds.
 
@@ -97,13 +91,15 @@ def main(
 
     deepgif-train flickr DATA/flickr8k --pan --frames mobilenet --mobilenet NET.tflite --sentences minilm --loss sum
     --loss hardest
+
+    deepgif-train msr-vtt MSRVTT --bundle clip_vit_b_32 --out runs/clip-adapted
     """
     console = Console(stderr=True)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         if data not in READERS:
             raise DatasetError(f"There is no data set “{data}”; there are {', '.join(READERS)}.")
-        if out is not None and (frames, sentences) != (Frames.VGG16, Sentences.SKIP_THOUGHTS):
+        if out is not None and bundle is None and (frames, sentences) != (Frames.VGG16, Sentences.SKIP_THOUGHTS):
             raise DatasetError("Only maps between VGG16 and Skip-Thoughts make a bundle; leave --out away.")
         if (sentences is Sentences.UNI_SKIP) != (skip is not None):
             raise DatasetError("--sentences uni-skip and --skip FOLDER belong together.")
@@ -111,24 +107,28 @@ def main(
             with _progress(console, "GIFs") as report:
                 console.print(f"{fetch_tgif(folder, report)} GIFs are gone for ever.")
         clips = READERS[data](folder)
-        parts = _parts(
-            clips,
-            run / f"{data}-{frames}{'-pan' if move else ''}",
-            _frames(frames, weights, mobilenet, pan if move else read_clip),
-            _Reads(sentences, weights, skip),
-            console,
-        )
+        devices = choose_devices(device)
+        if bundle is None:
+            read = reader(sentences, weights, skip, devices[0])
+            towers, what = published(frames, weights, mobilenet, devices, read), f"{frames} and {sentences}"
+        else:
+            towers, what = of_bundle(bundle, weights, devices), f"adapters on {bundle}"
+        kept = run / f"{data}-{towers.name}{'-pan' if move else ''}"
+        parts = _parts(clips, kept, towers, move=move, console=console)
         results = [
-            _teach(parts, RankingOptions(one, pairs, seed=seed), console)
+            _teach(parts, RankingOptions(one, pairs, seed=seed, adapt=bundle is not None), console)
             for one in loss or [Loss.INFO_NCE]
             for seed in range(seeds)
         ]
-        Console().print(table(f"{data}, {frames} and {sentences}", results, beside=data == "msvd"))
+        Console().print(table(f"{data}, {what}", results, beside=data == "msvd"))
         if out is not None:
             best = max(results, key=lambda result: result.dev.total)
-            save_classic(out, "classic", LICENCE, best.maps)
+            if bundle is None:
+                save_classic(out, "classic", LICENCE, best.maps)
+            else:
+                save_adapted(out, bundle_folder(bundle), best.maps)
             console.print(f"{out} is the bundle of {best.loss}: DEEPGIF_MODEL={out} DEEPGIF_WEIGHTS_DIR={weights}")
-    except (DatasetError, WeightsError, SkipFilesError, ValueError) as error:
+    except (BundleError, DatasetError, DeviceError, WeightsError, SkipFilesError, ValueError) as error:
         console.print(str(error), style="red", markup=False)
         raise typer.Exit(1) from error
     except ModuleNotFoundError as error:
@@ -157,64 +157,24 @@ def table(title: str, results: Sequence[Result], *, beside: bool) -> Table:
     return shown
 
 
-@dataclass(frozen=True, slots=True)
-class _Sees:
-    dimension: int
-    compute: Callable[[Sequence[DescribedClip]], NDArray[np.float32]]
-
-
-def _frames(kind: Frames, weights: Path, mobilenet: Path | None, read: Any) -> _Sees:
-    """Features of clips: the mean over the frames of each."""
-    network: Any
-    if kind is Frames.VGG16:
-        network = load_vgg16(weights)
-    else:
-        from models.training.tflite import load_tflite
-
-        if mobilenet is None or not mobilenet.is_file():
-            raise DatasetError("Where is mobilenet_v2_1.0_224_quant.tflite? Say so with --mobilenet.")
-        network = load_tflite(mobilenet).eval()
-
-    def compute(clips: Sequence[DescribedClip]) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            pixels = [read(clip.path, SAMPLING) for clip in clips]
-            return clip_features(network, pixels, torch.device("cpu")).numpy()
-
-    return _Sees(network.dimension, compute)
-
-
-@dataclass(frozen=True, slots=True)
-class _Reads:
-    """What reads the sentences, and from where."""
-
-    kind: Sentences
-    weights: Path
-    skip: Path | None
-
-    def vectors(self, texts: list[str], run: Path, report: Callable[[int, int], None]) -> NDArray[np.float32]:
-        """(N, B), kept below ``run``."""
-        if self.kind is Sentences.MINILM:
-            from models.training.teacher import teacher_vectors
-
-            return teacher_vectors(texts, run / "minilm", report).astype(np.float32)
-        name = str(self.kind)
-        if self.skip is None:
-            reader = load_sentences(self.weights)
-        else:
-            reader = load_uni_skip(self.skip)
-            name += "-" + hashlib.sha256((self.skip / "uni_skip.npz").read_bytes()).hexdigest()[:8]
-        return extract(texts, reader.encode, reader.dimension, run / f"{name}.npy", report, batch=512)
-
-
-def _parts(data: DescribedClips, run: Path, sees: _Sees, reads: _Reads, console: Console) -> dict[str, Part]:
+def _parts(data: DescribedClips, run: Path, towers: Towers, *, move: bool, console: Console) -> dict[str, Part]:
     """Features of everything, and which are for what."""
     texts = [text for clip in data.clips for text in clip.sentences]
     owners = np.array([place for place, clip in enumerate(data.clips) for _ in clip.sentences])
+    take = pan if move else read_clip
+    paths = [clip.path for clip in data.clips]
     with _progress(console, "Clips") as report:
-        rows = extract(data.clips, sees.compute, sees.dimension, run / "clips.npy", report, batch=16)
+        rows = extract(
+            paths,
+            lambda some: towers.see([take(path, towers.sampling) for path in some]),
+            towers.frame_dimension,
+            run / "clips.npy",
+            report,
+            batch=16,
+        )
     with _progress(console, "Sentences") as report:
-        read = reads.vectors(texts, run, report)
-    clip_rows, text_rows = torch.from_numpy(np.array(rows)), torch.from_numpy(np.array(read))
+        sentences = towers.read(texts, run, report)
+    clip_rows, text_rows = torch.from_numpy(np.array(rows)), torch.from_numpy(np.array(sentences))
     parts = {}
     for split in (TRAIN, DEV, TEST):
         places = np.array(data.part(split), dtype=np.int64)

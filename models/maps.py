@@ -1,7 +1,7 @@
 """The two linear maps that glue a frame encoder and a sentence encoder into one space, without any non-linearity
 (Kiros et al. 2014, section 2.3).
 
-Shapes: N texts or clips, A frame features, B sentence features, D = 1024.
+Shapes: N texts or clips, A frame features, B sentence features, D dimensions of the space.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from models.joint import JOINT_DIMENSION
 
 
 class TwoMaps(nn.Module):
-    """Features of unit length in, unit vectors of the joint space out."""
+    """Features of any length in, unit vectors of the joint space out."""
 
-    def __init__(self, frame_features: int, sentence_features: int) -> None:
+    def __init__(self, frame_features: int, sentence_features: int, dimension: int = JOINT_DIMENSION) -> None:
         super().__init__()
-        self.frame_map = nn.Linear(frame_features, JOINT_DIMENSION)
-        self.sentence_map = nn.Linear(sentence_features, JOINT_DIMENSION)
+        self.dimension = dimension
+        self.frame_map = nn.Linear(frame_features, dimension)
+        self.sentence_map = nn.Linear(sentence_features, dimension)
 
     def clips(self, features: Tensor) -> Tensor:
         """(N, A) to (N, D)"""
@@ -27,3 +28,12 @@ class TwoMaps(nn.Module):
     def texts(self, features: Tensor) -> Tensor:
         """(N, B) to (N, D)"""
         return F.normalize(self.sentence_map(F.normalize(features, dim=1)), dim=1)
+
+
+def identity_maps(dimension: int) -> TwoMaps:
+    """Maps that change nothing, for towers that share a space already: adapters before they are taught."""
+    maps = TwoMaps(dimension, dimension, dimension)
+    for linear in (maps.frame_map, maps.sentence_map):
+        nn.init.eye_(linear.weight)
+        nn.init.zeros_(linear.bias)
+    return maps

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.losses import CONTRASTIVE, IN_BATCH, Loss, contrastive
-from models.maps import TwoMaps
+from models.maps import TwoMaps, identity_maps
 from models.retrieval import Recall, text_to_clip
 
 PAIRS = 5_000_000
@@ -34,7 +34,8 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class RankingOptions:
     """``pairs`` is how many pairs are seen in all; the rate falls to a tenth half way (VSE++, section 4.2). Looked at
-    ``looks`` times on the way, the maps that did best are kept."""
+    ``looks`` times on the way, the maps that did best are kept. ``adapt`` begins with maps that change nothing, for
+    features that share a space already, and keeps them where none did better."""
 
     loss: Loss = Loss.INFO_NCE
     pairs: int = PAIRS
@@ -44,6 +45,7 @@ class RankingOptions:
     clip_norm: float = 2.0
     looks: int = 20
     seed: int = 0
+    adapt: bool = False
 
 
 Report = Callable[[int, int, float], None]  # pairs seen, pairs in all, loss
@@ -67,11 +69,12 @@ def judge(maps: TwoMaps, part: Part) -> Recall:
 
 
 def _teach(train: Part, dev: Part, options: RankingOptions, report: Report) -> tuple[TwoMaps, Recall]:
-    maps = TwoMaps(train.clips.shape[1], train.sentences.shape[1])
+    width = train.sentences.shape[1]
+    maps = identity_maps(width) if options.adapt else TwoMaps(train.clips.shape[1], width)
     optimizer = torch.optim.Adam(maps.parameters(), options.learning_rate)
     steps = math.ceil(options.pairs / options.batch)
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [steps // 2])
-    best: tuple[dict[str, Tensor], Recall] | None = None
+    best = _look(maps, dev) if options.adapt else None
     order = torch.empty(0, dtype=torch.long)
     for step in range(1, steps + 1):
         if len(order) < options.batch:
@@ -85,13 +88,18 @@ def _teach(train: Part, dev: Part, options: RankingOptions, report: Report) -> t
         optimizer.step()
         schedule.step()
         if step % max(1, steps // options.looks) == 0 or step == steps:
-            found = judge(maps, dev)
-            if best is None or found.total > best[1].total:
-                best = {name: value.clone() for name, value in maps.state_dict().items()}, found
+            now = _look(maps, dev)
+            if best is None or now[1].total > best[1].total:
+                best = now
             report(step * options.batch, steps * options.batch, loss.item())
     assert best is not None  # noqa: S101 - the last step is looked at
     maps.load_state_dict(best[0])
     return maps.eval(), best[1]
+
+
+def _look(maps: TwoMaps, dev: Part) -> tuple[dict[str, Tensor], Recall]:
+    """The maps as they are, and what they find."""
+    return {name: value.clone() for name, value in maps.state_dict().items()}, judge(maps, dev)
 
 
 def _loss(maps: TwoMaps, train: Part, rows: Tensor, options: RankingOptions) -> Tensor:

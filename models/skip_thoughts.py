@@ -139,9 +139,11 @@ class SkipThoughts:
         parts = [self._encode(words[start : start + TEXTS_AT_ONCE]) for start in range(0, len(words), TEXTS_AT_ONCE)]
         return np.concatenate(parts) if parts else np.empty((0, self.dimension), np.float32)
 
-    def knows(self, word: str) -> bool:
-        """Whether a word has a row of its own."""
-        return word in self._parts[0][1].rows
+    def understands(self, text: str) -> float:
+        """The share of the text's words, in [0, 1], that have a vector of their own; 0.0 for a text without any."""
+        words = [word for word in tokenize(text) if any(character.isalnum() for character in word)]
+        known = self._parts[0][1].rows
+        return sum(word in known for word in words) / len(words) if words else 0.0
 
     def _encode(self, words: Sequence[Sequence[str]]) -> NDArray[np.float32]:
         with torch.inference_mode():

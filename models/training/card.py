@@ -6,8 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.bundles import MANIFEST, TOKENIZER, WEIGHTS, read_info, read_manifest
+from models.info import MANIFEST, WEIGHTS, read_info, read_manifest
 from models.retrieval import Recall
+from models.small_bundle import TOKENIZER
 from models.training.figures import Figures
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.frames import Frame, square
+from models.frames import Frame, frame_of
 from models.mobilenet import FRAME_SIZE, MobileNetV2
+from models.sampling import FrameSampling
 from models.training.corpus import read_captions
 
 HEAD_SHAPE = (64, FRAME_SIZE // 16, FRAME_SIZE // 16)
@@ -140,7 +141,7 @@ def _view(image: Image.Image, view: int) -> Frame:
 
 
 def _square(picture: Image.Image) -> Frame:
-    return square(picture, FRAME_SIZE)
+    return frame_of(picture, FrameSampling(1, FRAME_SIZE))
 
 
 def _exercise_texts(entry: dict[str, object]) -> tuple[str, ...]:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from torch.nn import functional as F
 
-from models.bundles import JointEncoder
 from models.datasets import read_described
+from models.encoder import TwoTowerEncoder
 from models.evaluate import evaluate
 from models.retrieval import Recall, text_to_clip
 from models.training.clips import Clip
@@ -39,7 +39,7 @@ class Figures:
 
 
 def measure(
-    encoder: JointEncoder,
+    encoder: TwoTowerEncoder,
     data: Path,
     unseen: Sequence[str],
     teach: Callable[[Sequence[str]], NDArray[np.float16]],
@@ -66,9 +66,9 @@ def measure(
     )
 
 
-def agreement(encoder: JointEncoder, texts: Sequence[str], targets: NDArray[np.float16]) -> float:
+def agreement(encoder: TwoTowerEncoder, texts: Sequence[str], targets: NDArray[np.float16]) -> float:
     """Spearman's rank correlation, in percent, between the encoder's and the teacher's cosines of random pairs."""
-    own = np.concatenate([encoder.encode_sentences(texts[i : i + 512]) for i in range(0, len(texts), 512)])
+    own = np.concatenate([encoder.text_features(texts[i : i + 512]) for i in range(0, len(texts), 512)])
     rng = np.random.default_rng(0)
     left, right = rng.integers(len(texts), size=(2, PAIRS))
     left, right = left[left != right], right[left != right]

@@ -16,11 +16,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from tokenizers import Tokenizer
 
-from models.bundles import load_small, save_bundle
 from models.joint import JointModel
 from models.mobilenet import FRAME_SIZE
 from models.sampling import FrameSampling
 from models.sentence import SentenceConfig, SentenceEncoder, pad, spell_out, to_pieces
+from models.small_bundle import load_small, save_small
 from models.training.card import write_card
 from models.training.checkpoint import Checkpoint
 from models.training.clips import ClipSet, exercises, extract, photographs, pooled_features
@@ -65,7 +65,7 @@ class Pipeline:
 
     def write_bundle(self, out: Path) -> None:
         """Runs what has not been run yet, and writes the bundle with its card."""
-        save_bundle(out, "small", LICENCE, SAMPLING, self.model, self.tokenizer)
+        save_small(out, "small", LICENCE, SAMPLING, self.model, self.tokenizer)
         teacher = torch.from_numpy(self.teach(self.clip_texts).astype(np.float32))
         dev = extract(photographs(self.data, "dev", views=False), load_tflite(self.mobilenet), self.run / "frames")
         figures = measure(

@@ -18,6 +18,7 @@ class ColourEncoder:
     space = "colours@1"
     dimension = 4
     sampling = FrameSampling(count=2, size=8)
+    frames_at_once = 64
 
     def __init__(self, before: Callable[[int], None] = lambda count: None) -> None:
         self.before = before

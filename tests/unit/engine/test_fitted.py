@@ -5,7 +5,8 @@ import pytest
 
 from engine.errors import ModelError
 from engine.fitted import BANK, RANKING, UNFITTED, QueryBank, load_ranking, save_ranking
-from models.bundles import bundle_folder, read_info
+from models.bundles import bundle_folder
+from models.info import read_info
 
 
 def bank():

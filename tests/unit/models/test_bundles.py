@@ -9,22 +9,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.bundles import (
-    BUNDLED,
-    MANIFEST,
-    TOKENIZER,
-    WEIGHTS,
-    BundleError,
-    JointEncoder,
-    bundle_folder,
-    load_bundle,
-    load_small,
-    read_info,
-    save_bundle,
-)
+from models.bundles import BUNDLED, bundle_folder, load_bundle
+from models.info import MANIFEST, WEIGHTS, BundleError, read_info
 from models.joint import JointModel
 from models.sampling import FrameSampling
 from models.sentence import SentenceConfig
+from models.small_bundle import TOKENIZER, load_small, save_small, small_encoder
 from models.training.vocabulary import learn_vocabulary
 
 CONFIG = SentenceConfig(vocabulary=300, embedding=8, hidden=6)
@@ -39,7 +29,7 @@ def saved(tmp_path_factory):
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("bundle")
     model, tokenizer = JointModel(CONFIG).eval(), learn_vocabulary(["a cat runs", "a dog runs"], CONFIG.vocabulary)
-    save_bundle(folder, "tiny", "MIT", SAMPLING, model, tokenizer)
+    save_small(folder, "tiny", "MIT", SAMPLING, model, tokenizer)
     return folder, model, tokenizer
 
 
@@ -53,7 +43,7 @@ def test_what_is_saved_comes_back(saved):
     """Within half precision, the loaded encoder gives the same unit vectors; clips may differ in length."""
     folder, model, tokenizer = saved
     loaded = load_bundle(folder)
-    original = JointEncoder(loaded.info, model, tokenizer)
+    original = small_encoder(loaded.info, model, tokenizer)
     texts = ["a cat", "zebra 🦓", ""]
     for got, expected in (
         (loaded.encode_texts(texts), original.encode_texts(texts)),
@@ -144,7 +134,7 @@ def test_the_shipped_bundle_is_small(small):
 def test_the_shipped_bundle_knows_what_words_mean(small):
     """Sentences of the same meaning lie closer than others, also with a word it was never taught as a whole."""
     texts = ["a dog is running", "a puppy runs fast", "somebody reads a newspaper", "doggyish running"]
-    vectors = small.encode_sentences(texts)
+    vectors = small.text_features(texts)
     same, other, unseen = vectors[0] @ vectors[1], vectors[0] @ vectors[2], vectors[0] @ vectors[3]
     assert same > other + 0.2
     assert unseen > other + 0.1

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from models import classic
-from models.bundles import BundleError, load_bundle, read_info
+from models.bundles import load_bundle
 from models.classic import SAMPLING, save_classic
+from models.info import BundleError, read_info
 from models.maps import TwoMaps
 from models.skip_thoughts import END, UNKNOWN
 from models.vgg16 import FEATURES, Vgg16

@@ -10,7 +10,8 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from models import clip
-from models.bundles import BUNDLED, BundleError, bundle_folder, load_bundle, read_info
+from models.bundles import BUNDLED, bundle_folder, load_bundle
+from models.info import BundleError, read_info
 from models.sampling import Fit, FrameSampling
 from models.torchvision_cpu import prepare_torchvision
 

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from models.datasets import DatasetError, read_clip, read_described
 from models.evaluate import main
-from models.frames import middle
-from models.sampling import FrameSampling
+from models.frames import frame_of
+from models.sampling import Fit, FrameSampling
 from models.torchvision_cpu import prepare_torchvision
 from tests.fakes.media import animation
 
@@ -100,4 +100,5 @@ def test_the_middle_is_torchvision_s(width, height):
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     picture = Image.fromarray(pixels)
     expected = functional.center_crop(functional.resize(picture, 256), 224)
-    np.testing.assert_allclose(middle(picture, 224, 256).astype(int), np.asarray(expected).astype(int), atol=1)
+    found = frame_of(picture, FrameSampling(1, 224, Fit.CROP))
+    np.testing.assert_allclose(found.astype(int), np.asarray(expected).astype(int), atol=1)

@@ -9,8 +9,8 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
-from models.bundles import read_info
 from models.features import extract
+from models.info import read_info
 from models.learn import PUBLISHED_ON_MSVD, Result, main, table
 from models.losses import Loss
 from models.maps import TwoMaps

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from models.bundles import BUNDLED, TOKENIZER
+from models.bundles import BUNDLED
 from models.sentence import MAX_PIECES, SentenceConfig, SentenceEncoder, pad, spell_out, to_pieces
+from models.small_bundle import TOKENIZER
 
 SMALL = SentenceConfig(vocabulary=50, embedding=7, hidden=5)
 TOLERANCE = 1e-5

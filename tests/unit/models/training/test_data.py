@@ -9,12 +9,12 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
-from models.bundles import load_small, save_bundle
 from models.joint import JointModel
 from models.mobilenet import FRAME_SIZE
 from models.retrieval import Recall
 from models.sampling import FrameSampling
 from models.sentence import SentenceConfig
+from models.small_bundle import load_small, save_small
 from models.train import main
 from models.training.card import write_card
 from models.training.clips import exercises, photographs
@@ -124,7 +124,7 @@ def bundle(tmp_path_factory):
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("bundle")
     config = SentenceConfig(vocabulary=300, embedding=8, hidden=6)
-    save_bundle(folder, "tiny", "MIT", FrameSampling(2, 32), JointModel(config).eval(), learn_vocabulary(["a b"], 300))
+    save_small(folder, "tiny", "MIT", FrameSampling(2, 32), JointModel(config).eval(), learn_vocabulary(["a b"], 300))
     return folder
 
 
@@ -132,7 +132,7 @@ def test_agreement_with_itself(bundle):
     """An encoder agrees wholly with its own vectors, and hardly with random ones."""
     encoder = load_small(bundle)
     texts = [f"{a} {b}" for a in "abcdefgh" for b in "abcdefghij"]
-    own = encoder.encode_sentences(texts)
+    own = encoder.text_features(texts)
     assert agreement(encoder, texts, own) > 99
     other = np.random.default_rng(0).normal(size=own.shape).astype(np.float32)
     assert abs(agreement(encoder, texts, other)) < 30

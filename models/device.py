@@ -1,0 +1,210 @@
+"""Frames through a network, on the CPU or on one GPU or several.
+
+What goes to a GPU are the bytes of the frames, from pinned memory and on a stream of its own, so that one batch is
+copied while another is computed; there they are resized and normalised, and the network runs in bfloat16. Batches are
+cut by the memory that is free; where it runs out all the same they are halved from then on.
+
+Shapes: N clips, T frames of a clip, F frames of all clips, H x W their pixels, S pixels a side, A features.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.frames import placed
+from models.sampling import FrameSampling
+
+FRAMES_ON_CPU = 64  # at once
+MOST_FRAMES = 256  # at once on one GPU; more are no faster
+TRIED = 8  # frames that the memory of one is measured with
+SHARE = 0.5  # of the free memory; the rest is for the index and for frames that wait
+_log = logging.getLogger(__name__)
+
+Clips = Sequence[NDArray[np.uint8]]  # (T, H, W, 3) each, RGB
+
+
+class DeviceError(Exception):
+    """There is no such device; the text says what to do."""
+
+
+def choose_devices(setting: str) -> tuple[str, ...]:
+    """The devices that a setting names: ``auto`` is the first GPU where there is one and else the CPU, ``all`` are all
+    GPUs, and others are names with commas between. Raises ``DeviceError``."""
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if setting == "auto":
+        return ("cuda:0",) if there else ("cpu",)
+    names = [f"cuda:{number}" for number in range(there)] if setting == "all" else setting.split(",")
+    chosen = tuple(dict.fromkeys("cuda:0" if name == "cuda" else name for name in names))
+    known = {"cpu", *(f"cuda:{number}" for number in range(there))}
+    if not chosen or not known.issuperset(chosen):
+        has = f"{there} GPU{'s' if there > 1 else ''}" if there else "no GPU"
+        raise DeviceError(f"This machine has {has} that torch can use: set DEEPGIF_DEVICE to auto or cpu.")
+    return chosen
+
+
+class FrameRunner:
+    """Runs a network that takes pixels (B, 3, S, S) from 0 to 255 and gives features (B, A). May be called from any
+    thread."""
+
+    def __init__(self, network: nn.Module, sampling: FrameSampling, devices: Sequence[str] = ("cpu",)) -> None:
+        chosen = [torch.device(device) for device in devices]
+        # Copies first: ``to`` changes the network itself.
+        networks = [network, *(copy.deepcopy(network) for _ in chosen[1:])]
+        self._lanes = [_Lane(one, sampling, device) for one, device in zip(networks, chosen, strict=True)]
+        self.device = chosen[0]
+
+    @property
+    def frames_at_once(self) -> int:
+        """How many frames it takes at once, on all devices together."""
+        return sum(lane.batch for lane in self._lanes)
+
+    def __call__(self, clips: Clips) -> list[Tensor]:
+        """(T, A) float32 of each clip, on the first device; clips of any size are made S x S as the sampling says.
+        Raises ``torch.OutOfMemoryError`` where not even one frame fits."""
+        count = sum(len(clip) for clip in clips)
+        if not count:
+            return []
+        each = min(-(-count // len(self._lanes)), *(lane.batch for lane in self._lanes))
+        features = []
+        with torch.inference_mode():
+            for number, piece in enumerate(pieces(clips, each)):
+                lane = self._lanes[number % len(self._lanes)]
+                features.append(lane.run(piece).float().to(self.device, non_blocking=True))
+            return list(torch.cat(features).split([len(clip) for clip in clips]))
+
+
+class _Lane:
+    """One device with a copy of the network. ``batch`` is how many frames it takes at once."""
+
+    def __init__(self, network: nn.Module, sampling: FrameSampling, device: torch.device) -> None:
+        self._device = device
+        self._sampling = sampling
+        self._network = network.eval().to(device)
+        self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
+        self.batch = FRAMES_ON_CPU
+        self._upload = _Upload(device) if device.type == "cuda" else None
+        if device.type == "cuda":
+            if torch.cuda.is_bf16_supported(including_emulation=False):
+                self._network.to(torch.bfloat16)
+            self.batch = self._measure()
+
+    def run(self, clips: Clips) -> Tensor:
+        """(F, A), maybe still being computed."""
+        count = sum(len(clip) for clip in clips)
+        if count <= self.batch:
+            try:
+                return self._run(clips)
+            except torch.OutOfMemoryError:
+                if count == 1:
+                    raise
+            # Outside of the exception, which holds the tensors that did not fit.
+            self.batch = count // 2
+            _log.warning("Out of memory on %s: from now on %d frames at once.", self._device, self.batch)
+            if self._device.type == "cuda":
+                torch.cuda.empty_cache()
+        return torch.cat([self.run(piece) for piece in pieces(clips, self.batch)])
+
+    def _run(self, clips: Clips) -> Tensor:
+        features: Tensor = self._network(torch.cat([square(frames, self._sampling) for frames in self._moved(clips)]))
+        return features
+
+    def _moved(self, clips: Clips) -> list[Tensor]:
+        """The clips (T, H, W, 3) on the device; neighbours of the same size become one."""
+        groups: list[list[NDArray[np.uint8]]] = []
+        for clip in clips:
+            if groups and groups[-1][0].shape[1:] == clip.shape[1:]:
+                groups[-1].append(clip)
+            else:
+                groups.append([clip])
+        alike = [np.concatenate(group) for group in groups]
+        if self._upload is None:
+            return [torch.from_numpy(clip) for clip in alike]
+        flat = self._upload(alike)
+        sizes = [clip.size for clip in alike]
+        return [part.view(clip.shape) for part, clip in zip(flat.split(sizes), alike, strict=True)]
+
+    def _measure(self) -> int:
+        """How many frames fit, by what a few need."""
+        few = [np.zeros((TRIED, self._sampling.size, self._sampling.size, 3), np.uint8)]
+        with torch.inference_mode():
+            self._run(few)  # libraries take their workspaces
+            torch.cuda.synchronize(self._device)
+            torch.cuda.reset_peak_memory_stats(self._device)
+            before = torch.cuda.memory_allocated(self._device)
+            self._run(few)
+            torch.cuda.synchronize(self._device)
+        needed = torch.cuda.max_memory_allocated(self._device) - before
+        return frames_that_fit(torch.cuda.mem_get_info(self._device)[0], needed / TRIED)
+
+
+class _Upload:
+    """Clips to a GPU in one piece, through two pinned buffers that take turns."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._stream = torch.cuda.Stream(device)
+        self._buffers = [torch.empty(0, dtype=torch.uint8)] * 2
+        self._copied = [torch.cuda.Event(), torch.cuda.Event()]
+        self._turn = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, clips: Clips) -> Tensor:
+        """All bytes of the clips, one after the other, ready for the device's current stream."""
+        size = sum(clip.size for clip in clips)
+        with self._lock:
+            turn = self._turn = 1 - self._turn
+            self._copied[turn].synchronize()  # what lay in this buffer must be on the device
+            if len(self._buffers[turn]) < size:
+                self._buffers[turn] = torch.empty(size, dtype=torch.uint8, pin_memory=True)
+            buffer = self._buffers[turn][:size]
+            np.concatenate([clip.reshape(-1) for clip in clips], out=buffer.numpy())
+            with torch.cuda.stream(self._stream):
+                flat = buffer.to(self._device, non_blocking=True)
+                self._copied[turn].record(self._stream)
+        current = torch.cuda.current_stream(self._device)
+        current.wait_stream(self._stream)
+        flat.record_stream(current)
+        return flat
+
+
+def frames_that_fit(free_bytes: int, bytes_a_frame: float) -> int:
+    """How many frames are computed at once where so much memory is free; at least one."""
+    return max(1, min(MOST_FRAMES, int(SHARE * free_bytes / max(bytes_a_frame, 1.0))))
+
+
+def pieces(clips: Clips, most: int) -> Iterator[list[NDArray[np.uint8]]]:
+    """The same frames in order, in lists of at most ``most`` frames; a clip may be cut between two."""
+    piece: list[NDArray[np.uint8]] = []
+    room = most
+    for clip in clips:
+        rest = clip
+        while len(rest):
+            piece.append(rest[:room])
+            rest, room = rest[room:], room - len(piece[-1])
+            if not room:
+                yield piece
+                piece, room = [], most
+    if piece:
+        yield piece
+
+
+def square(frames: Tensor, sampling: FrameSampling) -> Tensor:
+    """Frames (T, H, W, 3) uint8 to pixels (T, 3, S, S) from 0 to 255, where they are: what ``models.frames.frame_of``
+    does with one picture, within 2 of 255 levels. Frames of S x S pixels are taken as they are."""
+    pixels = frames.permute(0, 3, 1, 2)
+    height, width = pixels.shape[2:]
+    size = sampling.size
+    if (height, width) == (size, size):
+        return pixels
+    place = placed(width, height, sampling)
+    resized = F.interpolate(pixels.float(), (place.height, place.width), mode="bilinear", antialias=True)
+    return resized[:, :, place.top : place.top + size, place.left : place.left + size].round().clamp(0, 255)

@@ -1,0 +1,102 @@
+"""Bundles of the kind "small": MobileNetV2, a recurrent sentence encoder and two maps, all in the folder.
+
+Shapes: N texts, B = 384.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load, save_file
+from tokenizers import Tokenizer
+from torch.nn import functional as F
+
+from models.device import FrameRunner
+from models.encoder import TwoTowerEncoder
+from models.info import MANIFEST, WEIGHTS, BundleError, BundleInfo, checked, read_info, read_manifest, write_manifest
+from models.joint import JointModel
+from models.maps import TwoMaps
+from models.mobilenet import FEATURES
+from models.sampling import FrameSampling
+from models.sentence import SENTENCE_DIMENSION, WORD_START, SentenceConfig, SentenceEncoder, pad, spell_out, to_pieces
+
+TOKENIZER = "tokenizer.json"
+
+
+class SmallSentences:
+    """Texts to unit sentence vectors, which may be compared with each other."""
+
+    dimension = SENTENCE_DIMENSION
+
+    def __init__(self, network: SentenceEncoder, tokenizer: Tokenizer, device: torch.device) -> None:
+        self._network = network.eval().to(device)
+        self._tokenizer = tokenizer
+        self._device = device
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(N, 384)"""
+        if not texts:
+            return np.empty((0, self.dimension), np.float32)
+        numbers, lengths = pad(to_pieces(self._tokenizer, texts))
+        with torch.inference_mode():
+            vectors = self._network(numbers.to(self._device), lengths.to(self._device))
+            return F.normalize(vectors, dim=1).cpu().numpy()
+
+    def understands(self, text: str) -> float:
+        """The share of the text's letters and digits, in [0, 1], that lie in words learnt as a whole; 0.0 for a text
+        without any. Other words are read from their parts, with less certainty."""
+        tokens = self._tokenizer.encode(spell_out(text), add_special_tokens=False).tokens
+        known = total = 0
+        for place, token in enumerate(tokens):
+            letters = sum(character.isalnum() for character in token) if not token.startswith("<0x") else 1
+            total += letters
+            begins = token.startswith(WORD_START)
+            if begins and (place + 1 == len(tokens) or tokens[place + 1].startswith(WORD_START)):
+                known += letters
+        return known / total if total else 0.0
+
+
+def small_encoder(
+    info: BundleInfo, model: JointModel, tokenizer: Tokenizer, devices: Sequence[str] = ("cpu",)
+) -> TwoTowerEncoder:
+    """The encoder that a taught model is."""
+    frames = FrameRunner(model.frames, info.sampling, devices)
+    maps = TwoMaps(FEATURES, SENTENCE_DIMENSION)
+    maps.frame_map, maps.sentence_map = model.frame_map, model.sentence_map
+    sentences = SmallSentences(model.sentences, tokenizer, frames.device)
+    return TwoTowerEncoder(info, frames, sentences, maps, unit_frames=True)
+
+
+def load_small(folder: Path, devices: Sequence[str] = ("cpu",)) -> TwoTowerEncoder:
+    """Loads and checks a bundle of the kind "small". Raises ``BundleError``."""
+    info, manifest = read_info(folder), read_manifest(folder)
+    weights, tokenizer = (checked(folder / name, manifest) for name in (WEIGHTS, TOKENIZER))
+    try:
+        model = JointModel(SentenceConfig(**manifest["sentence"]))
+        model.load_state_dict({name: tensor.float() for name, tensor in load(weights).items()})
+        return small_encoder(info, model, Tokenizer.from_str(tokenizer.decode("utf-8")), devices)
+    except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{folder} does not hold the model its {MANIFEST} describes.") from error
+
+
+def save_small(
+    folder: Path, name: str, licence: str, sampling: FrameSampling, model: JointModel, tokenizer: Tokenizer
+) -> None:
+    """Writes a bundle: weights as float16, and the checksums."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({key: value.half().contiguous() for key, value in model.state_dict().items()}, folder / WEIGHTS)
+    tokenizer.save(str(folder / TOKENIZER), pretty=False)
+    write_manifest(
+        folder,
+        (WEIGHTS, TOKENIZER),
+        name=name,
+        licence=licence,
+        sampling=asdict(sampling),
+        sentence=asdict(model.sentences.config),
+    )
