@@ -1,17 +1,20 @@
 """The CLIP family: small models of random weights on disk, against open_clip's own calls."""
 
+import csv
 import json
 
 import numpy as np
 import pytest
 import torch
 import typer
+from PIL import Image
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
-from models import clip
+from models import clip, learn
 from models.bundles import BUNDLED, bundle_folder, load_bundle
 from models.info import BundleError, read_info
+from models.maps import TwoMaps, identity_maps
 from models.sampling import Fit, FrameSampling
 from models.torchvision_cpu import prepare_torchvision
 
@@ -163,3 +166,69 @@ def test_the_space_is_of_its_weights(local, tmp_path):
     """Two models beside their bundles are not the same, whatever they are called."""
     write(tmp_path / "tiny", no_causal_mask=True, pool_type="last")
     assert read_info(local[0]).space != read_info(tmp_path / "tiny").space
+
+
+def test_adapters_lie_on_top(local, tmp_path):
+    """Two maps of unit vectors to unit vectors, written out in numpy (1e-5); the bundle has a version of its own, and
+    the model comes along."""
+    folder, _ = local
+    plain = load_bundle(folder)
+    torch.manual_seed(2)
+    maps = TwoMaps(WIDTH, WIDTH, WIDTH)
+    clip.save_adapted(tmp_path / "adapted", folder, maps)
+    adapted = load_bundle(tmp_path / "adapted")
+    clips = [np.random.default_rng(3).integers(0, 256, (2, SIZE, SIZE, 3), dtype=np.uint8)]
+    for found, before, linear in (
+        (adapted.encode_texts(TEXTS), plain.encode_texts(TEXTS), maps.sentence_map),
+        (adapted.encode_clips(clips), plain.encode_clips(clips), maps.frame_map),
+    ):
+        expected = before @ linear.weight.detach().numpy().T + linear.bias.detach().numpy()
+        np.testing.assert_allclose(found, unit(expected), atol=1e-5)
+    assert adapted.space.startswith("tiny-adapted@")
+    assert adapted.info.version != plain.info.version
+    clip.save_adapted(tmp_path / "other", tmp_path / "adapted", identity_maps(WIDTH))
+    other = load_bundle(tmp_path / "other")
+    assert other.info.name == "tiny-adapted"
+    assert other.info.version != adapted.info.version
+    np.testing.assert_allclose(other.encode_texts(TEXTS), plain.encode_texts(TEXTS), atol=1e-6)
+    clip.save_adapted(tmp_path / "wrong", folder, TwoMaps(WIDTH, WIDTH, 3))
+    with pytest.raises(BundleError, match="does not hold the adapters"):
+        load_bundle(tmp_path / "wrong")
+
+
+def test_adapters_of_a_model_by_name(tmp_path):
+    """Nothing but the maps is kept, and the version is of both."""
+    clip.save_adapted(tmp_path / "adapted", bundle_folder("clip_vit_b_32"), identity_maps(512))
+    assert sorted(path.name for path in (tmp_path / "adapted").iterdir()) == ["bundle.json", "model.safetensors"]
+    info = read_info(tmp_path / "adapted")
+    assert (info.name, info.licence) == ("clip-vit-b-32-adapted", "MIT")
+    clip.save_adapted(tmp_path / "siglip", bundle_folder("siglip2_b_16"), identity_maps(512))
+    versions = {read_info(folder).version for folder in (tmp_path / "siglip", tmp_path / "adapted")}
+    assert len(versions) == 2
+    assert read_info(bundle_folder("clip_vit_b_32")).version not in versions
+
+
+def test_adapters_are_taught_by_the_same_program(local, tmp_path):
+    """On what the bundle's own towers see and read; other kinds of bundles have no use for them."""
+    with (tmp_path / "captions.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("file", "sentence"))
+        for number, colour in enumerate(("red", "green", "blue") * 4):
+            Image.new("RGB", (40, 30), colour).save(tmp_path / f"{number}.png")
+            writer.writerow((f"{number}.png", f"{colour} number {number}"))
+    run = typer.Typer()
+    run.command()(learn.main)
+    out = tmp_path / "adapted"
+    arguments = ["csv", str(tmp_path), "--run", str(tmp_path / "run"), "--pairs", "640", "--device", "cpu"]
+    done = CliRunner().invoke(run, [*arguments, "--bundle", str(local[0]), "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert "adapters on" in done.output
+    assert "info-nce" in done.output
+    assert load_bundle(out).encode_texts(["a"]).shape == (1, WIDTH)
+    for wrong, says in (
+        (["--bundle", "small"], "a bundle of the CLIP family; small is of another kind"),
+        (["--bundle", "nowhere"], "There is no model in nowhere"),
+        (["--bundle", str(local[0]), "--device", "tpu"], "set DEEPGIF_DEVICE"),
+    ):
+        done = CliRunner().invoke(run, [*arguments, *wrong])
+        assert (done.exit_code, says in " ".join(done.output.split())) == (1, True), done.output

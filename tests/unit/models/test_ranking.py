@@ -13,7 +13,7 @@ from models.features import extract
 from models.info import read_info
 from models.learn import PUBLISHED_ON_MSVD, Result, main, table
 from models.losses import Loss
-from models.maps import TwoMaps
+from models.maps import TwoMaps, identity_maps
 from models.ranking import Part, RankingOptions, judge, teach
 from models.retrieval import Recall
 from models.skip_thoughts import END, UNKNOWN, Words, gru_of
@@ -80,6 +80,20 @@ def test_the_same_seed_gives_the_same_maps(parts):
     one, same, other = (teach(*parts, option)[0].frame_map.weight for option in options)
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
+
+
+def test_adapters_start_as_nothing_and_get_better(parts):
+    """Where two sides share a space, untaught adapters find what was found without them; teaching only adds to it."""
+    train, dev = (
+        Part(part.sentences, part.sentences + 0.2 * part.sentences.flip(1), torch.arange(len(part.sentences)))
+        for part in parts
+    )
+    before = judge(identity_maps(train.clips.shape[1]), dev)
+    kept, none = teach(train, dev, RankingOptions(pairs=1, learning_rate=10.0, adapt=True))
+    assert none == before
+    assert torch.equal(kept.frame_map.weight, torch.eye(len(kept.frame_map.weight)))
+    _, found = teach(train, dev, RankingOptions(pairs=8_000, batch=64, adapt=True))
+    assert found.total > before.total
 
 
 def test_the_table():
