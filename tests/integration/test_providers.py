@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import torch
 from aiohttp import web
 from PIL import Image
 
@@ -469,3 +470,18 @@ async def test_the_shipped_model_finds_what_the_provider_cannot(tmp_path: Path) 
                 assert answer.coverage == Coverage(50, 50)
                 found += gif_id in ids(answer)
     assert found / len(asked) > 0.6
+
+
+async def test_a_gpu_without_memory_costs_nobody_an_answer(open_one: Open, server: GiphyServer) -> None:
+    """Where not even one frame fits, texts and the provider's order decide; with memory again, pixels do."""
+
+    def full(count: int) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    encoder = ColourEncoder(before=full)
+    async with open_one(encoder) as engine:
+        answer = await engine.search.search(SearchRequest("thing", 12, deadline_s=20))
+        assert (len(answer.results), answer.coverage.seen) == (12, 0)
+        encoder.before = lambda count: None
+        answer = await engine.search.search(SearchRequest("red", 2, deadline_s=20))
+        assert answer.coverage.seen == 100
