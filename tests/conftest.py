@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from bot.database import database_url
+from tests.fakes.waiting import Clock
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("deepgif", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("deepgif")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,6 +36,14 @@ def data_dir(request: pytest.FixtureRequest) -> Path:
     if not given.is_dir():
         pytest.fail(f"--data {given}: there is no such folder")
     return given
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """What ``time.time`` tells during the test."""
+    made = Clock()
+    monkeypatch.setattr(time, "time", made)
+    return made
 
 
 @pytest.fixture
