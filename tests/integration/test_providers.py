@@ -219,6 +219,7 @@ async def test_equal_queries_run_once_and_one_who_leaves_ends_nothing(open_one: 
         server.gate.release()
         answers = await asyncio.gather(*tasks[1:])
         assert len({tuple(ids(answer)) for answer in answers}) == 1
+        assert {answer.coverage for answer in answers} == {Coverage(100, 100)}
         assert len(server.calls) == 2
 
 
