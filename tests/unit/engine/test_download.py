@@ -119,6 +119,8 @@ async def test_what_takes_too_long(site):
         other = asyncio.create_task(downloader.fetch(f"{site.origin}/slow"))
         await until(lambda: site.open == 2)
         skip(30)
+        await until(task.done)
+        assert not other.done()
         with pytest.raises(MediaError, match="longer than 60 seconds"):
             await task
         site.gate.release()
