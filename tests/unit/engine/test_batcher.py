@@ -148,7 +148,7 @@ async def test_closing_fails_everyone_who_waits():
     async with batcher:
         tasks = await busy(batcher, gate) + await submitted(batcher, [1, 2])
         tasks[0].add_done_callback(lambda _: gate.open.set())  # which the end of the block brings about
-    results = await asyncio.gather(*tasks, return_exceptions=True)
+    results = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), WITHIN_S)
     assert all(isinstance(result, NotReadyError) for result in results)
     with pytest.raises(NotReadyError):
         await batcher.submit(3)
