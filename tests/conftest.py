@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -12,6 +13,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from bot.database import database_url
 from tests.fakes.waiting import Clock
+
+# The networks of tests are small: several threads only wait for each other, on a busy machine many times as long as
+# they compute. Torch reads this when it is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("deepgif", deadline=None, suppress_health_check=[HealthCheck.too_slow])

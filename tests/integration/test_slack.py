@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from bot import replies
 from bot.assembly import BotOptions
 from bot.database import Database, favourites, jobs, metadata, showings
 from bot.finder import OUT_OF_REACH
-from bot.journal import Job, Journal, State
+from bot.journal import Journal, State
 from bot.preferences import Place, Preferences, PreferenceStore, listed, word_list
 from bot.sealing import Seal
 from bot.slack.run import Running, SlackOptions, open_bot
@@ -216,16 +216,20 @@ async def test_a_message_is_answered_with_a_gif(bot: Running, slack: Slack, engi
 async def test_what_is_acknowledged_is_kept(
     bot: Running, slack: Slack, engine: EngineServer, options: BotOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever has its receipt is in the journal by then, so that no kill loses it: commands, messages, buttons."""
-    accept = Journal.accept
+    """Whatever has its receipt is on the disk by then, so that no kill loses it: commands, messages, buttons in the
+    journal, and settings."""
 
-    async def slowly(journal: Journal, job: Job) -> bool:
-        await asyncio.sleep(0.1)  # in which a receipt comes that does not wait for it
-        return await accept(journal, job)
+    def slowly(keep: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def kept(*given: Any) -> Any:
+            await asyncio.sleep(0.1)  # in which a receipt comes that does not wait for it
+            return await keep(*given)
+
+        return kept
 
     await slack.command(WORDS)
     buttons = await told(slack)
-    monkeypatch.setattr(Journal, "accept", slowly)
+    monkeypatch.setattr(Journal, "accept", slowly(Journal.accept))
+    monkeypatch.setattr(PreferenceStore, "save", slowly(PreferenceStore.save))
     mention = {"type": "app_mention", "channel": "C1", "user": "U1", "text": f"<@UBOT> {WORDS}"}
     direct = {"type": "message", "channel_type": "im", "channel": "D1", "user": "U1", "text": WORDS}
     async with Database(options.database_url) as database:
@@ -241,6 +245,10 @@ async def test_what_is_acknowledged_is_kept(
         ):
             await ask()
             assert len(await database.read(sa.select(jobs))) == number
+        await slack.command("settings", person="UADMIN")
+        await until(lambda: slack.views)
+        await slack.submit(slack.views[0], {"language": {"value": "de"}}, "UADMIN")
+        assert (await PreferenceStore(database, Rating.R).of_workspace("slack", "T1")).language == "de"
 
 
 async def test_help_and_delete(bot: Running, slack: Slack) -> None:
