@@ -17,6 +17,8 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from tests.fakes.waiting import Gate
+
 RATINGS = ("g", "pg", "pg-13", "r")
 CHUNK = 8 * 1024
 QUERY = "cid=abc123&ep=v1"  # on every media address: GIPHY forbids to strip it
@@ -58,8 +60,9 @@ def bomb() -> bytes:
 @dataclass(slots=True)
 class GiphyServer:
     """Serves ``gifs`` to whoever has ``key``. Every answer comes after ``latency_s``; all media together flow at
-    ``bits_per_s``. ``faults`` are taken by the next API calls, one each; ``media_faults`` are by GIF. ``sparse`` GIFs
-    carry only two renditions; width, height and size of those in ``stated`` are given as that text."""
+    ``bits_per_s``, and through the ``gate``. ``faults`` are taken by the next API calls, one each;
+    ``media_faults`` are by GIF, and ``stalled`` are those that do not go on. ``sparse`` GIFs carry only two
+    renditions; width, height and size of those in ``stated`` are given as that text."""
 
     gifs: Sequence[FakeGif]
     key: str = "the-key"
@@ -75,6 +78,8 @@ class GiphyServer:
     told: list[str] = field(default_factory=list)
     downloading: int = 0
     most_downloading: int = 0
+    stalled: list[str] = field(default_factory=list)
+    gate: Gate = field(default_factory=Gate)
     origin: str = ""
     _free_at: float = 0.0
     _runner: web.AppRunner | None = None
@@ -96,6 +101,7 @@ class GiphyServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._runner is not None
+        self.gate.release()
         await self._runner.cleanup()
 
     async def _search(self, request: web.Request) -> web.StreamResponse:
@@ -168,7 +174,7 @@ class GiphyServer:
             await response.prepare(request)
             await response.write(b'{"data": [')
             if fault == "slow":
-                await asyncio.sleep(30)
+                await self._stall(request.path)
             assert request.transport is not None
             request.transport.close()
             return response
@@ -201,6 +207,7 @@ class GiphyServer:
         self.most_downloading = max(self.most_downloading, self.downloading)
         try:
             await asyncio.sleep(self.latency_s)
+            await self.gate.passed()
             if request.query_string != QUERY:
                 return web.Response(status=403)
             return await self._send(request, gif_id, rendition)
@@ -225,13 +232,21 @@ class GiphyServer:
             await self._flow(len(body[start : start + CHUNK]))
             await response.write(body[start : start + CHUNK])
             if fault == "slow":
-                await asyncio.sleep(30)
+                await self._stall(f"{gif_id}/{rendition}")
             if fault == "cut":
                 assert request.transport is not None
                 request.transport.close()
                 return response
         await response.write_eof()
         return response
+
+    async def _stall(self, what: str) -> None:
+        """Sends nothing more until the caller leaves."""
+        self.stalled.append(what)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.stalled.remove(what)
 
     async def _flow(self, size: int) -> None:
         """Waits until the one link that all share has room for ``size`` bytes."""
