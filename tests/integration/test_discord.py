@@ -758,7 +758,9 @@ async def test_what_discord_refuses_is_said(bot: Running, discord: Discord, opti
     assert len(discord.public) == 1  # there is no way to say anything there
 
 
-async def test_nothing_of_a_guild_is_left(open_one: Open, discord: Discord, options: BotOptions) -> None:
+async def test_nothing_of_a_guild_is_left(
+    open_one: Open, discord: Discord, options: BotOptions, caplog: pytest.LogCaptureFixture
+) -> None:
     """When the bot is removed all that was kept goes, even where that happened while it was away; not where the guild
     is only unavailable."""
 
@@ -778,7 +780,10 @@ async def test_nothing_of_a_guild_is_left(open_one: Open, discord: Discord, opti
     async def nothing() -> bool:
         return await rows() == 0
 
+    caplog.set_level(logging.INFO)
     async with open_one():
+        # What discord.py waits two seconds of quiet for forgets guilds, too.
+        await until(lambda: "Connected to Discord" in caplog.text, skipping_s=2)
         await use(1)
         await discord.gateway.send("GUILD_DELETE", {"id": GUILD, "unavailable": True})
         await quiet(discord, options.database_url)
@@ -788,7 +793,7 @@ async def test_nothing_of_a_guild_is_left(open_one: Open, discord: Discord, opti
         await use(2)
     discord.guilds = []
     async with open_one():
-        await until(nothing)
+        await until(nothing, skipping_s=2)
 
 
 async def test_words_are_neither_kept_nor_logged_in_the_clear(
