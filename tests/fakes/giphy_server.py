@@ -84,6 +84,7 @@ class GiphyServer:
         app.router.add_get("/v1/gifs/search", self._search)
         app.router.add_get("/v1/gifs", self._by_ids)
         app.router.add_get("/api/v1/{key}/gifs/search", self._klipy)
+        app.router.add_get("/api/v1/{key}/gifs/items", self._klipy_by_slugs)
         app.router.add_get("/media/{id}/{rendition}.gif", self._media)
         app.router.add_get("/pingback/{id}", self._pingback)
         self._runner = web.AppRunner(app, handler_cancellation=True)
@@ -121,12 +122,18 @@ class GiphyServer:
         return _envelope(found, len(found), 0)
 
     async def _klipy(self, request: web.Request) -> web.StreamResponse:
+        return await self._klipy_page(request, self.order(request.query["q"], self.gifs))
+
+    async def _klipy_by_slugs(self, request: web.Request) -> web.StreamResponse:
+        slugs = request.query["slugs"].split(",")
+        return await self._klipy_page(request, [gif for gif in self.gifs if gif.id in slugs])
+
+    async def _klipy_page(self, request: web.Request, found: list[FakeGif]) -> web.StreamResponse:
         self.calls.append((request.path, dict(request.query)))
         await asyncio.sleep(self.latency_s)
         if request.match_info["key"] != self.key:
             return web.json_response({"result": False, "errors": {"message": ["The API key is invalid"]}}, status=403)
         page, size = int(request.query.get("page", "1")), int(request.query.get("per_page", "24"))
-        found = self.order(request.query["q"], self.gifs)
         part = found[(page - 1) * size : page * size]
         items = [
             {

@@ -367,6 +367,19 @@ async def test_two_providers_are_merged_and_one_may_fail(open_one: Open, server:
         assert any("GIPHY allows no more calls" in notice for notice in answer.notices)
 
 
+async def test_known_gifs_of_klipy_get_fresh_addresses(open_one: Open, server: GiphyServer) -> None:
+    """In one call, rated as they were when they were found."""
+    async with open_one(names=("klipy",)) as engine:
+        await engine.search.search(SearchRequest("red", 5, Rating.PG, deadline_s=20))
+    server.calls.clear()
+    async with open_one(names=("klipy",), good_enough=0.0) as engine:
+        answer = await engine.search.search(SearchRequest("red", 5, Rating.PG))
+    assert [path for path, _ in server.calls] == [f"/api/v1/{server.key}/gifs/items"]
+    assert (answer.origin, len(answer.results)) == (Origin.KNOWN, 5)
+    assert {result.gif.rating for result in answer.results} == {Rating.PG}
+    assert all(result.gif.url.startswith(server.origin) for result in answer.results)
+
+
 async def test_pingbacks_are_off_unless_wanted(open_one: Open, server: GiphyServer) -> None:
     """A provider hears of what is sent only where the operator wants it."""
     for wanted in (False, True):
