@@ -17,6 +17,8 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from tests.fakes.media import animation
+
 RATINGS = ("g", "pg", "pg-13", "r")
 CHUNK = 8 * 1024
 QUERY = "cid=abc123&ep=v1"  # on every media address: GIPHY forbids to strip it
@@ -41,6 +43,15 @@ class FakeGif:
     alt_text: str = ""
     tags: tuple[str, ...] = ()
     rating: str = "g"
+
+
+def fake(number: int, colour: str, **changes: Any) -> FakeGif:
+    """A GIF, red, lime or blue, whose title says nothing of its colour. Numbers make equal colours differ a little."""
+    shade = {"red": (255, number, 0), "lime": (0, 255, number), "blue": (number, 0, 255)}[colour]
+    colours = ["#{:02x}{:02x}{:02x}".format(*shade)] * 2
+    still = animation("GIF", colours[:1])
+    made = {"title": f"Thing {number}", "clip": animation("GIF", colours), "still": still, "alt_text": ""}
+    return FakeGif(id=f"gif{number:03}", **{**made, **changes})
 
 
 def by_words(words: str, gifs: Sequence[FakeGif]) -> list[FakeGif]:

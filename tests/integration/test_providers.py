@@ -27,20 +27,10 @@ from engine.server import ServerOptions, create_app, create_runner
 from engine.types import Coverage, GifKey, Origin, Rating, SearchRequest, Source
 from models.bundles import bundle_folder
 from tests.fakes.encoder import ColourEncoder
-from tests.fakes.giphy_server import FakeGif, GiphyServer
-from tests.fakes.media import animation
+from tests.fakes.giphy_server import FakeGif, GiphyServer, fake
 
 COLOURS = ("red", "lime", "blue")
 Open = Callable[..., AbstractAsyncContextManager[Engine]]
-
-
-def fake(number: int, colour: str, **changes: Any) -> FakeGif:
-    """A GIF whose title says nothing of its colour. Numbers make equal colours differ a little."""
-    shade = {"red": (255, number, 0), "lime": (0, 255, number), "blue": (number, 0, 255)}[colour]
-    colours = ["#{:02x}{:02x}{:02x}".format(*shade)] * 2
-    still = animation("GIF", colours[:1])
-    made = {"title": f"Thing {number}", "clip": animation("GIF", colours), "still": still, "alt_text": ""}
-    return FakeGif(id=f"gif{number:03}", **{**made, **changes})
 
 
 GIFS = [fake(number, COLOURS[number % 3]) for number in range(0, 240, 2)]
