@@ -143,6 +143,19 @@ async def test_the_same_views_as_before(place: Place) -> None:
     assert [path for path, _ in place.server.calls] == ["/v1/gifs"]
 
 
+async def test_what_the_old_model_sees_later(place: Place) -> None:
+    """Frames that it looked at after a first run are looked at in the second, and nothing else."""
+    async with place.engine() as engine:
+        await ask(engine)
+        await place.move()
+        await ask(engine, "blue")
+    later = place.ids(OLD) - place.ids(NEW)
+    assert later
+    one = only(await place.move())
+    assert (one.known, one.embedded) == (100 - len(later), len(later))
+    assert place.ids(NEW) == place.ids(OLD)
+
+
 async def test_nothing_twice_and_nothing_left(place: Place) -> None:
     """A second run finds everything done, and asks nobody."""
     async with place.engine() as engine:
