@@ -30,8 +30,8 @@ from models.training.vocabulary import learn_vocabulary
 from tests.fakes.process import Served, deepgif, environment, serving
 
 COUNT = 120
-PAUSE_S = 0.05  # between two searches
-END_S = 300  # what gives way to others takes long on a busy machine
+PAUSE_S = 0.2  # between two searches
+END_S = 600  # what gives way to others takes long on a busy machine
 SMALL = f"{read_info(BUNDLED / 'small').space}/4x224"
 
 
@@ -143,7 +143,7 @@ async def test_moving_beside_a_running_engine(folder: Path, data_dir: Path, othe
                 while not vectors(data_dir, new):
                     assert process.returncode is None
                     assert time.monotonic() < ends_at, "nothing was stored"
-                    await asyncio.sleep(0.01)
+                    await asyncio.sleep(0.02)
                 assert os.getpriority(os.PRIO_PROCESS, process.pid) > os.getpriority(os.PRIO_PROCESS, 0)
                 process.kill()
                 assert await process.wait() == -signal.SIGKILL
