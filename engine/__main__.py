@@ -85,7 +85,7 @@ def serve(
     """
     from engine.console import err
     from engine.middleware import LOOPBACK_NAMES, AccessRules, is_loopback
-    from engine.server import ServerOptions
+    from engine.server import ServerOptions, drain_s_of
 
     with _plain_errors():
         settings = load_settings(host=host, port=port, folder=folder, model=model)
@@ -97,7 +97,11 @@ def serve(
             )
         hosts = LOOPBACK_NAMES | {settings.host} | _host_of(settings.public_url)
         options = ServerOptions(
-            AccessRules(token, hosts), settings.public_url, Rating(settings.max_rating), settings.deadline_s
+            AccessRules(token, hosts),
+            settings.public_url,
+            Rating(settings.max_rating),
+            settings.deadline_s,
+            drain_s_of(settings.drain_s, settings.host),
         )
         err.print("Starting; the model is loaded in a few seconds.")
         from engine.serving import serve as run

@@ -145,7 +145,8 @@ async def open_engine(
         outside = Outside(embedder, live, options.good_enough) if remote.providers else None
         search = SearchEngine(encoder.space, queries.submit, library, ranking, likeness, outside)
         metrics.gauge("deepgif_gifs", "GIFs that are embedded and can be found.", lambda: len(pictures))
-        metrics.gauge("deepgif_clips_waiting", "Clips that wait to be embedded.", lambda: clips.waiting)
+        metrics.watch("queries", queries)
+        metrics.watch("clips", clips)
         metrics.gauge("deepgif_searches_under_way", "Searches at providers, leftovers too.", lambda: len(live))
         for provider in remote.providers:
             metrics.calls.labels(provider.name).set_function(provider.budget.used)
