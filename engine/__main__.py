@@ -14,6 +14,7 @@ import typer
 
 from config.logging import configure_logging
 from config.settings import Settings, SettingsError, load_settings
+from engine.commands import register
 from engine.errors import DeepGifError
 from engine.types import DEFAULT_LIMIT, MAX_LIMIT, Rating, SearchAnswer, SearchRequest
 
@@ -279,6 +280,9 @@ def _plain_errors(extra: str = "engine") -> Iterator[None]:
     except KeyboardInterrupt:
         print_error("Stopped. What was embedded is kept; the same command goes on.")
         raise typer.Exit(130) from None
+
+
+register(app, _plain_errors)
 
 
 def main() -> None:
