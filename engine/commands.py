@@ -37,12 +37,12 @@ def register(app: typer.Typer, plain_errors: Callable[[], AbstractContextManager
         """
         from dataclasses import asdict
 
-        from engine.assembly import DATABASE
         from engine.console import err, out, print_json, progress_bar
+        from engine.store import FILE
         from engine.transfer import export_known
 
         with plain_errors():
-            database = load_settings().data_dir / DATABASE
+            database = load_settings().data_dir / FILE
             with progress_bar("Exporting") as report:
                 done = asyncio.run(export_known(database, file, force=force, on_progress=report))
             if as_json:
@@ -66,14 +66,14 @@ def register(app: typer.Typer, plain_errors: Callable[[], AbstractContextManager
         """
         from dataclasses import asdict
 
-        from engine.assembly import DATABASE
         from engine.console import out, print_json, progress_bar
+        from engine.store import FILE
         from engine.transfer import import_known
 
         with plain_errors():
             settings = load_settings()
             with progress_bar("Importing") as report:
-                done = asyncio.run(import_known(settings.data_dir / DATABASE, file, settings.keep_days * DAY_S, report))
+                done = asyncio.run(import_known(settings.data_dir / FILE, file, settings.keep_days * DAY_S, report))
             if as_json:
                 print_json(asdict(done))
                 return
@@ -124,15 +124,15 @@ def register(app: typer.Typer, plain_errors: Callable[[], AbstractContextManager
 
 
 def _database(settings: Settings, bots: bool) -> Path:
-    from engine.assembly import DATABASE
-
     if not bots:
-        return settings.data_dir / DATABASE
+        from engine.store import FILE
+
+        return settings.data_dir / FILE
     if settings.database_url.get_secret_value():
         raise SettingsError("DEEPGIF_DATABASE_URL is set; what it names is copied by its own tools, such as pg_dump.")
-    from bot.database import FILE
+    from bot.database import FILE as OF_BOTS
 
-    return settings.data_dir / FILE
+    return settings.data_dir / OF_BOTS
 
 
 def _schema(bots: bool) -> Schema:

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from engine.assembly import DATABASE, SHIPPED_CATALOGUE, EngineOptions, bundle_info, devices_of
+from engine.assembly import SHIPPED_CATALOGUE, EngineOptions, bundle_info, devices_of
 from engine.providers.assembly import open_budget
 from engine.providers.local import LocalCatalogue
-from engine.store import Database
+from engine.store import FILE, Database
 
 
 async def facts_of(options: EngineOptions) -> dict[str, Any]:
@@ -19,7 +19,7 @@ async def facts_of(options: EngineOptions) -> dict[str, Any]:
     devices = devices_of(options.device)
     folder = options.folder or SHIPPED_CATALOGUE
     name = "folder" if options.folder else "catalogue"
-    async with Database(options.data_dir / DATABASE) as database:
+    async with Database(options.data_dir / FILE) as database:
         catalogue = LocalCatalogue(name, folder, database, options.limits)
         await catalogue.open()
         space = f"{bundle.space}/{bundle.sampling}"

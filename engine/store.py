@@ -22,6 +22,7 @@ from engine.errors import NotFoundError, StoreError
 from engine.protocols import Encoder, Vectors
 from engine.types import GifKey
 
+FILE = "deepgif.sqlite"  # in the data folder
 SCHEMA_VERSION = 2
 CHUNK = 500  # ids a statement; SQLite allows 32,766 variables, older builds 999
 SCAN_CHUNK = 4096
