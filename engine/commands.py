@@ -77,11 +77,9 @@ def register(app: typer.Typer, plain_errors: Callable[[], AbstractContextManager
             if as_json:
                 print_json(asdict(done))
                 return
-            out.print(
-                f"{done.vectors:,} vectors and the texts of {done.gifs:,} GIFs are new; {done.known:,} were known; "
-                f"{done.left_out:,} were left out, because they may not be kept any more.",
-                highlight=False,
-            )
+            gone = f"; {done.left_out:,} may not be kept any more" if done.left_out else ""
+            new = f"{done.vectors:,} vectors and the texts of {done.gifs:,} GIFs are new"
+            out.print(f"{new}; {done.known:,} were known{gone}.", highlight=False, soft_wrap=True)
 
     @app.command("backup")
     def backup(
