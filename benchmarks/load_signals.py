@@ -1,6 +1,6 @@
 """``python -m benchmarks.load_signals``: what /metrics says of an engine under more and more load (the use of its
-worker, the time in the queue), beside what its callers feel. Queries come at random moments (a Poisson process), whether or
-not earlier ones are answered, at shares of the rate that clients get who wait for their answers."""
+worker, the time in the queue), beside what its callers feel. Queries come at random moments (a Poisson process),
+whether or not earlier ones are answered, at shares of the rate that clients get who wait for their answers."""
 
 from __future__ import annotations
 
