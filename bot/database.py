@@ -223,9 +223,7 @@ def _prepare(connection: sa.Connection) -> None:
     if version is None:  # new, or from before versions were noted
         version = 1 if jobs.name in there else SCHEMA_VERSION
     if version > SCHEMA_VERSION:
-        raise StoreError(
-            "The bot's database was written by a newer DeepGIF; install that one."
-        )
+        raise StoreError("The bot's database was written by a newer DeepGIF; install that one.")
     metadata.create_all(connection)
     versions.create(connection, checkfirst=True)
     for step in _STEPS[version - 1 :]:
