@@ -69,6 +69,12 @@ class Settings(BaseSettings):
     giphy_pingbacks: bool = Field(False, description="Tell GIPHY which GIFs are sent.")
     keep_days: float = Field(30, gt=0, le=3650, description="Days for which GIFs of providers are remembered.")
     deadline_s: float = Field(2.5, gt=0, le=30, description="Seconds in which a search is answered.")
+    drain_s: float | None = Field(
+        None,
+        ge=0,
+        le=600,
+        description="Seconds for which a stopping engine answers on; empty: 5, or 0 on a loopback address.",
+    )
     good_enough: float = Field(
         0.8, ge=0, le=1, description="The chance from which on a GIF that is known is answered without a provider."
     )
@@ -128,10 +134,10 @@ class Settings(BaseSettings):
             raise ValueError("must have only plain letters, digits and signs, without spaces")
         return token
 
-    @field_validator("folder", "weights_dir", mode="before")
+    @field_validator("folder", "weights_dir", "drain_s", mode="before")
     @classmethod
-    def _empty_is_none(cls, folder: object) -> object:
-        return None if folder == "" else folder
+    def _empty_is_none(cls, given: object) -> object:
+        return None if given == "" else given
 
     @field_validator("folder", "data_dir", "weights_dir")
     @classmethod

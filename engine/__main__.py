@@ -15,6 +15,7 @@ import typer
 
 from config.logging import configure_logging
 from config.settings import Settings, SettingsError, load_settings
+from engine.commands import register
 from engine.errors import DeepGifError
 from engine.types import DEFAULT_LIMIT, MAX_LIMIT, Rating, SearchAnswer, SearchRequest
 
@@ -87,7 +88,7 @@ def serve(
     """
     from engine.console import err
     from engine.middleware import AccessRules, is_loopback, own_names
-    from engine.server import ServerOptions
+    from engine.server import ServerOptions, drain_s_of
 
     with _plain_errors():
         settings = load_settings(host=host, port=port, folder=folder, model=model)
@@ -97,8 +98,13 @@ def serve(
             raise SettingsError(
                 f"On {settings.host} others can reach the engine: set DEEPGIF_TOKEN (openssl rand -hex 32 makes one)."
             )
-        access = AccessRules(token, own_names(settings.host, settings.public_url))
-        options = ServerOptions(access, settings.public_url, Rating(settings.max_rating), settings.deadline_s)
+        options = ServerOptions(
+            AccessRules(token, own_names(settings.host, settings.public_url)),
+            settings.public_url,
+            Rating(settings.max_rating),
+            settings.deadline_s,
+            drain_s_of(settings.drain_s, settings.host),
+        )
         err.print("Starting; the model is loaded in a few seconds.")
         from engine.serving import serve as run
 
@@ -288,6 +294,9 @@ def _plain_errors(extra: str = "engine") -> Iterator[None]:
     except KeyboardInterrupt:
         print_error("Stopped. What was embedded is kept; the same command goes on.")
         raise typer.Exit(130) from None
+
+
+register(app, _plain_errors)
 
 
 def main() -> None:

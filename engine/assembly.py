@@ -31,14 +31,13 @@ from engine.providers.assembly import Remote, RemoteOptions, open_remote
 from engine.providers.local import Changes, LocalCatalogue
 from engine.providers.remote import RemoteProvider
 from engine.search import Library, Outside, SearchEngine
-from engine.store import Database, SqliteEmbeddingStore, embedding_space
+from engine.store import FILE, Database, SqliteEmbeddingStore, embedding_space
 from engine.vocabulary import Vocabulary
 from models.bundles import load_bundle
 from models.device import DeviceError, choose_devices
 from models.info import BundleError, BundleInfo, read_info
 
 SHIPPED_CATALOGUE = Path(__file__).parent / "catalogue"
-DATABASE = "deepgif.sqlite"
 QUERIES_AT_ONCE = 64
 QUERIES_WAITING = 512
 CLIPS_WAITING = 256
@@ -92,7 +91,7 @@ async def open_engine(
     """An engine that answers searches over what was embedded before. ``load`` gives another encoder than the bundle's
     own. Raises ``DeepGifError``."""
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(Database(options.data_dir / DATABASE))
+        database = await stack.enter_async_context(Database(options.data_dir / FILE))
         catalogue = await _catalogue(options, database)
         encoder = await asyncio.to_thread(load or _load, options)
         devices = devices_of(options.device)
@@ -146,7 +145,8 @@ async def open_engine(
         outside = Outside(embedder, live, options.good_enough) if remote.providers else None
         search = SearchEngine(encoder.space, queries.submit, library, ranking, likeness, outside)
         metrics.gauge("deepgif_gifs", "GIFs that are embedded and can be found.", lambda: len(pictures))
-        metrics.gauge("deepgif_clips_waiting", "Clips that wait to be embedded.", lambda: clips.waiting)
+        metrics.watch("queries", queries)
+        metrics.watch("clips", clips)
         metrics.gauge("deepgif_searches_under_way", "Searches at providers, leftovers too.", lambda: len(live))
         for provider in remote.providers:
             metrics.calls.labels(provider.name).set_function(provider.budget.used)

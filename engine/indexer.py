@@ -89,17 +89,21 @@ class Indexer:
         on_progress(done, len(ids))
         fresh: dict[GifKey, Vector] = {}
         stored_at = time.monotonic()
-        async with aclosing(as_they_come(missing, partial(self._embed_one, catalogue), IN_FLIGHT)) as embedded:
-            async for gif_id, result in embedded:
-                done += 1
-                if isinstance(result, MediaError):
-                    unreadable.append((catalogue.path_of(gif_id), str(result)))
-                else:
-                    fresh[GifKey(catalogue.name, gif_id)] = result
-                if len(fresh) >= STORE_EVERY or time.monotonic() - stored_at > STORE_EVERY_S or done == len(ids):
-                    await self._keep(catalogue, fresh)
-                    fresh, stored_at = {}, time.monotonic()
-                on_progress(done, len(ids))
+        try:
+            async with aclosing(as_they_come(missing, partial(self._embed_one, catalogue), IN_FLIGHT)) as embedded:
+                async for gif_id, result in embedded:
+                    done += 1
+                    if isinstance(result, MediaError):
+                        unreadable.append((catalogue.path_of(gif_id), str(result)))
+                    else:
+                        fresh[GifKey(catalogue.name, gif_id)] = result
+                    if len(fresh) >= STORE_EVERY or time.monotonic() - stored_at > STORE_EVERY_S or done == len(ids):
+                        await self._keep(catalogue, fresh)
+                        fresh, stored_at = {}, time.monotonic()
+                    on_progress(done, len(ids))
+        finally:
+            if fresh:  # stopped in between
+                await self._store.put_many(self._space, fresh)
         failed = len(unreadable) - len(changes.unreadable)
         return IndexReport(changes, len(known), len(missing) - failed, tuple(unreadable), time.monotonic() - started)
 
