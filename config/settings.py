@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     weights_dir: Annotated[Path | None, NoDecode] = Field(
         None, description="Folder of weights that others publish; empty: weights in the data folder."
     )
+    index: Literal["auto", "exact", "compact"] = Field(
+        "auto", description="How vectors are held and searched: exact, compact, or auto (compact from 100,000 GIFs on)."
+    )
     giphy_api_key: SecretStr = Field(SecretStr(""), description="Key of GIPHY's API; with one, GIPHY is searched.")
     klipy_api_key: SecretStr = Field(SecretStr(""), description="Key of Klipy's API; with one, Klipy is searched.")
     providers: Literal["all", "giphy", "klipy"] = Field(

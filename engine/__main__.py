@@ -233,6 +233,7 @@ def _engine_options(settings: Settings) -> EngineOptions:
         remote=_remote_options(settings),
         good_enough=settings.good_enough,
         weights=settings.weights_dir or settings.data_dir / "weights",
+        index=settings.index,
     )
 
 

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from engine.embedding import CandidateEmbedder
 from engine.errors import ModelError, OverloadedError
 from engine.fitted import load_ranking
 from engine.frames import decode_clip
-from engine.index import MemoryIndex
+from engine.growing import memory_index
 from engine.indexer import Indexer, IndexReport, Progress, Vector
 from engine.live import LiveSearches
 from engine.lookup import Found, Likeness, Query, finder
@@ -59,6 +59,7 @@ class EngineOptions:
     remote: RemoteOptions = field(default_factory=RemoteOptions)
     good_enough: float = 0.8
     weights: Path | None = None
+    index: Literal["auto", "exact", "compact"] = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ async def open_engine(
         catalogue = await _catalogue(options, database)
         encoder = await asyncio.to_thread(load or _load, options)
         devices = devices_of(options.device)
-        pictures, texts = (MemoryIndex(encoder.dimension, devices[0]) for _ in range(2))
+        pictures, texts = (memory_index(options.index, encoder.dimension, devices[0]) for _ in range(2))
         ranking, bank = await asyncio.to_thread(load_ranking, options.bundle, encoder.space)
         likeness = Likeness(bank, ranking.hubness)
         queries = await stack.enter_async_context(
