@@ -64,7 +64,7 @@ class CompactIndex:
                 self._places.update((name, (rating, row)) for row, name in enumerate(names, len(shelf.keys)))
                 for start in range(0, len(names), ROWS_AT_ONCE):
                     part = slice(start, start + ROWS_AT_ONCE)
-                    shelf.add(names[part], vectors[positions[part]].astype(np.float16))
+                    shelf.add(names[part], torch.from_numpy(vectors[positions[part]]).half())
 
     def remove(self, keys: Collection[GifKey]) -> None:
         """Removes GIFs; unknown keys are ignored."""
@@ -91,7 +91,7 @@ class CompactIndex:
                 return [IndexHits((), (), 0.0, 0.0, 0)] * len(wanted)
             compared = max(k, self._compared)
             candidates = [shelf.nearest(wanted, compared) for shelf in shelves]
-            means, stds = _spread(shelves, wanted.astype(np.float64), count)
+            means, stds = _spread(shelves, wanted, count)
             found: list[IndexHits] = []
             for one, query in enumerate(wanted):
                 rows = [near[one] for near in candidates]
@@ -123,20 +123,20 @@ class _Shelf:
         self.keys: list[GifKey] = []
         self.rows = np.empty((0, dimension), np.float16)
         self.bits = np.empty((0, -(-dimension // 8)), np.uint8)
-        self.sum = np.zeros(dimension)
-        self.squares = np.zeros((dimension, dimension))
-        self._centre = np.zeros(dimension, np.float32)
-        self._differing = np.eye(dimension, dtype=np.float32)  # C (C + r I)^-1
+        self.sum = torch.zeros(dimension, dtype=torch.float64)
+        self.squares = torch.zeros(dimension, dimension, dtype=torch.float64)
+        self._centre = torch.zeros(dimension)
+        self._differing = torch.eye(dimension)  # C (C + r I)^-1
         self._centred_at = CENTRED_FROM // 2  # how many GIFs there were then
 
-    def add(self, keys: Sequence[GifKey], rows: NDArray[np.float16]) -> None:
+    def add(self, keys: Sequence[GifKey], rows: torch.Tensor) -> None:
         start, size = len(self.keys), len(self.keys) + len(keys)
         if size > len(self.rows):
             capacity = max(size, int(GROWTH * len(self.rows)))
             # In place: the system moves large blocks without a copy. No view of them outlives a call.
             self.rows.resize((capacity, self.rows.shape[1]), refcheck=False)
             self.bits.resize((capacity, self.bits.shape[1]), refcheck=False)
-        self.rows[start:size] = rows
+        self.rows[start:size] = rows.numpy()
         self.keys += keys
         self._count(rows, 1.0)
         if size > 2 * self._centred_at:
@@ -144,12 +144,13 @@ class _Shelf:
             start = 0
         for first in range(start, size, ROWS_AT_ONCE):
             last = min(size, first + ROWS_AT_ONCE)
-            self.bits[first:last] = np.packbits(self.rows[first:last] > self._centre, axis=1)
+            numbers = torch.from_numpy(self.rows[first:last]).float()
+            self.bits[first:last] = np.packbits((numbers > self._centre).numpy(), axis=1)
 
     def remove(self, rows: Sequence[int]) -> list[tuple[int, GifKey]]:
         """Removes rows; the last ones fill their places. The rows that were moved so, and their keys."""
         for start in range(0, len(rows), ROWS_AT_ONCE):
-            self._count(self.rows[rows[start : start + ROWS_AT_ONCE]], -1.0)
+            self._count(torch.from_numpy(self.rows[rows[start : start + ROWS_AT_ONCE]]), -1.0)
         size = len(self.keys) - len(rows)
         holes = sorted(row for row in rows if row < size)
         movers = sorted(set(range(size, len(self.keys))).difference(rows))
@@ -163,11 +164,11 @@ class _Shelf:
         """(Q, at most ``most``) rows whose signs differ least from those of ``queries`` (Q, D)."""
         size = len(self.keys)
         if size <= most:
-            return np.broadcast_to(np.arange(size), (len(queries), size))
+            return np.tile(np.arange(size), (len(queries), 1))
         # One query is one thread's work, and threads that wait for it cost more than it does.
         faiss.omp_set_num_threads(min(len(queries), torch.get_num_threads()))
         _, rows = faiss.knn_hamming(
-            np.packbits(queries @ self._differing > 0, axis=1), self.bits[:size], most, variant="mc"
+            np.packbits((torch.from_numpy(queries) @ self._differing).numpy() > 0, axis=1), self.bits[:size], most, "mc"
         )
         return np.asarray(rows)
 
@@ -178,28 +179,27 @@ class _Shelf:
 
     def _centre_on(self, size: int) -> None:
         mean = self.sum / size
-        covariance = self.squares / size - np.outer(mean, mean)
-        identity = np.eye(len(mean))
-        ridge = max(RIDGE * float(np.trace(covariance)) / len(mean), 1e-9)
-        self._centre = mean.astype(np.float32)
-        self._differing = (identity - ridge * np.linalg.inv(covariance + ridge * identity)).astype(np.float32)
+        covariance = self.squares / size - torch.outer(mean, mean)
+        identity = torch.eye(len(mean), dtype=torch.float64)
+        ridge = max(RIDGE * float(covariance.trace()) / len(mean), 1e-9)
+        self._centre = mean.float()
+        self._differing = (identity - ridge * torch.linalg.inv(covariance + ridge * identity)).float()
         self._centred_at = size
 
-    def _count(self, rows: NDArray[np.float16], sign: float) -> None:
-        numbers = rows.astype(np.float32)
-        self.sum += sign * numbers.sum(axis=0, dtype=np.float64)
+    def _count(self, rows: torch.Tensor, sign: float) -> None:
+        numbers = rows.float()
+        self.sum += sign * numbers.sum(dim=0, dtype=torch.float64)
         self.squares += sign * (numbers.T @ numbers)
 
 
-def _spread(
-    shelves: Sequence[_Shelf], queries: NDArray[np.float64], count: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _spread(shelves: Sequence[_Shelf], queries: Vectors, count: int) -> tuple[list[float], list[float]]:
     """Mean and standard deviation (Q,) of the scores of ``queries`` (Q, D) with all rows of the shelves."""
-    mean, square = np.zeros(len(queries)), np.zeros(len(queries))
+    wanted = torch.from_numpy(queries).double()
+    mean, square = torch.zeros(2, len(queries), dtype=torch.float64)
     for shelf in shelves:
-        mean += queries @ shelf.sum / count
-        square += ((queries @ shelf.squares) * queries).sum(axis=1) / count
-    return mean, np.sqrt(np.maximum(square - mean**2, 0.0))
+        mean += wanted @ shelf.sum / count
+        square += ((wanted @ shelf.squares) * wanted).sum(dim=1) / count
+    return mean.tolist(), (square - mean**2).clamp(min=0.0).sqrt().tolist()
 
 
 def _last_of(scores: NDArray[np.float32], k: int) -> float:
