@@ -25,7 +25,7 @@ import typer
 
 from benchmarks.measure import alternate, machine
 from benchmarks.vectors import Vectors, filled, real_vectors
-from engine.compact import CompactIndex
+from engine.compact import COMPARED, COMPARED_BY_ROOT, CompactIndex
 from engine.index import MemoryIndex
 from engine.protocols import Index
 from engine.types import GifKey, Rating
@@ -36,7 +36,6 @@ ROUNDS = {1: 15, 64: 5}  # of queries at once
 NEAREST = 10
 K = 50  # what a search asks for
 ASKED = 512  # queries that recall is measured with
-COMPARED = 2000  # of RaBitQ's, as of ours
 
 
 @dataclass
@@ -66,7 +65,7 @@ def theirs(name: str, index: Any) -> Way:
     return Way(name, index.add, lambda queries: index.search(queries, K)[1])
 
 
-def rabitq(dimension: int) -> Way:
+def rabitq(dimension: int, size: int) -> Way:
     """As faiss's guide has it: rotated, one bit a number, the nearest compared again in half precision."""
     signs = faiss.IndexPreTransform(
         faiss.RandomRotationMatrix(dimension, dimension),
@@ -74,7 +73,7 @@ def rabitq(dimension: int) -> Way:
     )
     flat = faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
     both = faiss.IndexRefine(signs, flat)
-    both.k_factor = COMPARED / K
+    both.k_factor = max(COMPARED, COMPARED_BY_ROOT * size**0.5) / K  # as many as ours compares
 
     def add(part: Vectors) -> None:
         if not both.is_trained:
@@ -100,7 +99,7 @@ def others(dimension: int, size: int) -> Iterator[Callable[[], Way]]:
     yield lambda: ours("compact", CompactIndex(dimension))
     yield lambda: theirs("faiss Flat", faiss.IndexFlatIP(dimension))
     yield lambda: theirs("faiss Flat, f16", faiss.IndexScalarQuantizer(dimension, half, faiss.METRIC_INNER_PRODUCT))
-    yield lambda: rabitq(dimension)
+    yield lambda: rabitq(dimension, size)
     if find_spec("usearch") and size <= GRAPH_UP_TO:
         yield lambda: graph(dimension)
 

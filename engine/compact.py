@@ -14,6 +14,7 @@ all this.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -26,7 +27,8 @@ from numpy.typing import NDArray
 from engine.protocols import IndexHits, Vectors
 from engine.types import GifKey, Rating
 
-COMPARED = 2000  # GIFs of each rating that are compared number by number
+COMPARED = 1000  # GIFs of each rating, at least, that are compared number by number
+COMPARED_BY_ROOT = 2.0  # so many times the square root of how many there are: 2,000 of a million
 ROWS_AT_ONCE = 8192
 GROWTH = 1.25
 CENTRED_FROM = 1024  # GIFs; with fewer, the mean says little
@@ -34,8 +36,8 @@ RIDGE = 0.1  # of the mean variance of a number
 
 
 class CompactIndex:
-    """``Index`` in about 2.1 D bytes a GIF, on the CPU. Exact, but for half precision, where no more than ``compared``
-    GIFs are allowed; beyond, hits can be missed. Searches and changes take turns."""
+    """``Index`` in about 2.1 D bytes a GIF, on the CPU. Exact, but for half precision, up to ``compared`` GIFs of a
+    rating; beyond, hits can be missed. Searches and changes take turns."""
 
     def __init__(self, dimension: int, compared: int = COMPARED) -> None:
         self._dimension = dimension
@@ -89,8 +91,7 @@ class CompactIndex:
             count = sum(len(shelf.keys) for shelf in shelves)
             if not count:
                 return [IndexHits((), (), 0.0, 0.0, 0)] * len(wanted)
-            compared = max(k, self._compared)
-            candidates = [shelf.nearest(wanted, compared) for shelf in shelves]
+            candidates = [shelf.nearest(wanted, max(k, self._compared)) for shelf in shelves]
             means, stds = _spread(shelves, wanted, count)
             found: list[IndexHits] = []
             for one, query in enumerate(wanted):
@@ -160,9 +161,10 @@ class _Shelf:
         del self.keys[size:]
         return [(hole, self.keys[hole]) for hole in holes]
 
-    def nearest(self, queries: Vectors, most: int) -> NDArray[np.int64]:
-        """(Q, at most ``most``) rows whose signs differ least from those of ``queries`` (Q, D)."""
+    def nearest(self, queries: Vectors, least: int) -> NDArray[np.int64]:
+        """(Q, K) rows whose signs differ least from those of ``queries`` (Q, D), at least ``least`` if there are."""
         size = len(self.keys)
+        most = max(least, int(COMPARED_BY_ROOT * math.sqrt(size)))
         if size <= most:
             return np.tile(np.arange(size), (len(queries), 1))
         # One query is one thread's work, and threads that wait for it cost more than it does.

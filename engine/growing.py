@@ -1,11 +1,10 @@
-"""A few GIFs compared in full, many held compactly: the index that is taken where nothing else is chosen."""
+"""A few GIFs compared in full, many held compactly."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections.abc import Collection, Sequence
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,17 +53,10 @@ class GrowingIndex:
         return self._index.search(queries, k, max_rating)
 
     def _compacted(self, exact: MemoryIndex) -> Index:
-        compact = memory_index("compact", self._dimension, "cpu")
+        from engine.compact import CompactIndex  # faiss is loaded by those who need it
+
+        compact = CompactIndex(self._dimension)
         for keys, vectors, ratings in exact.chunks(MOVED_AT_ONCE):
             compact.add(keys, vectors, ratings)
         _log.info("More than %d GIFs: from now on they are held compactly.", self._exact_up_to)
         return compact
-
-
-def memory_index(kind: Literal["auto", "exact", "compact"], dimension: int, device: str) -> Index:
-    """An empty index of the kind. ``auto`` compares in full on a GPU, which is fast enough for millions."""
-    if kind == "compact":
-        from engine.compact import CompactIndex  # faiss is loaded by those who need it
-
-        return CompactIndex(dimension)
-    return GrowingIndex(dimension) if kind == "auto" and device == "cpu" else MemoryIndex(dimension, device)
