@@ -8,6 +8,7 @@ graph (``pip install usearch``; left out where it is missing, or beyond ``GRAPH_
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import resource
 import time
@@ -105,7 +106,9 @@ def others(dimension: int, size: int) -> Iterator[Callable[[], Way]]:
 
 
 def resident() -> int:
-    """Bytes of memory that the process has."""
+    """Bytes of memory that the process has and uses."""
+    gc.collect()
+    ctypes.CDLL("libc.so.6").malloc_trim(0)
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 

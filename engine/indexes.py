@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from engine.errors import IndexUnavailableError
@@ -20,7 +20,7 @@ class QdrantOptions:
     """Where Qdrant is, and how collections are made: ``shards`` 0 leaves their number to Qdrant."""
 
     url: str
-    api_key: str = ""
+    api_key: str = field(default="", repr=False)
     shards: int = 0
     replicas: int = 1
     quantization: Literal["none", "scalar", "binary"] = "scalar"

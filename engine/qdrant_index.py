@@ -48,8 +48,8 @@ class QdrantIndex:
     """``Index`` over one collection, made where it is missing. Methods raise ``IndexUnavailableError``.
 
     Mean and spread are exact up to ``SAMPLED`` allowed GIFs. Beyond, they are estimated from as many, drawn at random
-    once in ``SAMPLED_FOR_S``: both are within 5 % of the spread but once in a thousand draws. What other replicas add
-    is found at once, and counted after that time.
+    once in ``SAMPLED_FOR_S``: both are within 5 % of the spread but once in several hundred draws. What other replicas
+    add is found at once, and counted after that time.
     """
 
     def __init__(self, client: QdrantClient, kind: str, space: str, dimension: int, options: QdrantOptions) -> None:

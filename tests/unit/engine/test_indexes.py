@@ -63,3 +63,8 @@ def test_from_the_settings(monkeypatch, tmp_path):
         index="qdrant", qdrant_url="http://q:1", qdrant_api_key="k", qdrant_shards=3, qdrant_quantization="binary"
     )
     assert _engine_options(settings).qdrant == QdrantOptions("http://q:1", "k", 3, 1, "binary")
+
+
+def test_the_key_is_not_shown():
+    """Options that get into a log or a traceback do not take the key along."""
+    assert "secret" not in repr(QdrantOptions("http://q:1", "secret"))
