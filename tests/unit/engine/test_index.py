@@ -249,6 +249,20 @@ def test_signs_find_what_is_nearest():
     assert found > 0.97 * 2000
 
 
+def test_signs_follow_their_vectors():
+    """Every GIF is the nearest to its own vector, however it came: in many parts, with a large part that all share, and
+    moved into the place of one that has gone."""
+    rng = np.random.default_rng(0)
+    index, vectors, keys = CompactIndex(128, compared=1), crowd(rng, 4000, part=(0, 3.0)), keys_of(range(4000))
+    for start in range(0, 4000, 500):
+        part = slice(start, start + 500)
+        index.add(keys[part], vectors[part], [Rating.G] * 500)
+    index.remove(keys[1000:2000])
+    kept = [*range(1000), *range(2000, 4000)]
+    found = [hits.keys[0] for hits in index.search(vectors[kept], 1, Rating.G)]
+    assert found == keys_of(kept)
+
+
 def test_mean_and_spread_of_what_is_not_looked_at():
     """Mean and spread are those of all allowed GIFs within 1e-4 of the spread plus what half precision rounds away,
     after many changes, though most were never compared."""
