@@ -253,7 +253,7 @@ def test_signs_follow_their_vectors():
     """Every GIF is the nearest to its own vector, however it came: in many parts, with a large part that all share, and
     moved into the place of one that has gone."""
     rng = np.random.default_rng(0)
-    index, vectors, keys = CompactIndex(128, compared=1), crowd(rng, 4000, part=(0, 3.0)), keys_of(range(4000))
+    index, vectors, keys = CompactIndex(128, compared=1), crowd(rng, 4000, part=(0, 6.0)), keys_of(range(4000))
     for start in range(0, 4000, 500):
         part = slice(start, start + 500)
         index.add(keys[part], vectors[part], [Rating.G] * 500)
