@@ -20,6 +20,7 @@ from tests.fakes.discord_gateway import TOKEN
 from tests.fakes.discord_server import Discord
 from tests.fakes.engine_server import EngineServer
 from tests.fakes.slack_server import Slack
+from tests.fakes.waiting import until
 
 
 @asynccontextmanager
@@ -44,12 +45,12 @@ async def slack(commands: int, latency_s: float) -> None:
         async with bot("slack", latency_s, **tokens):
             await here.connected()
             await here.command("warm up", channel="CWARM")
-            await here.until(lambda: here.public)
+            await until(lambda: here.public)
             started = time.perf_counter()
             acks = await asyncio.gather(
                 *(here.command(f"a cat {n}", person=f"U{n}", channel=f"C{n}") for n in range(commands))
             )
-            await here.until(lambda: len(here.public) > commands, timeout_s=60)
+            await until(lambda: len(here.public) > commands)
             answered_s = time.perf_counter() - started
         report(latency_s, [ack.elapsed_s for ack in acks], answered_s, [one.channel for one in here.public], here.wrong)
 
@@ -60,7 +61,7 @@ async def discord(commands: int, latency_s: float) -> None:
         async with bot("discord", latency_s, discord_token=TOKEN, discord_api_url=here.api_url):
             await here.connected()
             await here.command(query="warm up", channel="999")
-            await here.until(lambda: here.public)
+            await until(lambda: here.public)
             started = time.perf_counter()
             asked = await asyncio.gather(
                 *(
@@ -68,7 +69,7 @@ async def discord(commands: int, latency_s: float) -> None:
                     for n in range(commands)
                 )
             )
-            await here.until(lambda: len(here.public) > commands, timeout_s=60)
+            await until(lambda: len(here.public) > commands)
             answered_s = time.perf_counter() - started
         report(
             latency_s, [one.elapsed_s for one in asked], answered_s, [one.channel for one in here.public], here.wrong

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from engine.errors import MediaError
 from engine.protocols import Clip, EmbeddingStore, Index, Vectors
 from engine.providers.remote import Fetch
-from engine.types import Candidate, GifKey, Rating
+from engine.types import Candidate, Gif, GifKey, Rating
 
 Vector = NDArray[np.float32]  # (D,)
 RECENT = 4096  # vectors, 16 MB, for searches that looked into the store before they were there
 AT_ONCE = 64  # candidates whose bytes or frames are in memory
+STORE_EVERY = 32  # vectors
 
 
 class View(StrEnum):
@@ -27,6 +28,10 @@ class View(StrEnum):
     STILL = "still"
     CLIP = "clip"
     TEXT = "text"
+
+    def of(self, space: str) -> str:
+        """The space of this view in the store, where ``space`` is that of clips."""
+        return space if self is View.CLIP else f"{space}:{self}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class CandidateEmbedder:
 
     async def known(self, view: View, keys: Sequence[GifKey]) -> dict[GifKey, Vector]:
         """The vectors of this view that are stored."""
-        return await self._store.get_many(self._name(view), keys)
+        return await self._store.get_many(view.of(self._space), keys)
 
     async def look(self, candidate: Candidate, view: View) -> Looked:
         """What the candidate's still or clip looks like; callers who ask for the same share the work, which ends when
@@ -139,7 +144,7 @@ class CandidateEmbedder:
         self, index: Index, view: View, vectors: Mapping[GifKey, Vector], ratings: Mapping[GifKey, Rating]
     ) -> None:
         if vectors:
-            await self._store.put_many(self._name(view), vectors)
+            await self._store.put_many(view.of(self._space), vectors)
             await self._put(index, vectors, ratings)
 
     async def _put(self, index: Index, vectors: Mapping[GifKey, Vector], ratings: Mapping[GifKey, Rating]) -> None:
@@ -154,5 +159,23 @@ class CandidateEmbedder:
             if len(self._recent) > RECENT:
                 self._recent.popitem(last=False)
 
-    def _name(self, view: View) -> str:
-        return self._space if view is View.CLIP else f"{self._space}:{view}"
+
+class WriteBuffer:
+    """Vectors of pictures that were made one by one, on their way into the store in groups; a kill costs one group."""
+
+    def __init__(self, embedder: CandidateEmbedder) -> None:
+        self._embedder = embedder
+        self._waiting: dict[View, dict[GifKey, tuple[Vector, Rating]]] = {View.STILL: {}, View.CLIP: {}}
+
+    async def add(self, view: View, gif: Gif, vector: Vector) -> None:
+        """Takes a vector, and stores those of its view where they are enough."""
+        self._waiting[view][gif.key] = vector, gif.rating
+        if len(self._waiting[view]) >= STORE_EVERY:
+            await self.store()
+
+    async def store(self) -> None:
+        """Stores all that wait."""
+        for view, waiting in self._waiting.items():
+            self._waiting[view] = {}
+            vectors = {key: vector for key, (vector, _) in waiting.items()}
+            await self._embedder.keep(view, vectors, {key: rating for key, (_, rating) in waiting.items()})

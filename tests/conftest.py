@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from bot.database import database_url
+from tests.fakes.waiting import Clock
+
+# The networks of tests are small: several threads only wait for each other, on a busy machine many times as long as
+# they compute. Torch reads this when it is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("deepgif", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("deepgif")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,6 +41,14 @@ def data_dir(request: pytest.FixtureRequest) -> Path:
     if not given.is_dir():
         pytest.fail(f"--data {given}: there is no such folder")
     return given
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """What ``time.time`` tells during the test."""
+    made = Clock()
+    monkeypatch.setattr(time, "time", made)
+    return made
 
 
 @pytest.fixture

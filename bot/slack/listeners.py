@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -31,6 +31,16 @@ from engine.errors import DeepGifError
 
 _log = logging.getLogger(__name__)
 SHORTCUT = "react"
+Receipt = Callable[..., Awaitable[object]]  # acknowledges a request, or, for an event, lets bolt go on and do so
+
+
+def before_receipt(app: AsyncApp, event: str, take: Callable[..., Awaitable[None]]) -> None:
+    """Has ``take`` called at an event, whose receipt is sent when it calls its ``next_``. Bolt acknowledges an event
+    before its listener runs, but after its middleware: what a listener has not kept yet, a kill would lose."""
+
+    async def nothing_is_left() -> None: ...
+
+    app.event(event, middleware=[take])(nothing_is_left)
 
 
 class Listeners:
@@ -45,8 +55,8 @@ class Listeners:
     def register(self, app: AsyncApp) -> None:
         """All that the app listens to."""
         app.command("/deepgif")(self.command)
-        app.event("app_mention")(self.mention)
-        app.event("message")(self.message)
+        before_receipt(app, "app_mention", self.mention)
+        before_receipt(app, "message", self.message)
         app.event("app_home_opened")(self.home)
         app.shortcut({"callback_id": SHORTCUT, "type": "message_action"})(self.shortcut)
         for action in Action:
@@ -78,21 +88,21 @@ class Listeners:
             )
             await self._take(task, body["trigger_id"], ack)
 
-    async def mention(self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext) -> None:
+    async def mention(self, next_: Receipt, body: dict[str, Any], context: AsyncBoltContext) -> None:
         """``@deepgif ...`` in a channel or a thread."""
         event = body["event"]
         if event.get("bot_id") or event.get("edited") or not event.get("user"):
-            await ack()
+            await next_()
             return
-        await self._asked(ack, body, event, context, event.get("thread_ts") or event["ts"])
+        await self._asked(next_, body, event, context, event.get("thread_ts") or event["ts"])
 
-    async def message(self, ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext) -> None:
+    async def message(self, next_: Receipt, body: dict[str, Any], context: AsyncBoltContext) -> None:
         """Words sent to the bot directly."""
         event = body["event"]
         if event.get("channel_type") != "im" or event.get("bot_id") or event.get("subtype") or not event.get("user"):
-            await ack()
+            await next_()
             return
-        await self._asked(ack, body, event, context, event.get("thread_ts") or "")
+        await self._asked(next_, body, event, context, event.get("thread_ts") or "")
 
     async def shortcut(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """ "React with a GIF" in a message's menu."""
@@ -137,21 +147,21 @@ class Listeners:
             _log.warning("The home tab could not be shown: %s", code_of(error))
 
     async def save(self, ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, view: dict[str, Any]) -> None:
-        """The settings were filled in."""
+        """The settings were filled in; the modal closes when they are saved."""
         place = _place(body, view.get("private_metadata") or "")
         old = await self._preferences.of_workspace(PLATFORM, place.workspace)
         choices, wrong = read_choices(view, old)
         if wrong:
             await ack(response_action="errors", errors=wrong)
             return
-        if choices.workspace is not None and not await _is_admin(client, place.person):
-            await ack(response_action="errors", errors={"workspace": ADMINS_ONLY})
-            choices = Choices(choices.person)
-        else:
-            await ack()
         await self._preferences.set_preview(place, Scope.PERSON, choices.person)
-        if choices.workspace is not None:
+        if choices.workspace is None:
+            await ack()
+        elif await _is_admin(client, place.person):
             await self._save_workspace(place, choices, choices.workspace)
+            await ack()
+        else:
+            await ack(response_action="errors", errors={"workspace": ADMINS_ONLY})
 
     async def _save_workspace(self, place: Place, choices: Choices, chosen: Preferences) -> None:
         await self._preferences.save(PLATFORM, place.workspace, chosen)
@@ -177,7 +187,7 @@ class Listeners:
             _log.warning("The settings could not be opened: %s", code_of(error))
 
     async def _asked(
-        self, ack: AsyncAck, body: dict[str, Any], event: Mapping[str, Any], context: AsyncBoltContext, thread: str
+        self, ack: Receipt, body: dict[str, Any], event: Mapping[str, Any], context: AsyncBoltContext, thread: str
     ) -> None:
         task = SlackTask(
             Kind.MENTION,
@@ -193,7 +203,7 @@ class Listeners:
             wanted = {"words": plain(event["text"])}  # too long: the answer says so
         await self._take(replace(task, **wanted), body["event_id"], ack)
 
-    async def _take(self, task: SlackTask, name: str, ack: AsyncAck) -> None:
+    async def _take(self, task: SlackTask, name: str, ack: Receipt) -> None:
         """Keeps a task, acknowledges it, and starts it; one that is known already is only acknowledged."""
         started = time.perf_counter()
         try:

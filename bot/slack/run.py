@@ -20,7 +20,7 @@ from bot.answering import Answering
 from bot.assembly import BotOptions, open_parts, serving, stop_event
 from bot.database import Database
 from bot.slack.blocks import can_show
-from bot.slack.listeners import Listeners
+from bot.slack.listeners import Listeners, Receipt, before_receipt
 from bot.slack.talk import retry_handlers
 from bot.slack.task import PLATFORM
 from bot.slack.text import WORDING
@@ -111,17 +111,17 @@ async def open_bot(slack: SlackOptions, options: BotOptions) -> AsyncIterator[Ru
 
 
 def _forget_when_removed(app: AsyncApp, database: Database, many: ManyWorkspaces | None) -> None:
-    async def removed(body: dict[str, Any]) -> None:
+    async def removed(next_: Receipt, body: dict[str, Any]) -> None:
         team, enterprise = body.get("team_id") or "", body.get("enterprise_id") or ""
-        if body["event"]["type"] == "tokens_revoked" and not body["event"].get("tokens", {}).get("bot"):
-            return
-        await database.forget_workspace(PLATFORM, team or enterprise)
-        if many is not None:
-            await many.forget(team, enterprise)
-        _log.info("The app was removed from a workspace; all that was kept of it is deleted.")
+        if body["event"]["type"] == "app_uninstalled" or body["event"].get("tokens", {}).get("bot"):
+            await database.forget_workspace(PLATFORM, team or enterprise)
+            if many is not None:
+                await many.forget(team, enterprise)
+            _log.info("The app was removed from a workspace; all that was kept of it is deleted.")
+        await next_()
 
-    app.event("app_uninstalled")(removed)
-    app.event("tokens_revoked")(removed)
+    before_receipt(app, "app_uninstalled", removed)
+    before_receipt(app, "tokens_revoked", removed)
 
 
 async def _check(client: AsyncWebClient) -> None:

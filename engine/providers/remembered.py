@@ -74,11 +74,15 @@ class RememberedGifs:
         values = (self._provider, self._clock())
         rows = await self._database.read("SELECT id FROM gifs WHERE provider=? AND expires_at<=?", values)
         ids = [gif_id for (gif_id,) in rows]
+        await self.forget(ids)
+        return [GifKey(self._provider, gif_id) for gif_id in ids]
+
+    async def forget(self, ids: Collection[str]) -> None:
+        """Removes these GIFs, with their vectors for every model."""
         if ids:
-            held = [(self._provider, json.dumps(ids))]
+            held = [(self._provider, json.dumps(list(ids)))]
             for statement in _FORGET:
                 await self._database.write(statement, held)
-        return [GifKey(self._provider, gif_id) for gif_id in ids]
 
     def _row(self, candidate: Candidate, expires: float) -> tuple[object, ...]:
         gif = candidate.gif

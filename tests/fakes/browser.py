@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright, expect
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+PATIENCE_MS = 30_000  # for what is expected on a page, on a slow machine too
 
 # The contrast ratio (WCAG 2.2, section 1.4.3) of every visible piece of text, over its nearest painted background.
 CONTRASTS = """() => {
@@ -71,6 +72,7 @@ async def chromium() -> AsyncIterator[Browser]:
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         pytest.skip("No Chromium is installed: the tests of the search page need one (apt-get install chromium).")
+    expect.set_options(timeout=PATIENCE_MS)
     async with async_playwright() as driver:
         browser = await driver.chromium.launch(executable_path=path, args=FLAGS)
         try:

@@ -5,7 +5,6 @@ Written after discord.com/developers/docs/events/gateway; the live service was n
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -50,7 +49,6 @@ class Gateway:
         self.identified: list[dict[str, Any]] = []
         self.resumed = 0
         self.wrong: list[str] = []
-        self.changed = asyncio.Event()
 
     def live(self, shard: int = 0) -> list[Session]:
         """The sessions of a shard that still count, newest last; each gets every event."""
@@ -96,7 +94,6 @@ class Gateway:
                     await self._identify(socket, frame["d"])
                 elif frame["op"] == 6:
                     await self._resume(socket, frame["d"])
-        self.changed.set()
         return socket
 
     async def _identify(self, socket: web.WebSocketResponse, given: dict[str, Any]) -> None:
@@ -113,7 +110,6 @@ class Gateway:
         await session.send("READY", {**data, "session_id": session.name, "resume_gateway_url": self.url})
         for event in events:
             await session.send("GUILD_CREATE", event)
-        self.changed.set()
 
     async def _resume(self, socket: web.WebSocketResponse, given: dict[str, Any]) -> None:
         session = next((one for one in self.sessions if one.name == given["session_id"] and one.valid), None)
@@ -125,4 +121,3 @@ class Gateway:
         for frame in session.sent[given["seq"] or 0 :]:
             await socket.send_json(frame)
         await session.send("RESUMED", {})
-        self.changed.set()

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from engine.types import Coverage, Fit, Gif, GifKey, Rating, ScoredGif, SearchAnswer, Source
 from engine.wire import answer_to_json
+from tests.fakes.waiting import Gate
 
 
 def gif(number: int, **changes: Any) -> Gif:
@@ -30,7 +31,8 @@ def gif(number: int, **changes: Any) -> Gif:
 
 @dataclass(slots=True)
 class EngineServer:
-    """Answers every search with ``gifs`` in order, after ``latency_s``; the next ``failures`` requests are cut off."""
+    """Answers every search with ``gifs`` in order, after ``latency_s``, the next ``failures`` by cutting them off, and
+    completes what was ``begun`` with ``words``; both through the ``gate``."""
 
     gifs: list[Gif] = field(default_factory=lambda: [gif(number) for number in range(1, 9)])
     words: list[str] = field(default_factory=lambda: ["cat", "falls", "falling", "dog"])
@@ -39,7 +41,9 @@ class EngineServer:
     failures: int = 0
     asked: list[dict[str, Any]] = field(default_factory=list)
     alike: list[str] = field(default_factory=list)
+    begun: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    gate: Gate = field(default_factory=Gate)
     url: str = ""
     _runner: web.AppRunner | None = None
 
@@ -59,12 +63,14 @@ class EngineServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._runner is not None
+        self.gate.release()
         await self._runner.cleanup()
 
     async def _search(self, request: web.Request) -> web.Response:
         asked = await request.json()
         self.asked.append(asked)
         await asyncio.sleep(self.latency_s)
+        await self.gate.passed()
         if self.failures:
             self.failures -= 1
             assert request.transport is not None
@@ -77,6 +83,8 @@ class EngineServer:
         return self._answer("", others, Rating(request.query["max_rating"]))
 
     async def _words(self, request: web.Request) -> web.Response:
+        self.begun.append(request.query["start"])
+        await self.gate.passed()
         found = [word for word in self.words if word.startswith(request.query["start"].casefold())]
         return web.json_response({"words": found[: int(request.query["limit"])]}, status=self.words_status)
 

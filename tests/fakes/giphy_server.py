@@ -17,6 +17,9 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from tests.fakes.media import animation
+from tests.fakes.waiting import Gate
+
 RATINGS = ("g", "pg", "pg-13", "r")
 CHUNK = 8 * 1024
 QUERY = "cid=abc123&ep=v1"  # on every media address: GIPHY forbids to strip it
@@ -43,6 +46,15 @@ class FakeGif:
     rating: str = "g"
 
 
+def fake(number: int, colour: str, **changes: Any) -> FakeGif:
+    """A GIF, red, lime or blue, whose title says nothing of its colour. Numbers make equal colours differ a little."""
+    shade = {"red": (255, number, 0), "lime": (0, 255, number), "blue": (number, 0, 255)}[colour]
+    colours = ["#{:02x}{:02x}{:02x}".format(*shade)] * 2
+    still = animation("GIF", colours[:1])
+    made = {"title": f"Thing {number}", "clip": animation("GIF", colours), "still": still, "alt_text": ""}
+    return FakeGif(id=f"gif{number:03}", **{**made, **changes})
+
+
 def by_words(words: str, gifs: Sequence[FakeGif]) -> list[FakeGif]:
     """Those whose title or tags have a word of the query, most words first."""
     asked = set(re.findall(r"\w+", words.lower()))
@@ -58,8 +70,9 @@ def bomb() -> bytes:
 @dataclass(slots=True)
 class GiphyServer:
     """Serves ``gifs`` to whoever has ``key``. Every answer comes after ``latency_s``; all media together flow at
-    ``bits_per_s``. ``faults`` are taken by the next API calls, one each; ``media_faults`` are by GIF. ``sparse`` GIFs
-    carry only two renditions; width, height and size of those in ``stated`` are given as that text."""
+    ``bits_per_s``, and through the ``gate``. ``faults`` are taken by the next API calls, one each;
+    ``media_faults`` are by GIF, and ``stalled`` are those that do not go on. ``sparse`` GIFs carry only two
+    renditions; width, height and size of those in ``stated`` are given as that text."""
 
     gifs: Sequence[FakeGif]
     key: str = "the-key"
@@ -75,6 +88,8 @@ class GiphyServer:
     told: list[str] = field(default_factory=list)
     downloading: int = 0
     most_downloading: int = 0
+    stalled: list[str] = field(default_factory=list)
+    gate: Gate = field(default_factory=Gate)
     origin: str = ""
     _free_at: float = 0.0
     _runner: web.AppRunner | None = None
@@ -84,6 +99,7 @@ class GiphyServer:
         app.router.add_get("/v1/gifs/search", self._search)
         app.router.add_get("/v1/gifs", self._by_ids)
         app.router.add_get("/api/v1/{key}/gifs/search", self._klipy)
+        app.router.add_get("/api/v1/{key}/gifs/items", self._klipy_by_slugs)
         app.router.add_get("/media/{id}/{rendition}.gif", self._media)
         app.router.add_get("/pingback/{id}", self._pingback)
         self._runner = web.AppRunner(app, handler_cancellation=True)
@@ -96,6 +112,7 @@ class GiphyServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._runner is not None
+        self.gate.release()
         await self._runner.cleanup()
 
     async def _search(self, request: web.Request) -> web.StreamResponse:
@@ -121,12 +138,18 @@ class GiphyServer:
         return _envelope(found, len(found), 0)
 
     async def _klipy(self, request: web.Request) -> web.StreamResponse:
+        return await self._klipy_page(request, self.order(request.query["q"], self.gifs))
+
+    async def _klipy_by_slugs(self, request: web.Request) -> web.StreamResponse:
+        slugs = request.query["slugs"].split(",")
+        return await self._klipy_page(request, [gif for gif in self.gifs if gif.id in slugs])
+
+    async def _klipy_page(self, request: web.Request, found: list[FakeGif]) -> web.StreamResponse:
         self.calls.append((request.path, dict(request.query)))
         await asyncio.sleep(self.latency_s)
         if request.match_info["key"] != self.key:
             return web.json_response({"result": False, "errors": {"message": ["The API key is invalid"]}}, status=403)
         page, size = int(request.query.get("page", "1")), int(request.query.get("per_page", "24"))
-        found = self.order(request.query["q"], self.gifs)
         part = found[(page - 1) * size : page * size]
         items = [
             {
@@ -168,7 +191,7 @@ class GiphyServer:
             await response.prepare(request)
             await response.write(b'{"data": [')
             if fault == "slow":
-                await asyncio.sleep(30)
+                await self._stall(request.path)
             assert request.transport is not None
             request.transport.close()
             return response
@@ -201,6 +224,7 @@ class GiphyServer:
         self.most_downloading = max(self.most_downloading, self.downloading)
         try:
             await asyncio.sleep(self.latency_s)
+            await self.gate.passed()
             if request.query_string != QUERY:
                 return web.Response(status=403)
             return await self._send(request, gif_id, rendition)
@@ -225,13 +249,21 @@ class GiphyServer:
             await self._flow(len(body[start : start + CHUNK]))
             await response.write(body[start : start + CHUNK])
             if fault == "slow":
-                await asyncio.sleep(30)
+                await self._stall(f"{gif_id}/{rendition}")
             if fault == "cut":
                 assert request.transport is not None
                 request.transport.close()
                 return response
         await response.write_eof()
         return response
+
+    async def _stall(self, what: str) -> None:
+        """Sends nothing more until the caller leaves."""
+        self.stalled.append(what)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.stalled.remove(what)
 
     async def _flow(self, size: int) -> None:
         """Waits until the one link that all share has room for ``size`` bytes."""

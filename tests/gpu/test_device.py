@@ -1,4 +1,4 @@
-"""On a GPU: what the networks see there is what they see on the CPU, and memory that runs out costs nobody an answer."""
+"""On a GPU: what networks see there is what they see on the CPU, and memory that runs out costs nobody an answer."""
 
 import numpy as np
 import pytest

@@ -1,15 +1,18 @@
 """A process that indexes a folder and says at once what it has stored, to be killed by ``test_kill.py``.
 
-Arguments: folder, database. Prints JSON, one object a line: ``{"embedding": clips}`` before each batch,
-``{"stored": ids}`` when these are said to be durable, and ``{"known": ..., "embedded": ...}`` at the end.
+Arguments: folder, database, and after how many batches it goes no further but waits for the kill (-1: never). Prints
+JSON, one object a line: ``{"embedding": clips}`` before each batch, ``{"stored": ids}`` when these are said to be
+durable, and ``{"known": ..., "embedded": ...}`` at the end.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -46,14 +49,16 @@ class TellingStore(SqliteEmbeddingStore):
         say(stored=[key.id for key in vectors])
 
 
-def before_batch(count: int) -> None:
-    """A model that takes its time."""
-    say(embedding=count)
-    time.sleep(BATCH_S)
+async def main(folder: Path, path: Path, batches: int) -> None:
+    """Indexes the folder as the engine does, with a model that takes its time."""
+    left = itertools.count(batches, -1)
 
+    def before_batch(count: int) -> None:
+        if next(left) == 0:
+            threading.Event().wait()
+        say(embedding=count)
+        time.sleep(BATCH_S)
 
-async def main(folder: Path, path: Path) -> None:
-    """Indexes the folder as the engine does."""
     encoder, limits = ColourEncoder(before_batch), MediaLimits()
 
     def embed(clips: list[Clip]) -> list[NDArray[np.float32]]:
@@ -74,4 +79,4 @@ async def main(folder: Path, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2])))
+    asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])))

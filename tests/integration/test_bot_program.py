@@ -12,13 +12,18 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import sqlalchemy as sa
 
 from bot import replies
+from bot.database import Database, database_url, jobs
+from bot.journal import State
 from tests.fakes.discord_gateway import TOKEN
 from tests.fakes.discord_server import APPLICATION, BOT, EVERYTHING, Discord
 from tests.fakes.engine_server import EngineServer
-from tests.fakes.process import deepgif
+from tests.fakes.journal import all_done
+from tests.fakes.process import START_S, deepgif
 from tests.fakes.slack_server import Slack
+from tests.fakes.waiting import until
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,6 +35,11 @@ def environment(tmp_path: Path, **settings: str) -> dict[str, str]:
         "DEEPGIF_DATA_DIR": str(tmp_path / "data"),
         **{f"DEEPGIF_{name.upper()}": value for name, value in settings.items()},
     }
+
+
+def kept(tmp_path: Path) -> str:
+    """The address of the database that the processes share."""
+    return database_url("", tmp_path / "data")
 
 
 @asynccontextmanager
@@ -59,7 +69,7 @@ async def test_what_is_missing_is_said(tmp_path: Path, settings: dict[str, str],
     """One sentence that names the setting; a Slack that is away is waited for."""
     async with process(tmp_path, "slack", **settings, slack_port="0") as started:
         assert started.stderr is not None
-        line = (await asyncio.wait_for(started.stderr.readline(), 20)).decode()
+        line = (await asyncio.wait_for(started.stderr.readline(), START_S)).decode()
         if says:
             assert says in line
             assert await started.wait() == 1
@@ -68,37 +78,51 @@ async def test_what_is_missing_is_said(tmp_path: Path, settings: dict[str, str],
             assert "xoxb" not in line
 
 
+MOMENTS = ("receipt", "search", "post", "end")  # at which a process is killed
+
+
+async def expire(journal: Database) -> None:
+    """Whatever a process was doing has been without a sign of life for long."""
+    async with journal.write() as connection:
+        await connection.execute(jobs.update().values(lease=0))
+
+
+async def is_taken(journal: Database, name: str, *states: State) -> bool:
+    rows = await journal.read(sa.select(jobs.c.state).where(jobs.c.name == name))
+    return any(row.state in states for row in rows)
+
+
 async def test_killed_between_receipt_and_answer(tmp_path: Path) -> None:
     """Whenever it is killed, the next process answers, or says that it was interrupted; no GIF is posted twice."""
-    async with Slack() as slack, EngineServer(latency_s=0.4) as engine:
+    async with Slack() as slack, EngineServer() as engine, Database(kept(tmp_path)) as journal:
         settings = {
             "slack_bot_token": "xoxb-1",
             "slack_app_token": "xapp-1",
             "slack_api_url": slack.api_url,
             "slack_port": "0",
             "engine_url": engine.url,
-            "bot_lease_s": "1",
         }
-        waits = (0.0, 0.2, 0.42, 0.6)
-        for number, wait_s in enumerate(waits):
+        for moment in MOMENTS:
+            before = slack.sockets
             async with process(tmp_path, "slack", **settings):
-                await slack.connected()
-                await slack.command("a cat", person=f"U{number}", channel=f"C{number}")
-                await asyncio.sleep(wait_s)
+                await until(lambda before=before: slack.sockets > before)  # type: ignore[misc]
+                (engine.gate.hold if moment in ("receipt", "search") else engine.gate.release)()
+                (slack.gate.hold if moment == "post" else slack.gate.release)()
+                await slack.command(moment, person=moment, channel=moment, trigger_id=moment)
+                if moment == "search":
+                    await until(lambda: moment in [one["query"] for one in engine.asked])  # noqa: B023
+                elif moment == "post":
+                    await until(lambda: moment in [one.channel for one in slack.public])  # noqa: B023
+                elif moment == "end":
+                    await until(lambda: is_taken(journal, f"command:{moment}", State.DONE))  # noqa: B023
+        await expire(journal)
         async with process(tmp_path, "slack", **settings) as last:
-            for number in range(len(waits)):
-                await slack.until(
-                    lambda number=number: any(  # type: ignore[misc]
-                        one.channel == f"C{number}" and (not one.to or replies.INTERRUPTED in one.text)
-                        for one in slack.said
-                    ),
-                    timeout_s=20,
-                )
-            await slack.connected()
+            await until(lambda: {one.channel for one in slack.public} == set(MOMENTS))
+            await all_done(kept(tmp_path))
             last.send_signal(signal.SIGTERM)
-            assert await asyncio.wait_for(last.wait(), 20) == 0
-        channels = [one.channel for one in slack.public]
-        assert len(channels) == len(set(channels))
+            assert await asyncio.wait_for(last.wait(), START_S) == 0
+        assert sorted(one.channel for one in slack.public) == sorted(MOMENTS)
+        assert [one.to for one in slack.said if replies.INTERRUPTED in one.text] == ["post"]
         assert slack.wrong == []
 
 
@@ -114,48 +138,57 @@ async def test_what_the_discord_bot_lacks(tmp_path: Path, settings: dict[str, st
     """One sentence that names the setting; a Discord that is away is waited for, until somebody stops the bot."""
     async with process(tmp_path, "discord", **settings, discord_port="0") as started:
         assert started.stderr is not None
-        line = (await asyncio.wait_for(started.stderr.readline(), 20)).decode()
+        line = (await asyncio.wait_for(started.stderr.readline(), START_S)).decode()
         if says:
             assert says in line
             assert await started.wait() == 1
         else:
             while "tried again" not in line:
-                line = (await asyncio.wait_for(started.stderr.readline(), 20)).decode()
+                line = (await asyncio.wait_for(started.stderr.readline(), START_S)).decode()
             started.send_signal(signal.SIGTERM)
-            assert await asyncio.wait_for(started.wait(), 20) == 0
+            assert await asyncio.wait_for(started.wait(), START_S) == 0
 
 
 async def test_the_discord_bot_killed_between_receipt_and_answer(tmp_path: Path) -> None:
     """Whenever it is killed, the next process answers; nothing is posted twice. A token that counts no more ends it."""
-    async with Discord() as discord, EngineServer(latency_s=0.4) as engine:
+    async with Discord() as discord, EngineServer() as engine, Database(kept(tmp_path)) as journal:
         settings = {
             "discord_token": TOKEN,
             "discord_api_url": discord.api_url,
             "discord_port": "0",
             "engine_url": engine.url,
-            "bot_lease_s": "1",
         }
-        waits = (0.0, 0.2, 0.42, 0.6)
-        for number, wait_s in enumerate(waits):
+        rooms = [(str(1000 + number), str(2000 + number)) for number in range(len(MOMENTS))]
+        for moment, both in zip(MOMENTS, rooms, strict=True):
+            before = len(discord.gateway.sessions)
             async with process(tmp_path, "discord", **settings):
-                before = len(discord.gateway.sessions)
-                await discord.until(lambda before=before: len(discord.gateway.sessions) > before, 20)  # type: ignore[misc]
-                asked = await discord.command(query="a cat", channel=str(1000 + number))
-                await discord.until(lambda asked=asked: asked.kind)  # type: ignore[misc]
-                await discord.write(f"<@{BOT}> a cat", channel=str(2000 + number))
-                await asyncio.sleep(wait_s)
+                await until(lambda before=before: len(discord.gateway.sessions) > before)  # type: ignore[misc]
+                (engine.gate.hold if moment in ("receipt", "search") else engine.gate.release)()
+                (discord.gate.hold if moment == "post" else discord.gate.release)()
+                command = await discord.command(query=moment, channel=both[0])
+                mention = await discord.write(f"<@{BOT}> {moment}", channel=both[1])
+                await until(lambda command=command: command.kind)  # type: ignore[misc]
+                await until(lambda mention=mention: is_taken(journal, mention, *State))  # type: ignore[misc]
+                if moment == "search":
+                    await until(lambda: [one["query"] for one in engine.asked].count(moment) == 2)  # noqa: B023
+                elif moment == "post":
+                    await until(lambda: set(both) <= {one.channel for one in discord.public})  # noqa: B023
+                elif moment == "end":
+                    for name in (command.id, mention):
+                        await until(lambda name=name: is_taken(journal, name, State.DONE))  # type: ignore[misc]
         for session in discord.gateway.sessions:
             session.valid = False
+        await expire(journal)
         async with process(tmp_path, "discord", **settings) as last:
-            rooms = {str(n + number) for n in (1000, 2000) for number in range(len(waits))}
-            await discord.until(lambda: rooms - {"2000"} <= {one.channel for one in discord.public}, 20)
+            await until(lambda: {room for both in rooms for room in both} == {one.channel for one in discord.public})
+            await all_done(kept(tmp_path))
             await discord.connected()
             await discord.gateway.drop(4004)
-            assert await asyncio.wait_for(last.wait(), 20) == 1
+            assert await asyncio.wait_for(last.wait(), START_S) == 1
             assert last.stderr is not None
             assert b"DEEPGIF_DISCORD_TOKEN" in await last.stderr.read()
-        gifs = [one.channel for one in discord.public if replies.INTERRUPTED not in one.text]
-        assert len(gifs) == len(set(gifs))
+        assert sorted(one.channel for one in discord.public) == sorted(room for both in rooms for room in both)
+        assert all(one.image for one in discord.public)  # what says that it was interrupted has the posted GIF's nonce
         assert discord.wrong == []
 
 

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from bot import replies
 from bot.assembly import BotOptions
 from bot.database import Database, jobs, metadata, showings
-from bot.discord import client
+from bot.discord import client, commands
 from bot.discord.run import DiscordOptions, Running, open_bot
 from bot.discord.settings import MANAGERS_ONLY
 from bot.discord.task import DiscordTask
@@ -32,8 +32,10 @@ from bot.task import Kind
 from engine.errors import UnauthorizedError
 from engine.types import Rating
 from tests.fakes.discord_gateway import TOKEN
-from tests.fakes.discord_server import BOT, CHANNEL, DM, GROUP, GUILD, NSFW, THREAD, Discord, Said
+from tests.fakes.discord_server import ACK_S, BOT, CHANNEL, DM, GROUP, GUILD, NSFW, THREAD, Discord, Said
 from tests.fakes.engine_server import EngineServer, gif
+from tests.fakes.journal import all_done
+from tests.fakes.waiting import skip, until
 
 Open = Callable[..., AbstractAsyncContextManager[Running]]
 WORDS = "a cat falling off a table"
@@ -49,7 +51,7 @@ async def discord() -> AsyncIterator[Discord]:
 
 @pytest.fixture
 def options(bot_database: str, engine: EngineServer) -> BotOptions:
-    return BotOptions(engine.url, "", bot_database, "a secret", Rating.R, 2.5)
+    return BotOptions(engine.url, "", bot_database, "a secret", Rating.R, 30)
 
 
 @pytest.fixture
@@ -58,6 +60,7 @@ def open_one(discord: Discord, options: BotOptions, monkeypatch: pytest.MonkeyPa
     from discord.gateway import DiscordWebSocket
     from discord.http import Route
 
+    monkeypatch.setattr(commands, "COMPLETE_S", 10)  # a slow machine gets more
     monkeypatch.setattr(Route, "BASE", Route.BASE)
     monkeypatch.setattr(DiscordWebSocket, "DEFAULT_GATEWAY", DiscordWebSocket.DEFAULT_GATEWAY)
 
@@ -66,7 +69,8 @@ def open_one(discord: Discord, options: BotOptions, monkeypatch: pytest.MonkeyPa
         before = len(discord.gateway.sessions)
         given = DiscordOptions(TOKEN, discord.api_url, port=0)
         async with open_bot(given, replace(options, **changes)) as running:
-            await discord.until(lambda: len(discord.gateway.sessions) >= before + discord.gateway.shards, 30)
+            shards = discord.gateway.shards  # between which discord.py lets five seconds pass
+            await until(lambda: len(discord.gateway.sessions) >= before + shards, skipping_s=5 * (shards - 1))
             yield running
 
     return make
@@ -79,17 +83,17 @@ async def bot(open_one: Open) -> AsyncIterator[Running]:
 
 
 async def posted(discord: Discord, count: int = 1) -> Said:
-    await discord.until(lambda: len(discord.public) >= count)
+    await until(lambda: len(discord.public) >= count)
     return discord.public[-1]
 
 
 async def told(discord: Discord, person: str = "1", count: int = 1) -> Said:
-    await discord.until(lambda: len(discord.private(person)) >= count)
+    await until(lambda: len(discord.private(person)) >= count)
     return discord.private(person)[-1]
 
 
 async def heard(discord: Discord, text: str, person: str = "1") -> None:
-    await discord.until(lambda: any(text in one.text for one in discord.private(person)))
+    await until(lambda: any(text in one.text for one in discord.private(person)))
 
 
 async def prefer(options: BotOptions, **changes: Any) -> None:
@@ -101,9 +105,10 @@ def files_in(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.iterdir())
 
 
-async def quiet() -> None:
-    """Some time in which everything that was going to be said is said."""
-    await asyncio.sleep(0.3)
+async def quiet(discord: Discord, *urls: str) -> None:
+    """Waits until the bot has heard of all that happened, which comes to it in order, and has done what it took."""
+    await discord.type("")
+    await all_done(*urls)
 
 
 async def test_the_best_gif_is_posted_under_the_persons_name(
@@ -118,7 +123,7 @@ async def test_the_best_gif_is_posted_under_the_persons_name(
     assert "GIF 1 · Powered by GIPHY" in said.title
     assert list(said.buttons) == ["next", "more", "star", "delete", "report"]
     assert engine.asked[0]["query"] == WORDS
-    await discord.until(lambda: engine.told == ["gif1"])
+    await until(lambda: engine.told == ["gif1"])
 
 
 async def test_buttons_of_a_posted_gif(bot: Running, discord: Discord, engine: EngineServer) -> None:
@@ -126,15 +131,15 @@ async def test_buttons_of_a_posted_gif(bot: Running, discord: Discord, engine: E
     await discord.command(query=WORDS)
     said = await posted(discord)
     await discord.press(said, "next")
-    await discord.until(lambda: "GIF 2" in said.title)
+    await until(lambda: "GIF 2" in said.title)
     assert f"Person 1**: {WORDS}" in said.text
     await discord.press(said, "more")
-    await discord.until(lambda: "GIF 8" in said.title)
+    await until(lambda: "GIF 8" in said.title)
     assert engine.alike == ["gif2"]
     await discord.press(said, "star")
     await heard(discord, replies.STARRED)
     await discord.press(said, "delete")
-    await discord.until(lambda: said.deleted)
+    await until(lambda: said.deleted)
     await heard(discord, replies.DELETED)
     assert discord.public == []
 
@@ -149,25 +154,25 @@ async def test_nothing_is_public_before_send(bot: Running, discord: Discord) -> 
     assert list(preview.buttons) == ["send", "next", "previous", "more", "cancel"]
     for action, title in (("next", "GIF 2"), ("next", "GIF 3"), ("previous", "GIF 2"), ("previous", "GIF 1")):
         await discord.press(preview, action)
-        await discord.until(lambda title=title: title in preview.title)  # type: ignore[misc]
+        await until(lambda title=title: title in preview.title)  # type: ignore[misc]
     await discord.press(preview, "previous")
     await heard(discord, replies.NO_PREVIOUS)
     assert "GIF 1" in preview.title
     for action, title in (("next", "GIF 2"), ("more", "GIF 8"), ("previous", "GIF 2"), ("next", "GIF 8")):
         await discord.press(preview, action)
-        await discord.until(lambda title=title: title in preview.title)  # type: ignore[misc]
+        await until(lambda title=title: title in preview.title)  # type: ignore[misc]
     assert discord.public == []
     await discord.press(preview, "send")
     said = await posted(discord)
     assert "GIF 8" in said.title
     assert f"Person 1**: {WORDS}" in said.text
-    await discord.until(lambda: preview.deleted)
+    await until(lambda: preview.deleted)
     await discord.press(said, "next")
-    await discord.until(lambda: "GIF 7" in said.title)
+    await until(lambda: "GIF 7" in said.title)
     await discord.command(query=WORDS)
     other = await told(discord, count=3)
     await discord.press(other, "cancel")
-    await discord.until(lambda: other.deleted)
+    await until(lambda: other.deleted)
     assert len(discord.public) == 1
 
 
@@ -182,14 +187,14 @@ async def test_mentions_are_answered(bot: Running, discord: Discord) -> None:
         assert f"Person 1**: {WORDS}" in said.text
         assert list(said.buttons) == ["next", "delete", "report"]
     await discord.press(said, "next")
-    await discord.until(lambda: said.edits == 1)
+    await until(lambda: said.edits == 1)
     await discord.press(said, "delete", person="2")
     await heard(discord, replies.NOT_YOURS, "2")
     await discord.press(said, "delete")
-    await discord.until(lambda: said.deleted)
+    await until(lambda: said.deleted)
     for text, says in (("help", replies.HELP[1]), ("settings", WORDING.settings), ("", replies.HELP[0])):
-        await discord.write(f"<@{BOT}> {text}")
-        await discord.until(lambda says=says: says in discord.said[-1].text)  # type: ignore[misc]
+        await discord.write(f"<@{BOT}> {text}", channel=THREAD)
+        await until(lambda says=says: says in discord.said[-1].text)  # type: ignore[misc]
 
 
 async def test_a_mention_in_preview_mode(bot: Running, discord: Discord) -> None:
@@ -201,21 +206,23 @@ async def test_a_mention_in_preview_mode(bot: Running, discord: Discord) -> None
     await discord.press(prompt, "show", person="2")
     await heard(discord, replies.NOT_YOURS, "2")
     shown = await discord.press(prompt, "show")
-    await discord.until(lambda: prompt.deleted)
+    await until(lambda: prompt.deleted)
     assert (shown.kind, shown.data) == (5, {"flags": 64})
     preview = await told(discord, count=2)
     assert "GIF 1" in preview.title
     await discord.press(preview, "send")
     said = await posted(discord)
     assert ("GIF 1" in said.title, said.reply_to) == (True, asked)
-    await discord.until(lambda: preview.deleted)
+    await until(lambda: preview.deleted)
     await discord.write(f"<@{BOT}> {WORDS}")
     prompt = await posted(discord, 2)
     await discord.press(prompt, "cancel")
-    await discord.until(lambda: prompt.deleted)
+    await until(lambda: prompt.deleted)
 
 
-async def test_what_is_not_asked_is_not_answered(bot: Running, discord: Discord, engine: EngineServer) -> None:
+async def test_what_is_not_asked_is_not_answered(
+    bot: Running, discord: Discord, engine: EngineServer, options: BotOptions
+) -> None:
     """Messages of bots, of webhooks and of Discord itself, messages that do not mention the bot, and answers to its
     own that only ping it."""
     mention = f"<@{BOT}> {WORDS}"
@@ -225,7 +232,7 @@ async def test_what_is_not_asked_is_not_answered(bot: Running, discord: Discord,
     await discord.write(mention, author={"id": "8", "username": "b", "discriminator": "0", "avatar": None, "bot": True})
     await discord.write(mention, type=7)
     await discord.write(WORDS, channel=DM, person=BOT)
-    await quiet()
+    await quiet(discord, options.database_url)
     assert (engine.asked, discord.said) == ([], [])
 
 
@@ -246,7 +253,7 @@ async def test_help_and_delete(bot: Running, discord: Discord) -> None:
     """Help comes at once; delete takes back one's own newest GIF in the channel only."""
     for name, given in (("deepgif-help", {}), ("deepgif", {"query": "help"}), ("deepgif", {"query": " "})):
         asked = await discord.command(name, **given)
-        await discord.until(lambda asked=asked: asked.kind == 4)  # type: ignore[misc]
+        await until(lambda asked=asked: asked.kind == 4)  # type: ignore[misc]
         assert replies.HELP[0] in discord.private()[-1].text
         assert replies.STORED in discord.private()[-1].text
     await discord.command("deepgif-delete")
@@ -257,7 +264,7 @@ async def test_help_and_delete(bot: Running, discord: Discord) -> None:
     await heard(discord, replies.NOTHING_TO_DELETE, "2")
     await discord.command("deepgif-delete", channel=NSFW)
     await discord.command(query="delete")
-    await discord.until(lambda: said.deleted)
+    await until(lambda: said.deleted)
     await heard(discord, replies.DELETED)
 
 
@@ -287,7 +294,7 @@ async def test_a_reported_gif_is_not_shown_again_until_an_admin_allows_it(
     await discord.command(query=WORDS)
     said = await posted(discord)
     await discord.press(said, "report", person="2")
-    await discord.until(lambda: said.deleted)
+    await until(lambda: said.deleted)
     await heard(discord, replies.REPORTED, "2")
     await discord.command(query=WORDS, channel=NSFW, person="3")
     await heard(discord, replies.NOTHING_FOUND, "3")
@@ -296,7 +303,7 @@ async def test_a_reported_gif_is_not_shown_again_until_an_admin_allows_it(
     menu = next(one for one in settings.parts if one.get("custom_id") == "set:unblock")
     assert menu["options"][0]["label"] == "GIF 1"
     await discord.choose(settings, "unblock", [menu["options"][0]["value"]])
-    await discord.until(lambda: not any(one.get("custom_id") == "set:unblock" for one in settings.parts))
+    await until(lambda: not any(one.get("custom_id") == "set:unblock" for one in settings.parts))
     await discord.command(query=WORDS, channel=NSFW, person="3")
     await posted(discord)
 
@@ -311,14 +318,14 @@ async def test_settings(bot: Running, discord: Discord, engine: EngineServer) ->
         ("rating", ["g"]), ("restricted", ["r"]), ("workspace", ["direct"]), ("channel", ["preview"]), ("off", [NSFW]),
     ):  # fmt: skip
         asked = await discord.choose(settings, name, values)
-        await discord.until(lambda asked=asked: asked.kind == 7)  # type: ignore[misc]
+        await until(lambda asked=asked: asked.kind == 7)  # type: ignore[misc]
     chosen = {one["custom_id"]: one for one in settings.parts if one["type"] in (3, 8)}
     for name, value in (("rating", "g"), ("restricted", "r"), ("workspace", "direct"), ("channel", "preview")):
         assert [one["value"] for one in chosen[f"set:{name}"]["options"] if one.get("default")] == [value]
     assert chosen["set:off"]["default_values"] == [{"id": int(NSFW), "type": "channel"}]
     assert "r" not in [one["value"] for one in chosen["set:rating"]["options"]]
     asked = await discord.choose(settings, "open", [])
-    await discord.until(lambda: asked.kind == 9)
+    await until(lambda: asked.kind == 9)
     for number, (wrong, says) in enumerate(
         (
             ({"language": "english"}, "language"),
@@ -330,11 +337,11 @@ async def test_settings(bot: Running, discord: Discord, engine: EngineServer) ->
         await discord.fill(asked.data, **wrong)
         assert says in (await told(discord, "99", number)).text
     await discord.fill(asked.data, person="1", words="x")
-    await discord.until(lambda: sum(MANAGERS_ONLY in one.text for one in discord.private("1")) == 2)
+    await until(lambda: sum(MANAGERS_ONLY in one.text for one in discord.private("1")) == 2)
     await discord.fill(asked.data, words="Dog, mother-in-law", language="de", hours="0")
     await heard(discord, "Saved.", "99")
     asked = await discord.choose(settings, "open", [])
-    await discord.until(lambda: asked.kind == 9)
+    await until(lambda: asked.kind == 9)
     assert [label["component"].get("value") for label in asked.data["components"]] == ["dog, mother-in-law", "de", "0"]
     await discord.command(query=WORDS, person="2")
     preview = await told(discord, "2")
@@ -353,11 +360,11 @@ async def test_settings(bot: Running, discord: Discord, engine: EngineServer) ->
     for name, forged in (("rating", ["x"]), ("workspace", []), ("restricted", ["x"])):
         before = sum(replies.PROBLEM in one.text for one in discord.private("99"))
         await discord.choose(settings, name, forged)
-        await discord.until(
+        await until(
             lambda before=before: sum(replies.PROBLEM in one.text for one in discord.private("99")) > before  # type: ignore[misc]
         )
     await discord.choose(settings, "rating", ["g"], person="1")
-    await discord.until(lambda: sum(MANAGERS_ONLY in one.text for one in discord.private("1")) == 3)
+    await until(lambda: sum(MANAGERS_ONLY in one.text for one in discord.private("1")) == 3)
 
 
 async def test_age_restricted_channels(
@@ -374,13 +381,13 @@ async def test_age_restricted_channels(
         assert engine.asked[-1]["max_rating"] == limit
         if channel != THREAD:  # where both of the others were posted, the thread's channel being theirs
             await discord.press(said, "next", person=channel)
-            await discord.until(lambda said=said: said.edits == 1)  # type: ignore[misc]
+            await until(lambda said=said: said.edits == 1)  # type: ignore[misc]
             assert engine.asked[-1]["max_rating"] == limit
     await discord.write(f"<@{BOT}> {WORDS}", channel=NSFW, person="5")
-    await discord.until(lambda: engine.asked[-1]["max_rating"] == "r")
+    await until(lambda: engine.asked[-1]["max_rating"] == "r")
     for channel in (DM, GROUP):
         await discord.command(query=WORDS, channel=channel, person="6", owner="6")
-        await discord.until(lambda channel=channel: discord.public[-1].channel == channel)  # type: ignore[misc]
+        await until(lambda channel=channel: discord.public[-1].channel == channel)  # type: ignore[misc]
         assert engine.asked[-1]["max_rating"] == "pg-13"
 
 
@@ -393,11 +400,11 @@ async def test_installed_for_a_person(bot: Running, discord: Discord, options: B
         said = await posted(discord, number)
         assert said.channel == channel
         await discord.press(said, "next", **where)
-        await discord.until(lambda said=said: said.edits == 1)  # type: ignore[misc]
+        await until(lambda said=said: said.edits == 1)  # type: ignore[misc]
         await discord.press(said, "delete", person="2", **where)
         await heard(discord, replies.NOT_YOURS, "2")
     await discord.press(said, "delete", **where)
-    await discord.until(lambda: said.deleted)
+    await until(lambda: said.deleted)
     await discord.command("deepgif-preview", mode="Show me a preview first", **own)
     await heard(discord, "Saved")
     before = len(discord.private())
@@ -405,7 +412,7 @@ async def test_installed_for_a_person(bot: Running, discord: Discord, options: B
     preview = await told(discord, count=before + 1)
     for _ in range(7):
         await discord.press(preview, "next", **own)
-        await quiet()
+        await quiet(discord, options.database_url)
     await discord.press(preview, "send", **own)
     await posted(discord, 3)
     assert not any("/channels/" in call for call in discord.calls)
@@ -423,7 +430,12 @@ async def test_completions(bot: Running, discord: Discord, engine: EngineServer,
     assert "dog" not in await discord.type("d")
     assert await discord.type("falls") == ["a cat falls", "falls"]
     assert await discord.type("falls", person="2") == ["falls"]
-    engine.failures = 0
+    engine.gate.hold()
+    task = asyncio.create_task(discord.type("fall"))
+    await until(lambda: "fall" in engine.begun)
+    skip(commands.COMPLETE_S)
+    assert await asyncio.wait_for(task, 20) == []  # and not when the client gives up
+    engine.gate.release()
     engine.words_status = 503
     assert await discord.type("a") == []
 
@@ -469,16 +481,18 @@ async def test_titles_from_outside(bot: Running, discord: Discord, engine: Engin
     await heard(discord, OUT_OF_REACH, "2")
 
 
-async def test_a_dropped_gateway(bot: Running, discord: Discord, engine: EngineServer) -> None:
+async def test_a_dropped_gateway(bot: Running, discord: Discord, engine: EngineServer, options: BotOptions) -> None:
     """In the middle of an interaction: what happened meanwhile comes when the session is resumed, and nothing twice."""
-    engine.latency_s = 0.5
+    engine.gate.hold()
     await discord.command(query=WORDS)
-    for code in (4000, 4009, 1006):
+    await until(lambda: engine.asked)
+    for number, code in enumerate((4000, 4009, 1006), 1):
         await discord.gateway.drop(code)
         await discord.command(query=WORDS, person=str(code))
-        await discord.connected()
+        await until(lambda number=number: discord.gateway.resumed == number)  # type: ignore[misc]
+    engine.gate.release()
     await posted(discord, 4)
-    await asyncio.sleep(1)
+    await quiet(discord, options.database_url)
     assert (len(discord.public), discord.gateway.resumed) == (4, 3)
     assert len(discord.gateway.identified) == 1
 
@@ -488,11 +502,12 @@ async def test_what_discord_orders(
     bot: Running, discord: Discord, engine: EngineServer, op: int, data: object, sessions: int
 ) -> None:
     """To connect anew, or that the session is invalid: the bot goes on, and what it was doing is done."""
-    engine.latency_s = 0.5
+    engine.gate.hold()
     await discord.command(query=WORDS)
-    await quiet()
+    await until(lambda: engine.asked)
     await discord.gateway.ask(op, data)
-    await discord.until(lambda: len(discord.gateway.identified) + discord.gateway.resumed == 2)
+    await until(lambda: len(discord.gateway.identified) + discord.gateway.resumed == 2, skipping_s=5)
+    engine.gate.release()
     await discord.command(query=WORDS, person="2")
     await posted(discord, 2)
     assert len(discord.gateway.identified) == sessions
@@ -504,7 +519,7 @@ async def test_a_lost_heartbeat(open_one: Open, discord: Discord, monkeypatch: p
     discord.gateway.heartbeat_s = 0.2
     async with open_one():
         discord.gateway.silent = True
-        await discord.until(lambda: discord.gateway.resumed)
+        await until(lambda: discord.gateway.resumed)
         discord.gateway.silent = False
         await discord.command(query=WORDS)
         await posted(discord)
@@ -514,7 +529,7 @@ async def test_a_connection_that_ends_is_opened_anew(open_one: Open, discord: Di
     """With a close code that discord.py does not mend; a token that counts no more is said."""
     async with open_one() as running:
         await discord.gateway.drop(4013)
-        await discord.until(lambda: len(discord.gateway.identified) == 2)
+        await until(lambda: len(discord.gateway.identified) == 2)
         await discord.command(query=WORDS)
         await posted(discord)
         await discord.gateway.drop(4004)
@@ -537,25 +552,28 @@ async def test_events_with_missing_fields(bot: Running, discord: Discord) -> Non
     assert "GIF 1" in (await posted(discord, 2)).title
     assert len(discord.gateway.identified) == 1
     await discord.gateway.send("READY", {})  # which discord.py itself cannot do without
-    await discord.until(lambda: len(discord.gateway.identified) == 2)
+    await until(lambda: len(discord.gateway.identified) == 2)
     await discord.command(query=WORDS)
     assert "GIF 2" in (await posted(discord, 3)).title
 
 
-async def test_the_same_gif_at_once(bot: Running, discord: Discord, engine: EngineServer) -> None:
+async def test_the_same_gif_at_once(bot: Running, discord: Discord, engine: EngineServer, options: BotOptions) -> None:
     """Twenty people ask for the same at the same moment: each gets a GIF, and nobody an error."""
-    engine.latency_s = 0.3
+    engine.gate.hold()
     for number in range(20):
         await discord.command(query=WORDS, person=str(100 + number))
+    await until(lambda: len(engine.asked) == 20)
+    engine.gate.release()
     await posted(discord, 20)
-    await quiet()
+    await quiet(discord, options.database_url)
     assert len(discord.public) == 20
     assert not any(replies.PROBLEM in one.text for one in discord.said)
 
 
-async def test_what_comes_twice_is_answered_once(bot: Running, discord: Discord, engine: EngineServer) -> None:
+async def test_what_comes_twice_is_answered_once(
+    bot: Running, discord: Discord, engine: EngineServer, options: BotOptions
+) -> None:
     """Whatever the gateway repeats: a command, a button, a mention."""
-    engine.latency_s = 0.2
     await discord.command(query=WORDS)
     await discord.again()
     await discord.write(f"<@{BOT}> {WORDS}")
@@ -563,25 +581,28 @@ async def test_what_comes_twice_is_answered_once(bot: Running, discord: Discord,
     await posted(discord, 2)
     await discord.press(discord.public[0], "next")
     await discord.again()
-    await asyncio.sleep(0.7)
+    await until(lambda: discord.public[0].edits)
+    await quiet(discord, options.database_url)
     assert (len(discord.public), discord.public[0].edits, len(engine.asked)) == (2, 1, 3)
 
 
 @pytest.mark.parametrize("own_databases", [False, True])
-async def test_several_replicas(open_one: Open, discord: Discord, tmp_path: Path, own_databases: bool) -> None:
-    """Each hears everything, one answers; even where they share nothing."""
-    other = {"database_url": f"sqlite+aiosqlite:///{tmp_path}/other.sqlite3"} if own_databases else {}
-    async with open_one(lease_s=1), open_one(lease_s=1, **other):
+async def test_several_replicas(
+    open_one: Open, discord: Discord, options: BotOptions, tmp_path: Path, own_databases: bool
+) -> None:
+    """Each hears everything, one answers, and nothing is left for the others; even where they share nothing."""
+    other = f"sqlite+aiosqlite:///{tmp_path}/other.sqlite3" if own_databases else options.database_url
+    async with open_one(), open_one(database_url=other):
         await discord.command(query=WORDS)
         said = await posted(discord)
         if not own_databases:  # which know nothing of each other's buttons
             await discord.press(said, "next")
-            await discord.until(lambda: said.edits == 1)
+            await until(lambda: said.edits == 1)
         assert (await discord.type("fal"))[-1] == "falling"
         await discord.command("deepgif-settings", person="99")
         settings = await told(discord, "99")
         await discord.choose(settings, "rating", ["g"])
-        await asyncio.sleep(2)
+        await quiet(discord, options.database_url, other)
     assert (len(discord.public), said.edits) == (1, 0 if own_databases else 1)
     assert len(discord.private("99")) == 1
 
@@ -593,20 +614,23 @@ async def test_buttons_outlive_the_process(open_one: Open, discord: Discord) -> 
         said = await posted(discord)
         await discord.command("deepgif-settings", person="99")
         asked = await discord.choose(await told(discord, "99"), "open", [])
-        await discord.until(lambda: asked.kind == 9)
+        await until(lambda: asked.kind == 9)
     async with open_one():
         await discord.press(said, "next")
-        await discord.until(lambda: "GIF 2" in said.title)
+        await until(lambda: "GIF 2" in said.title)
         await discord.fill(asked.data, language="fr")
         await heard(discord, "Saved.", "99")
 
 
 async def test_stopping_finishes_what_was_acknowledged(open_one: Open, discord: Discord, engine: EngineServer) -> None:
     """A stop in the middle of a search posts its GIF first."""
-    engine.latency_s = 0.5
+    engine.gate.hold()
     async with open_one():
-        asked = await discord.command(query=WORDS)
-        await discord.until(lambda: asked.kind)
+        await discord.command(query=WORDS)
+        await until(lambda: engine.asked)
+        release = asyncio.create_task(until(lambda: not discord.gateway.connected()))
+        release.add_done_callback(lambda _: engine.gate.release())
+    await release
     assert len(discord.public) == 1
 
 
@@ -651,12 +675,12 @@ async def test_429_is_waited_for(bot: Running, discord: Discord, everywhere: boo
     await posted(discord, 2)
     for number in range(6):
         await discord.write(f"<@{BOT}> {WORDS}", person=str(20 + number), channel=NSFW)
-    await discord.until(lambda: len(discord.public) == 8, 20)
+    await until(lambda: len(discord.public) == 8)
     assert discord.refused_posts <= 1
     assert time.monotonic() - started >= 6
 
 
-async def test_errors_of_discord_itself(bot: Running, discord: Discord) -> None:
+async def test_errors_of_discord_itself(bot: Running, discord: Discord, options: BotOptions) -> None:
     """A 502 is tried again, and posts once, whether the message had come or not. A reply to what is gone meanwhile
     is a message."""
     discord.broken = 1
@@ -669,32 +693,32 @@ async def test_errors_of_discord_itself(bot: Running, discord: Discord) -> None:
     asked = await discord.write(f"<@{BOT}> {WORDS}")
     discord.gone.add(asked)
     await posted(discord, 3)
-    await asyncio.sleep(2)  # discord.py waits for a second
+    await quiet(discord, options.database_url)
     assert len(discord.public) == 3
     discord.closed.add(CHANNEL)
     await discord.press(discord.public[-1], "next")
-    await discord.until(lambda: discord.public[-1].edits == 1)
+    await until(lambda: discord.public[-1].edits == 1)
 
 
 @pytest.mark.parametrize("how", ["expired", "late"])
 async def test_an_interaction_that_can_no_longer_be_answered(
-    bot: Running, discord: Discord, engine: EngineServer, how: str
+    bot: Running, discord: Discord, options: BotOptions, how: str
 ) -> None:
     """After 15 minutes, or where the receipt came after three seconds: the answer is a message in the channel."""
     if how == "late":
-        discord.late_s = 10
+        discord.late_s = 2 * ACK_S
     else:
-        engine.latency_s, discord.token_s = 0.5, 0.2
+        discord.token_s = -1
     await discord.command(query=WORDS)
     said = await posted(discord)
     assert f"Person 1**: {WORDS}" in said.text
-    engine.latency_s = 0
     if how == "late":
         await discord.press(said, "next", person="2")
         assert f"@Person 2: {replies.NOT_YOURS}" in (await posted(discord, 2)).text
     discord.closed.add(CHANNEL)
     await discord.command("deepgif-delete")
-    await quiet()
+    discord.late_s = 0
+    await quiet(discord, options.database_url)
     assert not said.deleted
 
 
@@ -715,7 +739,7 @@ async def test_the_engine_is_asked_twice_and_then_spoken_of(
     assert "@Person 3: The search engine does not answer" in (await posted(discord, 2)).text
 
 
-async def test_what_discord_refuses_is_said(bot: Running, discord: Discord) -> None:
+async def test_what_discord_refuses_is_said(bot: Running, discord: Discord, options: BotOptions) -> None:
     """Messages that moderators deleted, channels the bot may not write in."""
     await discord.command(query=WORDS)
     said = await posted(discord)
@@ -730,11 +754,13 @@ async def test_what_discord_refuses_is_said(bot: Running, discord: Discord) -> N
     await discord.command("deepgif-delete")
     await heard(discord, UNDELETED)
     await discord.write(f"<@{BOT}> {WORDS}")
-    await quiet()
+    await quiet(discord, options.database_url)
     assert len(discord.public) == 1  # there is no way to say anything there
 
 
-async def test_nothing_of_a_guild_is_left(open_one: Open, discord: Discord, options: BotOptions) -> None:
+async def test_nothing_of_a_guild_is_left(
+    open_one: Open, discord: Discord, options: BotOptions, caplog: pytest.LogCaptureFixture
+) -> None:
     """When the bot is removed all that was kept goes, even where that happened while it was away; not where the guild
     is only unavailable."""
 
@@ -748,23 +774,26 @@ async def test_nothing_of_a_guild_is_left(open_one: Open, discord: Discord, opti
         said = await posted(discord, count)
         await discord.press(said, "star")
         await heard(discord, replies.STARRED)
-        await quiet()
+        await all_done(options.database_url)
         assert await rows() > 3
 
+    async def nothing() -> bool:
+        return await rows() == 0
+
+    caplog.set_level(logging.INFO)
     async with open_one():
+        # What discord.py waits two seconds of quiet for forgets guilds, too.
+        await until(lambda: "Connected to Discord" in caplog.text, skipping_s=2)
         await use(1)
         await discord.gateway.send("GUILD_DELETE", {"id": GUILD, "unavailable": True})
-        await quiet()
+        await quiet(discord, options.database_url)
         assert await rows() > 3
         await discord.gateway.send("GUILD_DELETE", {"id": GUILD})
-        await discord.until(lambda: True)
-        await quiet()
-        assert await rows() == 0
+        await until(nothing)
         await use(2)
     discord.guilds = []
     async with open_one():
-        await asyncio.sleep(3)  # discord.py waits two seconds for guilds
-        assert await rows() == 0
+        await until(nothing, skipping_s=2)
 
 
 async def test_words_are_neither_kept_nor_logged_in_the_clear(
@@ -785,7 +814,8 @@ async def test_words_are_neither_kept_nor_logged_in_the_clear(
         await discord.write(f"<@{BOT}> particular words")
         await posted(discord, 2)
         await discord.command(query="particular words", person="3", without="version")
-        await quiet()
+        await told(discord, "3")
+        await all_done(options.database_url)
     assert "particular" not in caplog.text
     assert TOKEN not in caplog.text
     assert not [asked.token for asked in discord.asked.values() if asked.token in caplog.text]
@@ -808,7 +838,7 @@ async def test_who_was_interrupted_while_posting_is_told(open_one: Open, discord
             await connection.execute(jobs.update().where(jobs.c.name == "3").values(at=time.time() - 3600))
     async with open_one(), open_one():
         await posted(discord, 3)
-        await quiet()
+        await all_done(options.database_url)
     texts = {one.reply_to: one.text for one in discord.public}
     assert len(discord.public) == 3
     assert replies.INTERRUPTED in texts["5"]
@@ -828,11 +858,11 @@ async def test_what_cannot_be_kept_is_refused(bot: Running, discord: Discord, op
     await heard(discord, replies.PROBLEM, "99")
 
 
-async def test_metrics(bot: Running, discord: Discord) -> None:
+async def test_metrics(bot: Running, discord: Discord, options: BotOptions) -> None:
     """What the operator sees: times and outcomes."""
     await discord.command(query=WORDS)
     await posted(discord)
-    await quiet()
+    await all_done(options.database_url)
     async with aiohttp.ClientSession() as http, http.get(f"{bot.address}/metrics") as response:
         text = await response.text()
     for line in (
@@ -852,13 +882,16 @@ async def test_a_wrong_token_is_said_at_the_start(discord: Discord, options: Bot
 
 
 async def test_two_hundred_at_once(open_one: Open, discord: Discord, engine: EngineServer) -> None:
-    """With an engine that takes two seconds, every receipt comes in time and every answer once."""
-    engine.latency_s = 2.0
+    """Every receipt comes before the engine has answered anybody, and every answer once."""
+    engine.gate.hold()
     async with open_one():
         asked = [
             await discord.command(query=f"{WORDS} {number}", person=f"{number + 100}", channel=str(1000 + number))
             for number in range(200)
         ]
-        await discord.until(lambda: len(discord.public) >= 200, timeout_s=40)
+        await until(lambda: all(one.kind for one in asked))
+        assert discord.said == []
+        engine.gate.release()
+        await until(lambda: len(discord.public) >= 200)
     assert all(one.kind == 5 for one in asked)
     assert sorted(one.channel for one in discord.public) == sorted(str(1000 + number) for number in range(200))

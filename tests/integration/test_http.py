@@ -438,7 +438,7 @@ async def test_the_client_and_something_that_is_no_engine(answer: web.Response) 
 
 async def test_the_client_without_an_engine() -> None:
     """Nobody listens: one sentence, with the cause for the log."""
-    async with EngineClient("http://127.0.0.1:9", timeout_s=1) as client:
+    async with EngineClient("http://127.0.0.1:9", timeout_s=20) as client:
         with pytest.raises(EngineUnavailableError, match="try again") as caught:
             await client.search(SearchRequest("x"))
     assert isinstance(caught.value.__cause__, aiohttp.ClientError)

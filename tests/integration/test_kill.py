@@ -22,7 +22,8 @@ from tests.fakes.process import environment
 COUNT = 200
 CHILD = Path(__file__).with_name("indexing_child.py")
 BATCH = 8 // ColourEncoder.sampling.count  # clips, at the child's cost limit
-END_S = 60
+BATCHES = 9  # after which a child that is to be killed waits for it; with one group stored, and more begun
+END_S = 120
 
 
 @pytest.fixture
@@ -51,6 +52,7 @@ class Child:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *self._arguments,
+            str(-1 if kill_after_groups is None else BATCHES),
             cwd=self._cwd,
             env=environment(self._cwd),
             stdout=asyncio.subprocess.PIPE,
@@ -108,7 +110,7 @@ async def test_killed_again_and_again(folder: Path, tmp_path: Path) -> None:
         assert now >= reported | held
         assert child.begun - len(now - held) <= STORE_EVERY + IN_FLIGHT + BATCH  # all that a kill may cost
         held = now
-    assert 0 < len(held) < COUNT, "the kills came too late to show anything"
+    assert 0 < len(held) < COUNT
 
     last = Child(folder, database)
     await last.run()
@@ -126,17 +128,17 @@ async def test_killed_while_the_folder_is_looked_through(folder: Path, tmp_path:
     """Before a single vector: files that were noted are not lost, those that were not are found by the next run."""
     database = tmp_path / "d.sqlite"
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(CHILD), str(folder), str(database), cwd=tmp_path, env=environment(tmp_path)
+        sys.executable, str(CHILD), str(folder), str(database), "0", cwd=tmp_path, env=environment(tmp_path)
     )
     try:
         await asyncio.to_thread(_wait_for_files, database)
     finally:
         process.kill()
         await process.wait()
-    held = ids_in(database)
+    assert ids_in(database) == set()
     child = Child(folder, database)
     await child.run()
-    assert child.report == {"known": len(held), "embedded": COUNT - len(held), "found": COUNT}
+    assert child.report == {"known": 0, "embedded": COUNT, "found": COUNT}
 
 
 def _wait_for_files(database: Path) -> None:

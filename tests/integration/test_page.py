@@ -17,11 +17,13 @@ from playwright.async_api import Browser, Page, Route, expect
 
 from tests.fakes.browser import CONTRASTS, Watched, chromium
 from tests.fakes.page_server import PageServer, answer, moving_gif, problem, result, twelve
+from tests.fakes.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 LONG = "Donaudampfschifffahrtsgesellschaftskapitänskajüte" * 3
 PAINTED = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 SMALL = {"width": 480, "height": 480}
+PICTURES = ("#stage-picture", ".tile-picture >> nth=0", ".tile-picture >> nth=1")
 Open = Callable[..., Awaitable[Page]]
 
 
@@ -50,7 +52,6 @@ async def open_page(browser: Browser, server: PageServer) -> AsyncIterator[Open]
         async def open_path(path: str = "/", also: str = "", **options: Any) -> Page:
             context = await browser.new_context(permissions=["clipboard-read", "clipboard-write"], **options)
             stack.push_async_callback(context.close)
-            context.set_default_timeout(5000)
             if also:
                 allowed.add(also)
                 await context.route(f"https://{also}/**", elsewhere)
@@ -84,21 +85,26 @@ def answers(*results: dict[str, Any], **changes: Any) -> Callable[[web.Request],
     return respond
 
 
-async def moves(page: Page, picture: str, looks: int = 20) -> bool:
-    """Whether what is painted there changes within so many looks (the GIFs change every 70 ms)."""
-    part = page.locator(picture)
-    first = await part.screenshot()
-    for _ in range(looks):
-        await asyncio.sleep(0.08)
-        if await part.screenshot() != first:
-            return True
-    return False
+async def moves(page: Page, picture: str) -> None:
+    """Waits until what is painted there has changed twice."""
+    seen: set[bytes] = set()
+
+    async def changed() -> bool:
+        seen.add(await page.locator(picture).screenshot())
+        return len(seen) == 3
+
+    await until(changed)
 
 
-async def anything_moves(page: Page) -> bool:
-    """The same for the large picture and two of the small ones, which must all hold still for a few looks."""
-    parts = ("#stage-picture", ".tile-picture >> nth=0", ".tile-picture >> nth=1")
-    return any([await moves(page, part, looks=3) for part in parts])
+async def is_still(page: Page, *pictures: str) -> bool:
+    """Whether what is painted there stays as it is for a few looks (the GIFs change every 70 ms)."""
+    for part in map(page.locator, pictures):
+        first = await part.screenshot()
+        for _ in range(3):
+            await asyncio.sleep(0.08)
+            if await part.screenshot() != first:
+                return False
+    return True
 
 
 async def test_providers_are_thanked(open_page: Open, server: PageServer) -> None:
@@ -474,15 +480,15 @@ async def test_gifs_play_unless_paused(open_page: Open) -> None:
     """GIFs move; the button and the p key stop all of them and let them go on."""
     page = await open_page("/?q=cat", viewport=SMALL)
     await expect(page.locator(".tile")).to_have_count(12)
-    assert await moves(page, "#stage-picture")
-    assert await moves(page, ".tile-picture >> nth=4")
+    await moves(page, "#stage-picture")
+    await moves(page, ".tile-picture >> nth=4")
     await page.get_by_role("button", name="Pause GIFs").click()
     await expect(page.locator("#answer img")).to_have_count(0)
     await expect(page.locator("#answer canvas[width='120']")).to_have_count(13)
-    assert not await anything_moves(page)
+    assert await is_still(page, *PICTURES)
     await page.keyboard.press("p")
     await expect(page.locator("#answer img")).to_have_count(13)
-    assert await moves(page, "#stage-picture")
+    await moves(page, "#stage-picture")
 
 
 async def test_reduced_motion_shows_stills_until_asked(open_page: Open, server: PageServer) -> None:
@@ -492,18 +498,18 @@ async def test_reduced_motion_shows_stills_until_asked(open_page: Open, server: 
     await expect(page.locator("#answer canvas[width='120']")).to_have_count(3)
     await expect(page.locator("#answer img")).to_have_count(0)
     await expect(page.get_by_role("img", name="A square jumps, picture 1")).to_have_count(1)
-    assert not await anything_moves(page)
+    assert await is_still(page, *PICTURES)
     painted = await page.locator("#stage canvas").evaluate(
         "canvas => [...canvas.getContext('2d').getImageData(10, 2, 1, 1).data]"
     )
     assert painted == [192, 57, 43, 255]  # the square of the first frame
     await page.get_by_role("button", name="Play this GIF").click()
     await expect(page.get_by_role("button", name="Play this GIF")).to_be_hidden()
-    assert await moves(page, "#stage-picture")
-    assert not await moves(page, ".tile-picture >> nth=0", looks=3)
+    await moves(page, "#stage-picture")
+    assert await is_still(page, ".tile-picture >> nth=0")
     await page.locator(".tile").nth(1).click()
     await expect(page.locator("#stage canvas[width='120']")).to_have_count(1)
-    assert not await moves(page, "#stage-picture", looks=3)
+    assert await is_still(page, "#stage-picture")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

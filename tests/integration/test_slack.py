@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,9 @@ from bot.task import Kind
 from engine.errors import UnauthorizedError
 from engine.types import Rating
 from tests.fakes.engine_server import EngineServer, gif
-from tests.fakes.slack_server import SECRET, Slack
+from tests.fakes.journal import all_done
+from tests.fakes.slack_server import ACK_S, SECRET, Slack
+from tests.fakes.waiting import Clock, skip, until
 
 Open = Callable[..., AbstractAsyncContextManager[Running]]
 WORDS = "a cat falling off a table"
@@ -46,7 +48,7 @@ async def slack() -> AsyncIterator[Slack]:
 
 @pytest.fixture
 def options(bot_database: str, engine: EngineServer) -> BotOptions:
-    return BotOptions(engine.url, "", bot_database, "a secret", Rating.PG_13, 2.5)
+    return BotOptions(engine.url, "", bot_database, "a secret", Rating.PG_13, 30)
 
 
 @pytest.fixture
@@ -59,6 +61,8 @@ def open_one(slack: Slack, options: BotOptions) -> Open:
         lease_s = changes.pop("lease_s", options.lease_s)
         given = SlackOptions(**{**chosen, "port": 0, **changes})
         async with open_bot(given, replace(options, lease_s=lease_s)) as running:
+            for listener in running.app._async_listeners:
+                listener.ack_timeout = ACK_S  # in place of bolt's own 3 seconds
             if changes.get("http"):
                 slack.http_url = f"{running.address}/slack/events"
             else:
@@ -75,23 +79,18 @@ async def bot(open_one: Open) -> AsyncIterator[Running]:
 
 
 async def posted(slack: Slack, count: int = 1) -> Any:
-    await slack.until(lambda: len(slack.public) >= count)
+    await until(lambda: len(slack.public) >= count)
     return slack.public[-1]
 
 
 async def told(slack: Slack, person: str = "U1", count: int = 1) -> Any:
-    await slack.until(lambda: len(slack.private(person)) >= count)
+    await until(lambda: len(slack.private(person)) >= count)
     return slack.private(person)[-1]
 
 
 async def prefer(options: BotOptions, **changes: Any) -> None:
     async with Database(options.database_url) as database:
         await PreferenceStore(database, Rating.R).save("slack", "T1", Preferences(**changes))
-
-
-async def quiet(slack: Slack) -> None:
-    """Some time in which everything that was going to be said is said."""
-    await asyncio.sleep(0.3)
 
 
 def files_in(folder: Path) -> bytes:
@@ -110,7 +109,7 @@ async def test_the_best_gif_is_posted_under_the_persons_name(bot: Running, slack
     assert "Powered by GIPHY" in said.shown
     assert list((await told(slack)).buttons) == ["gif:next", "gif:more", "gif:star", "gif:delete"]
     assert engine.asked[0]["query"] == WORDS
-    await slack.until(lambda: engine.told == ["gif1"])
+    await until(lambda: engine.told == ["gif1"])
 
 
 async def test_buttons_of_a_posted_gif(bot: Running, slack: Slack, engine: EngineServer) -> None:
@@ -118,19 +117,19 @@ async def test_buttons_of_a_posted_gif(bot: Running, slack: Slack, engine: Engin
     await slack.command(WORDS)
     said, buttons = await posted(slack), await told(slack)
     await slack.press(buttons, "next")
-    await slack.until(lambda: said.image["title"]["text"] == "GIF 2")
+    await until(lambda: said.image["title"]["text"] == "GIF 2")
     await slack.press(buttons, "more")
-    await slack.until(lambda: said.image["title"]["text"] == "GIF 8")
+    await until(lambda: said.image["title"]["text"] == "GIF 8")
     assert engine.alike == ["gif2"]
     await slack.press(buttons, "star")
-    await slack.until(lambda: any(replies.STARRED in one.text for one in slack.private("U1")))
+    await until(lambda: any(replies.STARRED in one.text for one in slack.private("U1")))
     await slack.event({"type": "app_home_opened", "user": "U1", "tab": "home"})
-    await slack.until(lambda: "U1" in slack.homes)
+    await until(lambda: "U1" in slack.homes)
     assert "GIF 8" in str(slack.homes["U1"])
     await slack.press(buttons, "delete")
-    await slack.until(lambda: said.deleted)
+    await until(lambda: said.deleted)
     assert len(slack.public) == 0
-    await slack.until(lambda: replies.DELETED in buttons.shown)
+    await until(lambda: replies.DELETED in buttons.shown)
 
 
 async def test_nothing_is_public_before_send(bot: Running, slack: Slack, options: BotOptions) -> None:
@@ -141,9 +140,9 @@ async def test_nothing_is_public_before_send(bot: Running, slack: Slack, options
     assert list(preview.buttons) == ["gif:send", "gif:next", "gif:previous", "gif:more", "gif:cancel"]
     for action, title in (("next", "GIF 2"), ("next", "GIF 3"), ("previous", "GIF 2"), ("previous", "GIF 1")):
         await slack.press(preview, action)
-        await slack.until(lambda title=title: preview.image["title"]["text"] == title)  # type: ignore[misc]
+        await until(lambda title=title: preview.image["title"]["text"] == title)  # type: ignore[misc]
     await slack.press(preview, "previous")
-    await slack.until(lambda: any(replies.NO_PREVIOUS in one.text for one in slack.private("U1")))
+    await until(lambda: any(replies.NO_PREVIOUS in one.text for one in slack.private("U1")))
     for action, title in (
         ("next", "GIF 2"),
         ("more", "GIF 8"),
@@ -153,15 +152,15 @@ async def test_nothing_is_public_before_send(bot: Running, slack: Slack, options
         ("previous", "GIF 8"),
     ):
         await slack.press(preview, action)
-        await slack.until(lambda title=title: preview.image["title"]["text"] == title)  # type: ignore[misc]
+        await until(lambda title=title: preview.image["title"]["text"] == title)  # type: ignore[misc]
     assert slack.public == []
     await slack.press(preview, "send")
     assert (await posted(slack)).image["title"]["text"] == "GIF 8"
-    await slack.until(lambda: "gif:delete" in preview.buttons)
+    await until(lambda: "gif:delete" in preview.buttons)
     await slack.command(WORDS, person="U2")
     other = await told(slack, "U2")
     await slack.press(other, "cancel", person="U2")
-    await slack.until(lambda: other.deleted)
+    await until(lambda: other.deleted)
     assert len(slack.public) == 1
 
 
@@ -176,7 +175,7 @@ async def test_mentions_are_answered_in_their_thread(bot: Running, slack: Slack)
     buttons = await told(slack)
     assert (list(buttons.buttons), buttons.thread) == (["gif:next", "gif:delete"], "5.1")
     await slack.press(buttons, "next")
-    await slack.until(lambda: said.image["title"]["text"] == "GIF 2")
+    await until(lambda: said.image["title"]["text"] == "GIF 2")
     await slack.event({**mention, "ts": "6.2", "thread_ts": "6.1"})
     assert (await posted(slack, 2)).thread == "6.1"
     await slack.event({"type": "message", "channel_type": "im", "channel": "D1", "user": "U1", "text": WORDS})
@@ -184,7 +183,9 @@ async def test_mentions_are_answered_in_their_thread(bot: Running, slack: Slack)
     assert (said.channel, said.thread) == ("D1", "")
 
 
-async def test_what_is_not_asked_is_not_answered(bot: Running, slack: Slack, engine: EngineServer) -> None:
+async def test_what_is_not_asked_is_not_answered(
+    bot: Running, slack: Slack, engine: EngineServer, options: BotOptions
+) -> None:
     """Messages of bots, edits and messages in channels lead to nothing."""
     message = {"type": "message", "channel_type": "im", "channel": "D1", "user": "U1", "text": WORDS}
     await slack.event({**message, "bot_id": "B9"})
@@ -193,9 +194,11 @@ async def test_what_is_not_asked_is_not_answered(bot: Running, slack: Slack, eng
     mention = {"type": "app_mention", "channel": "C1", "text": WORDS}
     for change in ({}, {"user": "U1", "bot_id": "B9"}, {"user": "U1", "edited": {"user": "U1"}}):
         await slack.event({**mention, **change})
-    await slack.event({"type": "app_home_opened", "user": "U1", "tab": "messages"})
-    await quiet(slack)
-    assert (engine.asked, slack.said, slack.homes) == ([], [], {})
+    for person, tab in (("U1", "messages"), ("U2", "home")):
+        await slack.event({"type": "app_home_opened", "user": person, "tab": tab})
+    await until(lambda: "U2" in slack.homes)
+    await all_done(options.database_url)
+    assert (engine.asked, slack.said, list(slack.homes)) == ([], [], ["U2"])
 
 
 async def test_a_message_is_answered_with_a_gif(bot: Running, slack: Slack, engine: EngineServer) -> None:
@@ -207,7 +210,45 @@ async def test_a_message_is_answered_with_a_gif(bot: Running, slack: Slack, engi
     assert (await posted(slack, 2)).thread == "8.1"
     assert len(engine.asked[1]["query"]) <= 1000
     await slack.react("", ts="9.1")
-    await slack.until(lambda: any("what the GIF should show" in one.text for one in slack.private("U1")))
+    await until(lambda: any("what the GIF should show" in one.text for one in slack.private("U1")))
+
+
+async def test_what_is_acknowledged_is_kept(
+    bot: Running, slack: Slack, engine: EngineServer, options: BotOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever has its receipt is on the disk by then, so that no kill loses it: commands, messages, buttons in the
+    journal, and settings."""
+
+    def slowly(keep: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def kept(*given: Any) -> Any:
+            await asyncio.sleep(0.1)  # in which a receipt comes that does not wait for it
+            return await keep(*given)
+
+        return kept
+
+    await slack.command(WORDS)
+    buttons = await told(slack)
+    monkeypatch.setattr(Journal, "accept", slowly(Journal.accept))
+    monkeypatch.setattr(PreferenceStore, "save", slowly(PreferenceStore.save))
+    mention = {"type": "app_mention", "channel": "C1", "user": "U1", "text": f"<@UBOT> {WORDS}"}
+    direct = {"type": "message", "channel_type": "im", "channel": "D1", "user": "U1", "text": WORDS}
+    async with Database(options.database_url) as database:
+        for number, ask in enumerate(
+            (
+                lambda: slack.command(WORDS),
+                lambda: slack.react(WORDS),
+                lambda: slack.press(buttons, "next"),
+                lambda: slack.event(mention),
+                lambda: slack.event(direct),
+            ),
+            2,
+        ):
+            await ask()
+            assert len(await database.read(sa.select(jobs))) == number
+        await slack.command("settings", person="UADMIN")
+        await until(lambda: slack.views)
+        await slack.submit(slack.views[0], {"language": {"value": "de"}}, "UADMIN")
+        assert (await PreferenceStore(database, Rating.R).of_workspace("slack", "T1")).language == "de"
 
 
 async def test_help_and_delete(bot: Running, slack: Slack) -> None:
@@ -224,11 +265,11 @@ async def test_help_and_delete(bot: Running, slack: Slack) -> None:
     assert replies.NOTHING_TO_DELETE in (await told(slack, "U2")).text
     await slack.command("delete", channel="C2")
     await slack.command("delete")
-    await slack.until(lambda: said.deleted)
+    await until(lambda: said.deleted)
     slack.member.add("C1")
     for text, says in (("help", replies.HELP[1]), ("settings", WORDING.settings)):
         await slack.event({"type": "app_mention", "channel": "C1", "user": "U3", "text": f"<@UBOT> {text}"})
-        await slack.until(lambda says=says: any(says in one.shown for one in slack.private("U3")))  # type: ignore[misc]
+        await until(lambda says=says: any(says in one.shown for one in slack.private("U3")))  # type: ignore[misc]
 
 
 async def test_only_who_asked_uses_the_buttons(bot: Running, slack: Slack) -> None:
@@ -258,12 +299,12 @@ async def test_a_reported_gif_is_not_shown_again_until_an_admin_allows_it(
     await slack.command(WORDS)
     said = await posted(slack)
     await slack.press(said, "report", person="U2")
-    await slack.until(lambda: said.deleted)
+    await until(lambda: said.deleted)
     assert replies.REPORTED in (await told(slack, "U2")).text
     await slack.command(WORDS, channel="C2", person="U3")
     assert replies.NOTHING_FOUND in (await told(slack, "U3")).text
     await slack.command("settings", person="UADMIN")
-    await slack.until(lambda: slack.views)
+    await until(lambda: slack.views)
     option = slack.views[0]["blocks"][-1]["element"]["options"][0]
     assert option["text"]["text"] == "GIF 1"
     await slack.submit(slack.views[0], {"unblock": {"selected_options": [option]}}, "UADMIN")
@@ -274,12 +315,12 @@ async def test_a_reported_gif_is_not_shown_again_until_an_admin_allows_it(
 async def test_settings(bot: Running, slack: Slack, engine: EngineServer) -> None:
     """Admins set what counts for all, in a modal that shows what is set; others their own previews only."""
     await slack.command("settings", person="U1")
-    await slack.until(lambda: len(slack.views) == 1)
+    await until(lambda: len(slack.views) == 1)
     assert [block["block_id"] for block in slack.views[0]["blocks"]] == ["person"]
     preview = {"selected_option": {"value": "preview"}}
     await slack.submit(slack.views[0], {"person": preview}, "U1")
     await slack.command("settings", person="UADMIN")
-    await slack.until(lambda: len(slack.views) == 2)
+    await until(lambda: len(slack.views) == 2)
     view = slack.views[1]
     for wrong, block in (("english", "language"), (",".join(map(str, range(300))), "words")):
         ack = await slack.submit(view, {block: {"value": wrong}}, "UADMIN")
@@ -305,11 +346,11 @@ async def test_settings(bot: Running, slack: Slack, engine: EngineServer) -> Non
         (WORDS, "COFF", replies.OFF_HERE),
     ):
         await slack.command(words, person="U4", channel=channel)
-        await slack.until(lambda says=says: any(says in one.text for one in slack.private("U4")))  # type: ignore[misc]
+        await until(lambda says=says: any(says in one.text for one in slack.private("U4")))  # type: ignore[misc]
     await slack.command("hotdogs", person="U2")
     await posted(slack, 3)
     await slack.command("settings", person="UADMIN")
-    await slack.until(lambda: len(slack.views) == 3)
+    await until(lambda: len(slack.views) == 3)
     assert "mother-in-law" in str(slack.views[2])
     assert "COFF" in str(slack.views[2])
 
@@ -335,13 +376,13 @@ async def test_where_the_bot_is_no_member(bot: Running, slack: Slack) -> None:
     await slack.press(said, "delete", person="U2")
     assert replies.NOT_YOURS in (await told(slack, "U2")).text
     await slack.press(said, "next")
-    await slack.until(lambda: said.image["title"]["text"] == "GIF 2")
+    await until(lambda: said.image["title"]["text"] == "GIF 2")
     await slack.command("delete")
     assert "Delete button below" in (await told(slack)).text
     await slack.press(said, "star")
     await told(slack, count=2)
     await slack.press(said, "delete")
-    await slack.until(lambda: said.deleted)
+    await until(lambda: said.deleted)
 
 
 @pytest.mark.parametrize(
@@ -384,12 +425,16 @@ async def test_titles_from_outside(bot: Running, slack: Slack, engine: EngineSer
     assert OUT_OF_REACH in (await told(slack, "U2")).text
 
 
-async def test_retried_deliveries_post_once(bot: Running, slack: Slack, engine: EngineServer) -> None:
-    """Slack sends again what it saw no receipt of: a command, an event, a button."""
-    engine.latency_s = 0.2
-    for _ in range(3):
+async def test_retried_deliveries_post_once(
+    bot: Running, slack: Slack, engine: EngineServer, options: BotOptions
+) -> None:
+    """Slack sends again what it saw no receipt of: a command, an event, a button; whether the first is done or not."""
+    engine.gate.hold()
+    for _ in range(2):
         await slack.command(WORDS, trigger_id="same")
+    engine.gate.release()
     await posted(slack)
+    await slack.command(WORDS, trigger_id="same")
     event = {"type": "message", "channel_type": "im", "channel": "D1", "user": "U1", "text": WORDS, "ts": "3.1"}
     for _ in range(3):
         await slack.event(event, event_id="Ev-same")
@@ -397,9 +442,10 @@ async def test_retried_deliveries_post_once(bot: Running, slack: Slack, engine: 
     buttons = next(one for one in slack.private("U1") if one.channel == "C1")
     pressed = [slack.press(buttons, "next", trigger="same-too") for _ in range(2)]
     await asyncio.gather(*pressed)
-    await slack.until(lambda: slack.public[0].image["title"]["text"] == "GIF 2")
-    await asyncio.sleep(0.5)
+    await until(lambda: slack.public[0].image["title"]["text"] == "GIF 2")
+    await all_done(options.database_url)
     assert len(slack.public) == 2
+    assert slack.public[0].image["title"]["text"] == "GIF 2"
 
 
 async def test_429_is_waited_for(bot: Running, slack: Slack) -> None:
@@ -430,7 +476,7 @@ async def test_the_engine_is_asked_twice_and_then_spoken_of(bot: Running, slack:
     assert said.image["title"]["text"] == "GIF 1"
     engine.failures = 0
     await slack.press(buttons, "next")
-    await slack.until(lambda: said.image["title"]["text"] == "GIF 2")
+    await until(lambda: said.image["title"]["text"] == "GIF 2")
 
 
 async def test_buttons_outlive_the_process(open_one: Open, slack: Slack) -> None:
@@ -440,23 +486,42 @@ async def test_buttons_outlive_the_process(open_one: Open, slack: Slack) -> None
         said, buttons = await posted(slack), await told(slack)
     async with open_one():
         await slack.press(buttons, "next")
-        await slack.until(lambda: said.image["title"]["text"] == "GIF 2")
+        await until(lambda: said.image["title"]["text"] == "GIF 2")
 
 
-async def test_long_work_is_not_taken_over(open_one: Open, slack: Slack, engine: EngineServer) -> None:
+async def _renewed(database: Database, lease: float) -> bool:
+    (row,) = await database.read(sa.select(jobs.c.lease))
+    return bool(row.lease > lease)
+
+
+async def test_long_work_is_not_taken_over(
+    open_one: Open, slack: Slack, engine: EngineServer, options: BotOptions, clock: Clock
+) -> None:
     """A replica that searches for longer than its lease gives signs of life; the others leave it its work."""
-    engine.latency_s = 2.5
-    async with open_one(lease_s=1), open_one(lease_s=1):
+    engine.gate.hold()
+    async with open_one(lease_s=8), open_one(lease_s=8), Database(options.database_url) as database:
         await slack.command(WORDS)
+        await until(lambda: engine.asked)
+        for _ in range(12):  # three leases
+            (before,) = await database.read(sa.select(jobs.c.lease))
+            clock.ahead_s += 2
+            skip(2)
+            await until(lambda before=before: _renewed(database, before.lease))
+        engine.gate.release()
         await posted(slack)
+        await all_done(options.database_url)
     assert (len(engine.asked), len(slack.public)) == (1, 1)
 
 
 async def test_stopping_finishes_what_was_acknowledged(open_one: Open, slack: Slack, engine: EngineServer) -> None:
     """A stop in the middle of a search posts its GIF first."""
-    engine.latency_s = 0.5
+    engine.gate.hold()
     async with open_one():
         await slack.command(WORDS)
+        await until(lambda: engine.asked)
+        release = asyncio.create_task(until(lambda: not slack.listening()))
+        release.add_done_callback(lambda _: engine.gate.release())
+    await release
     assert len(slack.public) == 1
 
 
@@ -467,11 +532,10 @@ async def test_nothing_of_a_workspace_is_left(bot: Running, slack: Slack, option
     await slack.press(buttons, "star")
     await told(slack, count=2)
     async with Database(options.database_url) as database:
+        await all_done(options.database_url)
         await slack.event({"type": "tokens_revoked", "tokens": {"oauth": ["U1"], "bot": []}})
-        await quiet(slack)
         assert len(await database.read(sa.select(favourites))) == 1
         await slack.event({"type": "app_uninstalled"})
-        await quiet(slack)
         for table in metadata.sorted_tables:
             assert await database.read(sa.select(table)) == [], table.name
 
@@ -480,7 +544,7 @@ async def test_what_is_kept_cannot_be_read(bot: Running, slack: Slack, options: 
     """Nobody's words lie on the disk in the clear, and what was done is erased from the journal."""
     await slack.command("quite particular words")
     await told(slack)
-    await quiet(slack)
+    await all_done(options.database_url)
     async with Database(options.database_url) as database:
         assert [row.sealed for row in await database.read(sa.select(jobs))] == [""]
         assert len(await database.read(sa.select(showings))) == 1
@@ -514,18 +578,20 @@ async def test_who_was_interrupted_while_posting_is_told(open_one: Open, slack: 
         async with database.write() as connection:
             await connection.execute(jobs.update().where(jobs.c.name.endswith("3")).values(at=time.time() - 3600))
     async with open_one(), open_one():
-        await slack.until(lambda: {replies.INTERRUPTED, replies.AWAY} <= {one.text for one in slack.private("U1")})
+        await until(lambda: {replies.INTERRUPTED, replies.AWAY} <= {one.text for one in slack.private("U1")})
         await posted(slack)
-        await quiet(slack)
+        await all_done(options.database_url)
     assert len(slack.public) == 1
     assert sum(replies.INTERRUPTED in one.text for one in slack.said) == 1
 
 
 async def heard(slack: Slack, text: str, person: str = "U1") -> None:
-    await slack.until(lambda: any(text in one.shown for one in slack.private(person)))
+    await until(lambda: any(text in one.shown for one in slack.private(person)))
 
 
-async def test_what_slack_refuses_is_said(bot: Running, slack: Slack, engine: EngineServer) -> None:
+async def test_what_slack_refuses_is_said(
+    bot: Running, slack: Slack, engine: EngineServer, options: BotOptions
+) -> None:
     """Messages that others deleted, channels that are closed, addresses that are used up."""
     await slack.command(WORDS)
     said, buttons = await posted(slack), await told(slack)
@@ -536,7 +602,7 @@ async def test_what_slack_refuses_is_said(bot: Running, slack: Slack, engine: En
     await heard(slack, replies.DELETED)
     slack.closed.add("C7")
     await slack.event({"type": "app_mention", "channel": "C7", "user": "U7", "text": "<@UBOT> a cat", "ts": "1.1"})
-    await quiet(slack)
+    await all_done(options.database_url)
     assert slack.private("U7") == []  # there is no way to say anything there
     slack.member.add("C7")
     await slack.command(WORDS, person="U8", response_url=f"{slack.origin}/gone")
@@ -551,7 +617,7 @@ async def test_the_end_of_the_gifs(bot: Running, slack: Slack, engine: EngineSer
     await slack.command(WORDS)
     said, buttons = await posted(slack), await told(slack)
     await slack.press(buttons, "next")
-    await slack.until(lambda: said.image["title"]["text"] == "GIF 2")
+    await until(lambda: said.image["title"]["text"] == "GIF 2")
     await slack.press(buttons, "next")
     await heard(slack, replies.NOTHING_NEW)
     engine.gifs = []
@@ -582,11 +648,11 @@ async def test_what_cannot_be_kept_is_refused(bot: Running, slack: Slack, option
     assert slack.public == []
 
 
-async def test_metrics(bot: Running, slack: Slack) -> None:
+async def test_metrics(bot: Running, slack: Slack, options: BotOptions) -> None:
     """What the operator sees: times and outcomes."""
     await slack.command(WORDS)
     await told(slack)
-    await quiet(slack)
+    await all_done(options.database_url)
     async with aiohttp.ClientSession() as http, http.get(f"{bot.address}/metrics") as response:
         text = await response.text()
     for line in (
@@ -605,13 +671,13 @@ async def test_a_wrong_token_is_said_at_the_start(open_one: Open, slack: Slack) 
             pass
 
 
-async def test_http_mode(open_one: Open, slack: Slack) -> None:
+async def test_http_mode(open_one: Open, slack: Slack, options: BotOptions) -> None:
     """The same over signed requests; wrong signatures, old ones and replays are refused or do nothing."""
     async with open_one(http=True):
         await slack.command(WORDS)
         said, buttons = await posted(slack), await told(slack)
         await slack.press(buttons, "next")
-        await slack.until(lambda: said.image["title"]["text"] == "GIF 2")
+        await until(lambda: said.image["title"]["text"] == "GIF 2")
         payload = {
             "command": "/deepgif", "text": WORDS, "team_id": "T1", "channel_id": "C2", "user_id": "U2",
             "user_name": "u2", "trigger_id": "t-once", "response_url": slack.url("C2", "U2"),
@@ -621,7 +687,7 @@ async def test_http_mode(open_one: Open, slack: Slack) -> None:
         for _ in range(3):
             await slack.post("slash_commands", payload)
         await posted(slack, 2)
-        await quiet(slack)
+        await all_done(options.database_url)
         assert len(slack.public) == 2
 
 
@@ -649,22 +715,24 @@ async def test_many_workspaces(open_one: Open, slack: Slack, options: BotOptions
         await slack.command(WORDS, team_id="T2")
         await posted(slack)
         assert b"xoxb-2" not in files_in(tmp_path)
+        await all_done(options.database_url)
         await slack.event({"type": "app_uninstalled"}, team="T2")
-        await quiet(slack)
         await slack.command(WORDS, team_id="T2", trigger_id="later")
-        await quiet(slack)
+        await all_done(options.database_url)
         assert len(slack.public) == 1
 
 
 async def test_two_hundred_at_once(open_one: Open, slack: Slack, engine: EngineServer) -> None:
-    """With an engine that takes two seconds, every receipt comes in time and every answer once."""
-    engine.latency_s = 2.0
+    """Every receipt comes before the engine has answered anybody, and every answer once."""
+    engine.gate.hold()
     async with open_one():
-        await asyncio.gather(  # the local Slack waits 3 seconds for each receipt
+        await asyncio.gather(
             *(slack.command(f"{WORDS} {number}", person=f"U{number}", channel=f"C{number}") for number in range(200))
         )
-        await slack.until(lambda: len(slack.public) >= 200, timeout_s=30)
-        await slack.until(lambda: sum(1 for one in slack.said if one.to) >= 200, timeout_s=30)
+        assert slack.said == []
+        engine.gate.release()
+        await until(lambda: len(slack.public) >= 200)
+        await until(lambda: sum(1 for one in slack.said if one.to) >= 200)
     assert sorted(one.channel for one in slack.public) == sorted(f"C{number}" for number in range(200))
 
 

@@ -23,35 +23,34 @@ async def database(bot_database):
         yield opened
 
 
-async def test_a_job_is_taken_once(database):
+async def test_a_job_is_taken_once(database, clock):
     """Delivered twice it is known; abandoned, exactly one of several processes takes it over."""
-    journal = Journal(database, Seal("s"), "slack", lease_s=0.05)
+    journal = Journal(database, Seal("s"), "slack", lease_s=60)
     assert await journal.accept(JOB)
     assert not await journal.accept(JOB)
     assert await Journal(database, Seal("s"), "discord").accept(JOB)
     assert await journal.abandoned() == []
-    await asyncio.sleep(0.1)
+    clock.ahead_s += 61
     others = [Journal(database, Seal("s"), "slack") for _ in range(5)]
     taken = await asyncio.gather(*(other.abandoned() for other in others))
     (job,) = [job for jobs in taken for job in jobs]
     assert replace(job, waited_s=0.0) == JOB
-    assert job.waited_s > 0.05
+    assert job.waited_s > 60
 
 
-async def test_a_job_under_way_is_nobody_elses(database):
+async def test_a_job_under_way_is_nobody_elses(database, clock):
     """Signs of life keep it; how far it was comes with it; done, it is gone."""
-    journal = Journal(database, Seal("s"), "slack", lease_s=0.05)
+    journal = Journal(database, Seal("s"), "slack", lease_s=60)
     await journal.accept(JOB)
-    patient = Journal(database, Seal("s"), "slack", lease_s=60)
-    await patient.renew(["a"])
-    await asyncio.sleep(0.1)
-    assert await patient.abandoned() == []
-    await journal.renew(["a"])
+    for _ in range(2):
+        clock.ahead_s += 40
+        await journal.renew(["a"])
+        assert await journal.abandoned() == []
     await journal.posting("a")
-    await asyncio.sleep(0.1)
+    clock.ahead_s += 61
     assert [job.state for job in await journal.abandoned()] == [State.POSTING]
     await journal.done("a")
-    await asyncio.sleep(0.1)
+    clock.ahead_s += 61
     assert await journal.abandoned() == []
     assert not await journal.accept(JOB)
 

@@ -7,6 +7,7 @@ import pytest
 
 from engine.batcher import MicroBatcher
 from engine.errors import NotReadyError, OverloadedError
+from tests.fakes.waiting import WITHIN_S
 
 
 class Gate:
@@ -20,7 +21,7 @@ class Gate:
     def __call__(self, items):
         self.batches.append(list(items))
         self.entered.set()
-        assert self.open.wait(5)
+        assert self.open.wait(WITHIN_S)
         return [item * 2 for item in items]
 
 
@@ -38,7 +39,7 @@ async def submitted(batcher, items):
 async def busy(batcher, gate, item=0):
     """A first batch that is under way."""
     tasks = await submitted(batcher, [item])
-    await asyncio.to_thread(gate.entered.wait, 5)
+    assert await asyncio.to_thread(gate.entered.wait, WITHIN_S)
     return tasks
 
 
@@ -123,8 +124,8 @@ async def test_an_iterator_that_ends_early():
     """StopIteration, which no future can hold, fails its batch instead of leaving everyone waiting for ever."""
     async with batcher_of(lambda items: [next(iter(()))] if 1 in items else items) as batcher:
         with pytest.raises(RuntimeError, match="ended early"):
-            await asyncio.wait_for(batcher.submit(1), 5)
-        assert await asyncio.wait_for(batcher.submit(2), 5) == 2
+            await asyncio.wait_for(batcher.submit(1), WITHIN_S)
+        assert await asyncio.wait_for(batcher.submit(2), WITHIN_S) == 2
 
 
 async def test_a_batcher_that_was_never_opened():
@@ -146,8 +147,8 @@ async def test_closing_fails_everyone_who_waits():
     batcher = batcher_of(gate)
     async with batcher:
         tasks = await busy(batcher, gate) + await submitted(batcher, [1, 2])
-        threading.Timer(0.05, gate.open.set).start()
-    results = await asyncio.gather(*tasks, return_exceptions=True)
+        tasks[0].add_done_callback(lambda _: gate.open.set())  # which the end of the block brings about
+    results = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), WITHIN_S)
     assert all(isinstance(result, NotReadyError) for result in results)
     with pytest.raises(NotReadyError):
         await batcher.submit(3)
@@ -161,7 +162,7 @@ async def test_a_dying_worker_fails_everyone_who_waits():
 
     async with batcher_of(lambda items: items, on_batch=break_down) as batcher:
         results = await asyncio.wait_for(
-            asyncio.gather(*[batcher.submit(item) for item in range(9)], return_exceptions=True), 5
+            asyncio.gather(*[batcher.submit(item) for item in range(9)], return_exceptions=True), WITHIN_S
         )
         assert all(isinstance(result, NotReadyError) for result in results)
         assert {str(result.__cause__) for result in results} == {"no more"}

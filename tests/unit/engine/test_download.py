@@ -1,7 +1,6 @@
 """Downloads: from where they may come, how much, and how long."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 from aiohttp import web
@@ -9,9 +8,10 @@ from aiohttp.abc import AbstractResolver
 
 from engine.download import Downloader, DownloadRules, PublicResolver, is_public
 from engine.errors import MediaError
+from tests.fakes.waiting import Gate, skip, until
 
 RULES = DownloadRules(
-    frozenset({"127.0.0.1"}), frozenset({"http"}), private=True, max_bytes=1000, timeout_s=0.3, at_once=4
+    frozenset({"127.0.0.1"}), frozenset({"http"}), private=True, max_bytes=1000, timeout_s=60, at_once=4
 )
 
 
@@ -20,6 +20,7 @@ class Site:
 
     def __init__(self):
         self.open = self.most = self.left = 0
+        self.gate = Gate()
         self.origin = ""
 
     async def handle(self, request):
@@ -46,9 +47,7 @@ class Site:
                 while True:
                     await response.write(b"x" * 500)
             case "/slow":
-                await asyncio.sleep(5)
-            case "/pause":
-                await asyncio.sleep(0.05)
+                await self.gate.passed()
                 return web.Response(body=b"x")
             case "/empty":
                 return web.Response()
@@ -93,7 +92,6 @@ async def test_downloads(site, path):
     [
         ("big", "1,001 bytes; at most 1,000"),
         ("endless", "more than 1,000 bytes"),
-        ("slow", "longer than 0.3 seconds"),
         ("empty", "empty"),
         ("cut", "failed"),
         ("loop", "too often"),
@@ -109,6 +107,24 @@ async def test_refusals(site, path, says):
             await downloader.fetch(f"{site.origin}/{path}?key=secret")
     assert "secret" not in str(caught.value)
     assert "127.0.0.1" not in str(caught.value)
+
+
+async def test_what_takes_too_long(site):
+    """Ends when its time is over, and not before."""
+    site.gate.hold()
+    async with Downloader(RULES) as downloader:
+        task = asyncio.create_task(downloader.fetch(f"{site.origin}/slow"))
+        await until(lambda: site.open)
+        skip(30)
+        other = asyncio.create_task(downloader.fetch(f"{site.origin}/slow"))
+        await until(lambda: site.open == 2)
+        skip(30)
+        await until(task.done)
+        assert not other.done()
+        with pytest.raises(MediaError, match="longer than 60 seconds"):
+            await task
+        site.gate.release()
+        assert await other == b"x"
 
 
 async def test_a_smaller_limit_for_one(site):
@@ -199,18 +215,25 @@ async def test_the_resolver_is_in_use(site, monkeypatch):
 
 async def test_so_many_at_once(site):
     """Never more than the rules say; waiting for a turn does not count against the time."""
-    async with Downloader(replace(RULES, timeout_s=0.2)) as downloader:
-        await asyncio.gather(*(downloader.fetch(f"{site.origin}/pause") for _ in range(40)))
+    site.gate.hold()
+    async with Downloader(RULES) as downloader:
+        tasks = [asyncio.create_task(downloader.fetch(f"{site.origin}/slow")) for _ in range(12)]
+        for ended in (4, 8, 12):
+            await until(lambda: site.open == 4)
+            skip(30)
+            site.gate.hold(after=4)
+            await until(lambda ended=ended: sum(task.done() for task in tasks) == ended)
+        assert await asyncio.gather(*tasks) == [b"x"] * 12
     assert site.most == 4
 
 
 async def test_who_leaves_closes_the_connection(site):
     """The server sees it at once."""
-    async with Downloader(replace(RULES, timeout_s=5)) as downloader:
+    site.gate.hold()
+    async with Downloader(RULES) as downloader:
         task = asyncio.create_task(downloader.fetch(f"{site.origin}/slow"))
-        await asyncio.sleep(0.1)
-        assert site.open == 1
+        await until(lambda: site.open == 1)
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        await asyncio.sleep(0.1)
-        assert (site.open, site.left) == (0, 1)
+        await asyncio.wait({task})
+        await until(lambda: site.open == 0)
+        assert site.left == 1

@@ -51,7 +51,7 @@ def raw_frames(draw, *, whole):
     return RawFrame(tuple(rows), left, top, disposal=draw(st.integers(0, 2 if whole else 3)))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(raw_frames(whole=True), st.lists(raw_frames(whole=False), max_size=4), st.booleans())
 def test_disposal_and_transparency(first, others, transparent):
     """Every disposal, in files with and without transparency, is shown as the specification says."""
@@ -114,7 +114,7 @@ def test_limits_come_first():
         decode_clip(raw_gif(65535, 65535, [RawFrame(((1,),))]), EVERY, LIMITS)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_damaged_files(data):
     """Any damage gives a clip of the right shape or a refusal, and nothing else."""

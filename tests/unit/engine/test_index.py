@@ -65,7 +65,7 @@ def unit(rng, count, dimension=8):
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16).astype(np.float32)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32), st.integers(0, 60), st.integers(1, 70), st.sampled_from(Rating))
 def test_like_numpy(make, seed, count, k, max_rating):
     """Keys, scores, mean and spread of the allowed GIFs equal a brute-force computation, after changes of all kinds."""
@@ -106,7 +106,7 @@ def test_equal_scores_are_ordered_by_key(make):
     assert list(hits.keys) == keys_of([1, 2, 3])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32), st.integers(1, 40), st.sampled_from(Rating))
 def test_equal_scores_at_the_last_place(make, seed, k, max_rating):
     """Among GIFs that share the last place, too, the first keys come, where we choose ourselves; numbers that add up

@@ -101,7 +101,7 @@ async def test_a_cancelled_write_blocks_nobody(database):
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    async with asyncio.timeout(5), Database(database.path) as other:
+    async with asyncio.timeout(60), Database(database.path) as other:
         await SqliteEmbeddingStore(other, 4).put_many(SPACE, {GifKey("q", "1"): unit(1)[0]})
         assert await SqliteEmbeddingStore(other, 4).count(SPACE, "p") == len(keys)
 

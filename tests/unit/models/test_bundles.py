@@ -149,7 +149,7 @@ def test_how_much_is_understood(small, text, least, most):
     assert least <= small.understands(text) <= most
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.text(max_size=2000))
 def test_any_text_has_a_vector(small, text):
     """Whatever the text is, its vector is finite and of unit length, and a share of it is understood."""

@@ -75,7 +75,7 @@ def test_the_manifest_fits_the_code():
     code = "".join(path.read_text() for path in (ROOT / "bot" / "slack").glob("*.py"))
     methods = {name for name in NEEDED if re.search(rf"\.{name.replace('.', '_')}\b", code)}
     assert methods == set(NEEDED)
-    listened = set(re.findall(r'app\.event\("(\w+)"\)', code))
+    listened = set(re.findall(r'(?:app\.event\(|before_receipt\(app, )"(\w+)"', code))
     asked = set(manifest["settings"]["event_subscriptions"]["bot_events"])
     assert {name.partition(".")[0] for name in asked} == listened
     by_event = {"app_mention": "app_mentions:read", "message.im": "im:history"}

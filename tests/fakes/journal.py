@@ -1,0 +1,21 @@
+"""When a bot has done all that it took."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from bot.database import Database, jobs
+from bot.journal import State
+from tests.fakes.waiting import until
+
+
+async def all_done(*urls: str) -> None:
+    """Waits until no job is left in these databases: whatever follows from what was acknowledged has been said."""
+    for url in urls:
+        async with Database(url) as database:
+            open_ones = sa.select(jobs).where(jobs.c.state != State.DONE)
+            await until(lambda: _none(database, open_ones))  # noqa: B023 - awaited within the loop
+
+
+async def _none(database: Database, rows: sa.Select[tuple[object, ...]]) -> bool:
+    return not await database.read(rows)
