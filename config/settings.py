@@ -57,6 +57,18 @@ class Settings(BaseSettings):
     weights_dir: Annotated[Path | None, NoDecode] = Field(
         None, description="Folder of weights that others publish; empty: weights in the data folder."
     )
+    index: Literal["auto", "exact", "compact", "qdrant"] = Field(
+        "auto", description="Where vectors are searched: auto (exact up to 100,000 GIFs), exact, compact or qdrant."
+    )
+    qdrant_url: str = Field("", pattern=r"^(https?://[^\s/?#]+[^\s?#]*)?$", description="A Qdrant server's address.")
+    qdrant_api_key: SecretStr = Field(SecretStr(""), description="Key of the Qdrant server.")
+    qdrant_shards: int = Field(
+        0, ge=0, le=1024, description="Shards of a new Qdrant collection; 0 leaves it to Qdrant."
+    )
+    qdrant_replicas: int = Field(1, ge=1, le=64, description="Copies of each shard of a new Qdrant collection.")
+    qdrant_quantization: Literal["none", "scalar", "binary"] = Field(
+        "scalar", description="What Qdrant keeps in memory of a vector: all of it, a byte or a bit a number."
+    )
     giphy_api_key: SecretStr = Field(SecretStr(""), description="Key of GIPHY's API; with one, GIPHY is searched.")
     klipy_api_key: SecretStr = Field(SecretStr(""), description="Key of Klipy's API; with one, Klipy is searched.")
     providers: Literal["all", "giphy", "klipy"] = Field(
@@ -122,6 +134,7 @@ class Settings(BaseSettings):
         "token",
         "giphy_api_key",
         "klipy_api_key",
+        "qdrant_api_key",
         "slack_bot_token",
         "slack_app_token",
         "slack_signing_secret",

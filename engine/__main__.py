@@ -21,6 +21,7 @@ from engine.types import DEFAULT_LIMIT, MAX_LIMIT, Rating, SearchAnswer, SearchR
 
 if TYPE_CHECKING:
     from engine.assembly import EngineOptions
+    from engine.indexes import QdrantOptions
     from engine.providers.assembly import RemoteOptions
 
 BACKGROUND = 10  # how nice a process is that gives way to the engine beside it; 19 would starve
@@ -259,7 +260,20 @@ def _engine_options(settings: Settings) -> EngineOptions:
         remote=_remote_options(settings),
         good_enough=settings.good_enough,
         weights=settings.weights_dir or settings.data_dir / "weights",
+        index=settings.index,
+        qdrant=_qdrant_options(settings),
     )
+
+
+def _qdrant_options(settings: Settings) -> QdrantOptions | None:
+    from engine.indexes import QdrantOptions
+
+    if settings.index != "qdrant":
+        return None
+    if not settings.qdrant_url:
+        raise SettingsError("DEEPGIF_INDEX=qdrant needs DEEPGIF_QDRANT_URL, the address of a Qdrant server.")
+    key, quantization = settings.qdrant_api_key.get_secret_value(), settings.qdrant_quantization
+    return QdrantOptions(settings.qdrant_url, key, settings.qdrant_shards, settings.qdrant_replicas, quantization)
 
 
 def _remote_options(settings: Settings) -> RemoteOptions:

@@ -20,8 +20,8 @@ from engine.embedding import CandidateEmbedder
 from engine.errors import ModelError, OverloadedError
 from engine.fitted import load_ranking
 from engine.frames import decode_clip
-from engine.index import MemoryIndex
 from engine.indexer import Indexer, IndexReport, Progress, Vector
+from engine.indexes import Kind, QdrantOptions, open_indexes
 from engine.live import LiveSearches
 from engine.lookup import Found, Likeness, Query, finder
 from engine.metrics import Metrics
@@ -58,6 +58,8 @@ class EngineOptions:
     remote: RemoteOptions = field(default_factory=RemoteOptions)
     good_enough: float = 0.8
     weights: Path | None = None
+    index: Kind = "auto"
+    qdrant: QdrantOptions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,9 @@ async def open_engine(
         catalogue = await _catalogue(options, database)
         encoder = await asyncio.to_thread(load or _load, options)
         devices = devices_of(options.device)
-        pictures, texts = (MemoryIndex(encoder.dimension, devices[0]) for _ in range(2))
+        space = embedding_space(encoder)
+        indexes = open_indexes(options.index, encoder.dimension, devices[0], space, options.qdrant)
+        pictures, texts = await asyncio.to_thread(stack.enter_context, indexes)
         ranking, bank = await asyncio.to_thread(load_ranking, options.bundle, encoder.space)
         likeness = Likeness(bank, ranking.hubness)
         queries = await stack.enter_async_context(
@@ -129,7 +133,6 @@ async def open_engine(
             return await asyncio.to_thread(encoder.encode_texts, some)
 
         store = SqliteEmbeddingStore(database, encoder.dimension)
-        space = embedding_space(encoder)
         indexer = Indexer(space, store, pictures, decode, clips.submit, texts, embed_texts)
         if catalogue is not None:
             await indexer.load(catalogue)
