@@ -20,6 +20,7 @@ from engine.types import DEFAULT_LIMIT, MAX_LIMIT, Rating, SearchAnswer, SearchR
 if TYPE_CHECKING:
     from engine.assembly import EngineOptions
     from engine.providers.assembly import RemoteOptions
+    from engine.shared.options import RedisOptions
 
 app = typer.Typer(
     name="deepgif",
@@ -233,7 +234,16 @@ def _engine_options(settings: Settings) -> EngineOptions:
         remote=_remote_options(settings),
         good_enough=settings.good_enough,
         weights=settings.weights_dir or settings.data_dir / "weights",
+        redis=_redis_options(settings),
     )
+
+
+def _redis_options(settings: Settings) -> RedisOptions | None:
+    """What several engines share, where that is set."""
+    from engine.shared.options import RedisOptions
+
+    url = settings.redis_url.get_secret_value()
+    return RedisOptions(url, settings.redis_cluster, settings.redis_prefix) if url else None
 
 
 def _remote_options(settings: Settings) -> RemoteOptions:

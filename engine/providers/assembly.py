@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import reduce
@@ -10,6 +10,7 @@ from functools import reduce
 import aiohttp
 
 from engine.download import Downloader, DownloadRules
+from engine.protocols import Remembered
 from engine.providers import giphy, klipy
 from engine.providers.budget import CallBudget
 from engine.providers.http import JsonApi
@@ -54,8 +55,11 @@ class Remote:
 
 
 @asynccontextmanager
-async def open_remote(options: RemoteOptions, database: Database) -> AsyncIterator[Remote]:
-    """The providers, ready to be asked."""
+async def open_remote(
+    options: RemoteOptions, database: Database, share: Callable[[RememberedGifs, bool], Remembered] | None = None
+) -> AsyncIterator[Remote]:
+    """The providers, ready to be asked. ``share`` puts what others know behind what is remembered here, addresses too
+    where they may be kept."""
     async with AsyncExitStack() as stack:
         downloader = await stack.enter_async_context(Downloader(options.downloads or _rules(options.providers)))
         session = await stack.enter_async_context(
@@ -67,9 +71,10 @@ async def open_remote(options: RemoteOptions, database: Database) -> AsyncIterat
             api = APIS[chosen.name](
                 JsonApi(session, TITLES[chosen.name], budget), chosen.key, chosen.url or URLS[chosen.name]
             )
-            remembered = RememberedGifs(
+            near = RememberedGifs(
                 database, api.name, api.attribution, days=options.keep_days, keep_urls=chosen.keep_urls
             )
+            remembered = share(near, chosen.keep_urls) if share is not None else near
             opened.append(RemoteProvider(api, remembered, downloader, pingbacks=chosen.pingbacks))
         yield Remote(tuple(opened), downloader)
 

@@ -9,9 +9,8 @@ from typing import Protocol
 
 from engine.errors import DeepGifError, MediaError, ProviderError
 from engine.memory_cache import BoundedCache
-from engine.protocols import ProviderQuery
+from engine.protocols import ProviderQuery, Remembered
 from engine.providers.budget import CallBudget
-from engine.providers.remembered import RememberedGifs
 from engine.types import Candidate, Gif, GifKey
 
 ADDRESSES = 20_000  # GIFs whose addresses are in memory, about 20 MB
@@ -51,7 +50,7 @@ class Fetch(Protocol):
 class RemoteProvider:
     """``SearchProvider`` over a provider's API. With ``pingbacks``, the provider is told what was sent."""
 
-    def __init__(self, api: Api, remembered: RememberedGifs, download: Fetch, *, pingbacks: bool = False) -> None:
+    def __init__(self, api: Api, remembered: Remembered, download: Fetch, *, pingbacks: bool = False) -> None:
         self._api = api
         self._remembered = remembered
         self._download = download
