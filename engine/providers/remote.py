@@ -90,6 +90,10 @@ class RemoteProvider:
         """All GIFs that are remembered, in chunks."""
         return self._remembered.scan()
 
+    async def forget(self, ids: Collection[str]) -> None:
+        """Forgets these GIFs, with their vectors for every model."""
+        await self._remembered.forget(ids)
+
     async def forget_expired(self) -> list[GifKey]:
         """Removes what has been remembered long enough; the keys of it."""
         return await self._remembered.forget_expired()

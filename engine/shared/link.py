@@ -40,7 +40,9 @@ from redis.exceptions import (
 from engine.errors import StoreError
 from engine.shared.options import RedisOptions
 
-PATIENT_S = 5.0  # of what nobody waits for, and of one answer on a connection
+PATIENT_S = 5.0  # of what nobody waits for
+SCAN_S = 30.0  # of looking for the next keys among millions of others
+LOOK_S = 1.0  # of a look whether it is back
 AT_ONCE = 24  # calls under way, and connections
 HEARTBEAT_S = 1.0
 PROBE_S = 0.2  # between two looks whether it is back
@@ -48,6 +50,8 @@ _AWAY = (
     *(ConnectionError, TimeoutError, OSError, ClusterError, ClusterDownError, RedisClusterException),
     *(ReadOnlyError, MasterDownError, TryAgainError, MovedError, AskError),
 )
+# No time limits of redis-py's own: before Python 3.12 its asyncio.wait_for loses cancellations. ``call`` has them.
+_PLAIN: dict[str, Any] = {"socket_timeout": None, "socket_connect_timeout": None, "retry": Retry(NoBackoff(), 0)}
 _AWAY_TEXT = "Redis does not answer (%s); this engine goes on by itself until it does."
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -82,6 +86,11 @@ class RedisLink:
         try:
             self._client = self._new()
             await self._begin(self._client)
+        except (ValueError, TypeError, RedisClusterException) as error:
+            await self._close()
+            raise StoreError("DEEPGIF_REDIS_URL cannot be used; it should look like redis://host:6379/0.") from _bare(
+                error
+            )
         except BaseException:
             await self._close()
             raise
@@ -148,17 +157,22 @@ class RedisLink:
     async def scan(self, pattern: str, count: int) -> AsyncIterator[str]:
         """All keys like ``pattern`` on all masters, ``count`` looked at a time; some may come twice. Raises
         ``AwayError`` or ``RefusedError``."""
-        if not self.up or self._client is None:
-            raise AwayError
-        client = self._client
-        try:
-            async for key in client.scan_iter(match=pattern, count=count):
+        keys: AsyncIterator[bytes] | None = None
+
+        async def some(client: Client) -> list[bytes]:
+            nonlocal keys
+            if keys is None:
+                keys = aiter(client.scan_iter(match=pattern, count=count))
+            found = []
+            async for key in keys:
+                found.append(key)
+                if len(found) >= count:
+                    break
+            return found
+
+        while found := await self.call(some, SCAN_S):
+            for key in found:
                 yield key.decode("utf-8", "replace")
-        except _AWAY as error:
-            self._went_away(client, error)
-            raise AwayError from _bare(error)
-        except RedisError as error:
-            raise RefusedError from error
 
     async def _begin(self, client: Client) -> None:
         """The first look: a Redis that is away may come, but one that can never be used is said at once."""
@@ -191,13 +205,16 @@ class RedisLink:
             if self.up:
                 self._lost.clear()
                 with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self._lost.wait(), HEARTBEAT_S)
+                    async with asyncio.timeout(HEARTBEAT_S):
+                        await self._lost.wait()
                 if self.up:
                     with contextlib.suppress(AwayError, RefusedError):
                         await self.call(self._beat)
                 continue
             try:
-                client = self._new() if self._options.cluster or self._client is None else self._client
+                client = self._client
+                if client is None or self._options.cluster:
+                    client = self._new(await self._answering())
                 try:
                     await self._probe(client)
                 except BaseException:
@@ -218,7 +235,7 @@ class RedisLink:
 
     async def _probe(self, client: Client) -> None:
         """Raises where a client cannot be used."""
-        async with asyncio.timeout(PATIENT_S):
+        async with asyncio.timeout(max(LOOK_S, self._timeout_s)):
             await self._beat(client)
 
     async def _beat(self, client: Client) -> None:
@@ -234,24 +251,37 @@ class RedisLink:
         with contextlib.suppress(OutOfMemoryError):
             await client.set(f"{self.prefix}:beat", b"1", px=1000)
 
-    def _new(self) -> Client:
-        common: dict[str, Any] = {
-            "socket_timeout": max(PATIENT_S, self._timeout_s),
-            "socket_connect_timeout": max(1.0, self._timeout_s),
-            "retry": Retry(NoBackoff(), 0),
-        }
+    async def _answering(self) -> list[tuple[str, int]]:
+        """The nodes that answer, of those that the Cluster had: one that hangs would keep a client from beginning."""
+
+        async def answers(node: tuple[str, int]) -> bool:
+            one = Redis(host=node[0], port=node[1], **(self._given() | _PLAIN))
+            try:
+                async with asyncio.timeout(max(LOOK_S, self._timeout_s)):
+                    return bool(await one.ping())
+            except (RedisError, OSError, asyncio.TimeoutError):
+                return False
+            finally:
+                await _aclose(one)
+
+        found = await asyncio.gather(*(answers(node) for node in self._nodes))
+        return [node for node, there in zip(self._nodes, found, strict=True) if there]
+
+    def _new(self, nodes: Sequence[tuple[str, int]] = ()) -> Client:
         if not self._options.cluster:
             pool = BlockingConnectionPool.from_url(
-                self._options.url, max_connections=AT_ONCE + 8, timeout=PATIENT_S, **common
+                self._options.url, max_connections=AT_ONCE + 8, timeout=PATIENT_S, **_PLAIN
             )
             return Redis.from_pool(pool)
+        url = parse_url(self._options.url)
+        some = nodes or [(url.get("host", "localhost"), url.get("port", 6379))]
+        return RedisCluster(startup_nodes=[ClusterNode(*node) for node in some], **(self._given() | _PLAIN))
+
+    def _given(self) -> dict[str, Any]:
+        """What the address says besides where one node is: user, password, TLS and other options."""
         given = cast("dict[str, Any]", parse_url(self._options.url))
-        host, port = given.pop("host", "localhost"), given.pop("port", 6379)
-        given.pop("db", None)
-        if given.pop("connection_class", None) is not None:
-            given["ssl"] = True
-        nodes = dict.fromkeys([*self._nodes, (host, port)])
-        return RedisCluster(startup_nodes=[ClusterNode(*node) for node in nodes], **given, **common)
+        ssl = given.pop("connection_class", None) is not None
+        return {name: value for name, value in given.items() if name not in ("host", "port", "db")} | {"ssl": ssl}
 
     def _drop(self, client: Client) -> None:
         task = asyncio.create_task(_aclose(client))

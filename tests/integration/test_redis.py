@@ -99,3 +99,91 @@ async def test_eight_replicas_embed_each_once(open_one: Open, redis: RedisServer
         assert sum(one.endswith("still") for one in giphy.media) == 100
         assert len(giphy.media) == len(set(giphy.media)) == encoder.clips
         assert [known(engine) for engine in engines] == [100] * 8
+
+
+async def test_what_one_adds_the_others_find(open_one: Open, redis: RedisServer, giphy: GiphyServer) -> None:
+    """Through the stream while they run, and from the store where they come later; none of it is embedded again, and
+    its texts come along."""
+    one, other = ColourEncoder(), ColourEncoder()
+    options = replace(CALM, url=redis.url)
+    async with open_one("a", options, one) as first, open_one("b", options, other) as second:
+        await search(first)
+        await until(lambda: known(second) == 100, "the second has followed")
+        assert len(second.search.library.texts) == 100
+        assert await search(second) == await search(first)
+    assert other.clips == 0
+    late = ColourEncoder()
+    async with open_one("c", options, late) as third:
+        assert known(third) == len(third.search.library.texts) == 100
+        assert [id[3:] for id in await search(third)]
+        assert late.clips == 0
+
+
+async def test_a_gap_is_caught_up(open_one: Open, redis: RedisServer) -> None:
+    """Events that were trimmed before they were read: the store is looked through for what is lacking."""
+    options = replace(CALM, url=redis.url)
+    async with redis.client() as client, AsyncExitStack() as stack:
+        engines = [await stack.enter_async_context(open_one(name, options)) for name in "ab"]
+        await search(engines[0], "red")
+        await until(lambda: known(engines[1]) == 100, "the second has followed")
+        (stream,) = [key async for key in client.scan_iter(match="deepgif:s:*")]
+        # What a third engine does while the second cannot read: rows and vectors come, their events are gone.
+        key = "deepgif:v:colours@1/2x8:giphy:extra"
+        (some,) = await client.mget([key.replace("extra", "gif000").replace("2x8", "2x8%3Astill")])
+        row = await client.get("deepgif:g:giphy:gif000")
+        pipe = client.pipeline(transaction=True)
+        pipe.set(key, some).set("deepgif:g:giphy:extra", row).xadd(stream, {"by": "nobody"}).xtrim(
+            stream, maxlen=1, approximate=False
+        )
+        pipe.xadd(stream, {"by": "nobody"}).xtrim(stream, maxlen=1, approximate=False)
+        await pipe.execute()
+        await until(lambda: all(known(one) == 101 for one in engines), "both have caught up")
+
+
+async def test_what_is_forgotten_is_forgotten_everywhere(open_one: Open, redis: RedisServer) -> None:
+    """On every machine, in Redis, and by engines that were not there to be told."""
+    options = replace(CALM, url=redis.url)
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(open_one("a", options))
+        second = await stack.enter_async_context(open_one("b", options))
+        async with open_one("c", options) as third:
+            await search(first)
+            await until(lambda: known(second) == known(third) == 100, "the others have followed")
+        await first.remote[0].forget(["gif000", "gif002"])
+        await until(lambda: known(second) == 98, "the second forgets too")
+        assert len(second.search.library.texts) == 98
+        async with redis.client() as client:
+            assert not [key async for key in client.scan_iter(match="deepgif:[gv]:*gif00[02]")]
+        async with open_one("c", options) as third:
+            assert known(third) == 98
+
+
+async def test_kept_as_long_as_somebody_sees_it(open_one: Open, redis: RedisServer) -> None:
+    """After its days a GIF goes by itself, in Redis as on each machine."""
+    options = replace(CALM, url=redis.url)
+    async with open_one("a", options, keep_days=3 / 86400) as one, redis.client() as client:
+        await search(one)
+        ends = [await client.pttl(key) async for key in client.scan_iter(match="deepgif:[gv]:*")]
+        assert len(ends) == 320
+        assert all(0 < end <= 3000 for end in ends)
+        await until(lambda: _gone(client), "Redis forgets")
+        await one.forget_expired()
+        assert known(one) == 0
+
+
+async def _gone(client: Any) -> bool:
+    return not [key async for key in client.scan_iter(match="deepgif:[gv]:*")]
+
+
+async def test_addresses_and_keys_stay_out_of_redis(open_one: Open, redis: RedisServer, giphy: GiphyServer) -> None:
+    """Unless addresses may be kept; the provider's key never goes there."""
+    for name, keep_urls in (("a", False), ("b", True)):
+        prefix = f"test-{name}"
+        async with open_one(name, replace(CALM, url=redis.url, prefix=prefix), keep_urls=keep_urls) as engine:
+            await search(engine)
+        async with redis.client() as client:
+            rows = [await client.get(key) async for key in client.scan_iter(match=f"{prefix}:g:*")]
+            values = [await client.dump(key) async for key in client.scan_iter(match=f"{prefix}:*")]
+        assert len(rows) == 100
+        assert all((b"/media/gif" in row) is keep_urls for row in rows)
+        assert not any(giphy.key.encode() in value for value in values if value)
