@@ -37,6 +37,8 @@ class Follower:
         self._pictures, self._texts = indexes
         self._near = near
         self._position = ""  # empty until it has caught up
+        self._identity = ""  # of the Redis that it has caught up with
+        self._refill = False  # whether Redis was emptied since, or is new
         self.followed = 0  # GIFs that others added
         self.caught_up = 0  # times
 
@@ -44,21 +46,20 @@ class Follower:
         """Where the stream ends, then all that the store has and this engine lacks; what comes meanwhile is followed
         from there. Where Redis is away, ``run`` will do it."""
         try:
-            await self._catch_up(refill=False)
+            await self._catch_up()
         except (AwayError, RefusedError):
             _log.info("What other engines know is taken over when Redis answers.")
 
     async def run(self) -> None:
         """Follows for ever."""
-        emptied = False
         while True:
             try:
                 await self._link.back()
                 if not self._position:
-                    await self._catch_up(refill=emptied)
+                    await self._catch_up()
+                await self._fill()
                 events = await self._stream.read(self._position)
                 if events.gap:
-                    emptied = events.emptied
                     self._position = ""
                     continue
                 await self._forget(events.forgotten)
@@ -72,11 +73,12 @@ class Follower:
                 )
                 await asyncio.sleep(RETRY_S)
 
-    async def _catch_up(self, *, refill: bool) -> None:
+    async def _catch_up(self) -> None:
         position = await self._stream.last()
+        identity, new = await self._stream.identity()
+        self._refill |= new or self._identity not in ("", identity)
+        self._identity = identity
         for gifs in self._gifs.values():
-            if refill:
-                await gifs.refill(self._near)
             async for ids in gifs.shared_ids():
                 keys = [GifKey(gifs.provider, gif_id) for gif_id in ids]
                 held = await asyncio.to_thread(self._pictures.vectors, keys)
@@ -85,6 +87,13 @@ class Follower:
             await self._forget(forgotten)
         self._position = position
         self.caught_up += 1
+
+    async def _fill(self) -> None:
+        """Gives Redis what this machine has, where it may lack all of it."""
+        if self._refill:
+            for gifs in self._gifs.values():
+                await gifs.refill(self._near)
+            self._refill = False
 
     async def _add(self, keys: Collection[GifKey]) -> None:
         for provider, ids in _by_provider(keys).items():

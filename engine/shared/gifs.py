@@ -141,7 +141,7 @@ class SharedGifs:
             yield ids
 
     async def refill(self, near: EmbeddingStore) -> None:
-        """Gives Redis, which was emptied, what this machine has. Raises ``AwayError`` or ``RefusedError``."""
+        """Gives Redis what this machine has and it lacks. Raises ``AwayError`` or ``RefusedError``."""
         async for some in self._near.scan_until():
             for start in range(0, len(some), SCAN_CHUNK):
                 part = some[start : start + SCAN_CHUNK]
@@ -152,7 +152,8 @@ class SharedGifs:
                 for space in self._spaces:
                     held = await self._store.get_many(space, keys)
                     own = await near.get_many(space, [key for key in keys if key not in held])
-                    await self._store.put_many(space, own)
+                    writes = [*self._store.writes(space, own), *self._stream.added(space, own)]
+                    await self._writer.write(writes)
 
     async def _share(self, some: Sequence[tuple[Candidate, float]]) -> None:
         writes = []

@@ -13,29 +13,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
+from redis import exceptions as said
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import (
-    AskError,
-    AuthenticationError,
-    AuthorizationError,
-    ClusterDownError,
-    ClusterError,
-    ConnectionError,  # noqa: A004 - redis-py's own name
-    MasterDownError,
-    MaxConnectionsError,
-    MovedError,
-    NoPermissionError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisClusterException,
-    RedisError,
-    TimeoutError,  # noqa: A004 - redis-py's own name
-    TryAgainError,
-)
+from redis.exceptions import RedisError
 
 from engine.errors import StoreError
 from engine.shared.options import RedisOptions
@@ -47,8 +31,14 @@ AT_ONCE = 24  # calls under way, and connections
 HEARTBEAT_S = 1.0
 PROBE_S = 0.2  # between two looks whether it is back
 _AWAY = (
-    *(ConnectionError, TimeoutError, OSError, ClusterError, ClusterDownError, RedisClusterException),
-    *(ReadOnlyError, MasterDownError, TryAgainError, MovedError, AskError),
+    OSError,  # and so TimeoutError
+    said.ConnectionError,
+    said.TimeoutError,
+    said.ClusterError,
+    said.RedisClusterException,
+    said.ReadOnlyError,
+    said.TryAgainError,
+    said.AskError,
 )
 # No time limits of redis-py's own: before Python 3.12 its asyncio.wait_for loses cancellations. ``call`` has them.
 _PLAIN: dict[str, Any] = {"socket_timeout": None, "socket_connect_timeout": None, "retry": Retry(NoBackoff(), 0)}
@@ -86,7 +76,7 @@ class RedisLink:
         try:
             self._client = self._new()
             await self._begin(self._client)
-        except (ValueError, TypeError, RedisClusterException) as error:
+        except (ValueError, TypeError, said.RedisClusterException) as error:
             await self._close()
             raise StoreError("DEEPGIF_REDIS_URL cannot be used; it should look like redis://host:6379/0.") from _bare(
                 error
@@ -121,7 +111,7 @@ class RedisLink:
             try:
                 async with asyncio.timeout(self._timeout_s if timeout_s is None else timeout_s):
                     return await use(client)
-            except MaxConnectionsError as error:
+            except said.MaxConnectionsError as error:
                 raise RefusedError from error
             except _AWAY as error:
                 self._went_away(client, error)
@@ -177,15 +167,15 @@ class RedisLink:
     async def _begin(self, client: Client) -> None:
         """The first look: a Redis that is away may come, but one that can never be used is said at once."""
         try:
-            if isinstance(client, Redis) and (await client.info("cluster")).get("cluster_enabled"):
-                raise StoreError("This Redis is a Cluster: please set DEEPGIF_REDIS_CLUSTER=true.")
             await self._probe(client)
-        except (AuthenticationError, AuthorizationError, NoPermissionError) as error:
+            if isinstance(client, Redis) and (await self._within(client.info("cluster"))).get("cluster_enabled"):
+                raise StoreError("This Redis is a Cluster: please set DEEPGIF_REDIS_CLUSTER=true.")
+        except (said.AuthenticationError, said.AuthorizationError, said.NoPermissionError) as error:
             raise StoreError(
                 "Redis refuses the user, the password or what is asked of it; please check DEEPGIF_REDIS_URL."
             ) from _bare(error)
         except _AWAY as error:
-            if isinstance(error, RedisClusterException) and "not enabled" in str(error):
+            if isinstance(error, said.RedisClusterException) and "not enabled" in str(error):
                 raise StoreError("This Redis is no Cluster: please set DEEPGIF_REDIS_CLUSTER=false.") from _bare(error)
             _log.warning(_AWAY_TEXT, _name(error))
         except RedisError as error:
@@ -204,7 +194,7 @@ class RedisLink:
         while True:
             if self.up:
                 self._lost.clear()
-                with contextlib.suppress(asyncio.TimeoutError):
+                with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(HEARTBEAT_S):
                         await self._lost.wait()
                 if self.up:
@@ -235,8 +225,11 @@ class RedisLink:
 
     async def _probe(self, client: Client) -> None:
         """Raises where a client cannot be used."""
+        await self._within(self._beat(client))
+
+    async def _within(self, work: Awaitable[T]) -> T:
         async with asyncio.timeout(max(LOOK_S, self._timeout_s)):
-            await self._beat(client)
+            return await work
 
     async def _beat(self, client: Client) -> None:
         """Raises unless what matters answers: the node takes writes (a full one is there too), or all masters do."""
@@ -245,10 +238,10 @@ class RedisLink:
             self._nodes = [(node.host, int(node.port)) for node in client.get_nodes()]
             state = await client.cluster_info(target_nodes=RedisCluster.RANDOM)
             if state.get("cluster_state") != "ok":
-                raise ClusterDownError("the Cluster is not whole")
+                raise said.ClusterDownError("the Cluster is not whole")
             await client.ping(target_nodes=RedisCluster.PRIMARIES)
             return
-        with contextlib.suppress(OutOfMemoryError):
+        with contextlib.suppress(said.OutOfMemoryError):
             await client.set(f"{self.prefix}:beat", b"1", px=1000)
 
     async def _answering(self) -> list[tuple[str, int]]:
@@ -257,9 +250,8 @@ class RedisLink:
         async def answers(node: tuple[str, int]) -> bool:
             one = Redis(host=node[0], port=node[1], **(self._given() | _PLAIN))
             try:
-                async with asyncio.timeout(max(LOOK_S, self._timeout_s)):
-                    return bool(await one.ping())
-            except (RedisError, OSError, asyncio.TimeoutError):
+                return bool(await self._within(one.ping()))
+            except (RedisError, OSError):
                 return False
             finally:
                 await _aclose(one)
@@ -300,8 +292,11 @@ class RedisLink:
 
 
 async def _aclose(client: Client) -> None:
-    with contextlib.suppress(RedisError, OSError, asyncio.TimeoutError):
-        async with asyncio.timeout(1.0):
+    with contextlib.suppress(RedisError, OSError):
+        async with asyncio.timeout(LOOK_S):
+            if isinstance(client, RedisCluster):  # its own aclose does nothing before it has begun
+                await client.nodes_manager.aclose()
+                await client.nodes_manager.aclose("startup_nodes")
             await client.aclose()
 
 

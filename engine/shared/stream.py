@@ -22,13 +22,12 @@ ADDED, FORGOTTEN = "added", "forgotten"
 @dataclass(frozen=True, slots=True)
 class Events:
     """What came: GIFs whose pictures were embedded elsewhere, GIFs that are forgotten, and where to go on.
-    ``gap`` is whether something before was missed, ``emptied`` whether all that was known here is gone there."""
+    ``gap`` is whether something before was missed."""
 
     added: tuple[GifKey, ...]
     forgotten: tuple[GifKey, ...]
     position: str
     gap: bool = False
-    emptied: bool = False
 
 
 class EventStream:
@@ -52,6 +51,13 @@ class EventStream:
         """What tells the others that GIFs are forgotten."""
         return [self._event(FORGOTTEN, key, "") for key in keys]
 
+    async def identity(self) -> tuple[str, bool]:
+        """By what this Redis can be told from one that was emptied since, and whether this engine is the first that
+        asks. Raises ``AwayError`` or ``RefusedError``."""
+        name, mine = f"{self._link.prefix}:identity", secrets.token_hex(8)
+        first = await self._link.call(lambda client: client.set(name, mine, nx=True), PATIENT_S)
+        return (mine, True) if first else (_text(await self._link.call(lambda client: client.get(name))), False)
+
     async def last(self) -> str:
         """Where the stream ends now. Raises ``AwayError`` or ``RefusedError``."""
         found = await self._link.call(lambda client: client.xrevrange(self._name, count=1), PATIENT_S)
@@ -65,8 +71,11 @@ class EventStream:
         )
         # In this order: an event that is trimmed in between is noticed here.
         first = await self._link.call(lambda client: client.xrange(self._name, count=1), PATIENT_S)
-        emptied = after != BEGINNING and _place(await self.last()) < _place(after)
-        trimmed = bool(first) and after != BEGINNING and _place(_text(first[0][0])) > _place(after)
+        gap = after != BEGINNING and (
+            not first  # the stream is gone
+            or _place(_text(first[0][0])) > _place(after)
+            or _place(await self.last()) < _place(after)  # it is another one, by a clock that was set back
+        )
         events = told[0][1] if told else []
         added: dict[GifKey, None] = {}
         forgotten: dict[GifKey, None] = {}
@@ -77,7 +86,7 @@ class EventStream:
             key = GifKey(provider, gif_id)
             (added if kind == ADDED else forgotten if kind == FORGOTTEN else {})[key] = None
         position = _text(events[-1][0]) if events else after
-        return Events(tuple(added), tuple(forgotten), position, emptied or trimmed, emptied)
+        return Events(tuple(added), tuple(forgotten), position, gap)
 
     def _event(self, kind: str, key: GifKey, view: str) -> Write:
         fields = ("by", self._me, "kind", kind, "provider", key.provider, "id", key.id, "view", view)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from engine.download import DownloadRules
 from engine.metrics import Metrics
 from engine.providers.assembly import ProviderOptions, RemoteOptions
 from engine.shared.options import RedisOptions
-from engine.types import SearchRequest
+from engine.types import GifKey, Rating, SearchRequest
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.giphy_server import FakeGif, GiphyServer
 from tests.fakes.media import animation
@@ -115,7 +115,7 @@ async def test_what_one_adds_the_others_find(open_one: Open, redis: RedisServer,
     late = ColourEncoder()
     async with open_one("c", options, late) as third:
         assert known(third) == len(third.search.library.texts) == 100
-        assert [id[3:] for id in await search(third)]
+        assert await search(third) == await search(third)
         assert late.clips == 0
 
 
@@ -158,21 +158,23 @@ async def test_what_is_forgotten_is_forgotten_everywhere(open_one: Open, redis: 
             assert known(third) == 98
 
 
-async def test_kept_as_long_as_somebody_sees_it(open_one: Open, redis: RedisServer) -> None:
-    """After its days a GIF goes by itself, in Redis as on each machine."""
+async def test_kept_only_for_its_days(open_one: Open, redis: RedisServer) -> None:
+    """Every key with a GIF's texts or vectors goes by itself; what has been kept long enough is neither in Redis nor
+    found."""
     options = replace(CALM, url=redis.url)
-    async with open_one("a", options, keep_days=3 / 86400) as one, redis.client() as client:
-        await search(one)
-        ends = [await client.pttl(key) async for key in client.scan_iter(match="deepgif:[gv]:*")]
-        assert len(ends) == 320
-        assert all(0 < end <= 3000 for end in ends)
-        await until(lambda: _gone(client), "Redis forgets")
-        await one.forget_expired()
-        assert known(one) == 0
-
-
-async def _gone(client: Any) -> bool:
-    return not [key async for key in client.scan_iter(match="deepgif:[gv]:*")]
+    async with redis.client() as client:
+        async with open_one("a", options, keep_days=1) as one:
+            await search(one)
+            ends = [await client.pttl(key) async for key in client.scan_iter(match="deepgif:[gv]:*")]
+            assert len(ends) == 320
+            assert all(0 < end <= 86_400_000 for end in ends)
+        await client.flushall()
+        async with open_one("b", options, keep_days=1e-9) as one:
+            await search(one)
+            assert known(one) == 100
+            assert not [key async for key in client.scan_iter(match="deepgif:[gv]:*")]
+            await one.forget_expired()
+            assert known(one) == 0
 
 
 async def test_addresses_and_keys_stay_out_of_redis(open_one: Open, redis: RedisServer, giphy: GiphyServer) -> None:
@@ -187,3 +189,135 @@ async def test_addresses_and_keys_stay_out_of_redis(open_one: Open, redis: Redis
         assert len(rows) == 100
         assert all((b"/media/gif" in row) is keep_urls for row in rows)
         assert not any(giphy.key.encode() in value for value in values if value)
+
+
+async def test_a_redis_that_hangs(open_one: Open, redis: RedisServer) -> None:
+    """Searches go on from memory and from the provider, what they add waits, and the others have it when it is back."""
+    options = RedisOptions(redis.url)
+    async with open_one("a", options) as first, open_one("b", options) as second:
+        await search(first)
+        await until(lambda: known(second) == 100, "the second has followed")
+        redis.pause()
+        try:
+            assert await search(second, "blue")  # known to it, reranked with what it has in memory
+            assert len((await second.search.similar(GifKey("giphy", "gif000"), 5, Rating.R)).results) == 5
+        finally:
+            redis.resume()
+        await search(second, "lime")
+        await until(lambda: known(first) == known(second), "all is known to both again")
+
+
+async def test_a_redis_that_is_empty_again(open_one: Open, redis: RedisServer, giphy: GiphyServer) -> None:
+    """Killed under load and started again without anything in it: nobody's search fails, the engines give back what
+    they have, and one that comes later finds it."""
+    options = RedisOptions(redis.url)
+    async with open_one("a", options) as first, open_one("b", options) as second:
+        await search(first)
+        await until(lambda: known(second) == 100, "the second has followed")
+        async with searching(first, second) as count:
+            await redis.kill()
+            await count.more(4)
+            await redis.start()
+            await count.more(4)
+        encoder = ColourEncoder()
+        async with redis.client() as client:
+            await until(lambda: _full(client, 100), "the engines have filled Redis again")
+        async with open_one("c", options, encoder) as third:
+            await until(lambda: known(third) == 100, "a new one finds everything")
+            await search(third)
+            assert encoder.clips == 0
+
+
+async def test_a_redis_without_memory(open_one: Open, redis: RedisServer) -> None:
+    """It refuses to keep more: searches go on, what is there is read, and what waits is written when there is room."""
+    options = RedisOptions(redis.url)
+    async with redis.client() as client, open_one("a", options) as first, open_one("b", options) as second:
+        await client.config_set("maxmemory-policy", "noeviction")
+        await client.config_set("maxmemory", "1mb")
+        await search(first)
+        assert not await client.exists("deepgif:g:giphy:gif000")
+        assert await search(second) == await search(first)
+        await client.config_set("maxmemory", "0")
+        await until(lambda: _full(client, 100), "what waited is written")
+        encoder = ColourEncoder()
+        async with open_one("c", options, encoder) as third:
+            await until(lambda: known(third) == 100, "a new one finds everything")
+
+
+async def test_a_start_without_redis(open_one: Open, redis: RedisServer) -> None:
+    """An engine starts without it, and has what the others know as soon as it is there."""
+    options = RedisOptions(redis.url)
+    async with open_one("a", options) as first:
+        await search(first)
+        redis.pause()
+        try:
+            async with open_one("b", options) as second:
+                assert known(second) == 0
+                redis.resume()
+                await until(lambda: known(second) == 100, "it has caught up")
+        finally:
+            redis.resume()
+
+
+@pytest.mark.parametrize("fault", ["kill", "pause"])
+async def test_a_cluster_that_loses_a_master(open_one: Open, tmp_path: Path, fault: str) -> None:
+    """Killed or hanging under load: nobody's search fails, its replica takes over, and the engines share again."""
+    async with RedisCluster(tmp_path / "cluster") as cluster:
+        options = RedisOptions(cluster.url, cluster=True)
+        async with open_one("a", options) as first, open_one("b", options) as second:
+            await search(first)
+            await until(lambda: known(second) == 100, "the second has followed")
+            async with searching(first, second) as count:
+                lost = cluster.masters[0]  # the one that the address names
+                if fault == "kill":
+                    await lost.kill()
+                else:
+                    lost.pause()
+                await count.more(4)
+                async with cluster.replicas[0].client() as client:
+                    await until(lambda: _master(client), "its replica takes over")
+                await count.more(4)
+            encoder = ColourEncoder()
+            async with open_one("c", replace(options, url=cluster.masters[1].url), encoder) as third:
+                await until(lambda: known(third) == 100, "a new one finds everything")
+            assert encoder.clips == 0
+
+
+async def _full(client: Any, count: int) -> bool:
+    """Whether the texts of so many GIFs are there, and a vector of the picture of each."""
+    rows = [key async for key in client.scan_iter(match="deepgif:g:*")]
+    stills = [key async for key in client.scan_iter(match="deepgif:v:*still:*")]
+    return len(rows) == len(stills) == count
+
+
+async def _master(client: Any) -> bool:
+    return bool((await client.info("replication"))["role"] == "master")
+
+
+class Count:
+    """How many searches have been answered."""
+
+    def __init__(self) -> None:
+        self.done = 0
+
+    async def more(self, count: int) -> None:
+        """Waits for so many more."""
+        wanted = self.done + count
+        await until(lambda: self.done >= wanted, "searches are answered")
+
+
+@asynccontextmanager
+async def searching(*engines: Engine) -> AsyncIterator[Count]:
+    """All engines are searched again and again; none of the searches may fail or find nothing."""
+    count = Count()
+
+    async def load(engine: Engine, name: int) -> None:
+        while True:
+            assert await search(engine, f"red {name} {count.done}")
+            count.done += 1
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(load(engine, name)) for name, engine in enumerate(engines)]
+        yield count
+        for task in tasks:
+            task.cancel()
