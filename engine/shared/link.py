@@ -167,9 +167,9 @@ class RedisLink:
     async def _begin(self, client: Client) -> None:
         """The first look: a Redis that is away may come, but one that can never be used is said at once."""
         try:
-            await self._probe(client)
             if isinstance(client, Redis) and (await self._within(client.info("cluster"))).get("cluster_enabled"):
                 raise StoreError("This Redis is a Cluster: please set DEEPGIF_REDIS_CLUSTER=true.")
+            await self._probe(client)
         except (said.AuthenticationError, said.AuthorizationError, said.NoPermissionError) as error:
             raise StoreError(
                 "Redis refuses the user, the password or what is asked of it; please check DEEPGIF_REDIS_URL."

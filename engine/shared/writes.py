@@ -57,7 +57,7 @@ class Writer:
             await self._some.wait()
             await self._link.back()
             part = list(self._waiting.values())[:AT_ONCE]
-            left = {write.name: write for write in await self._send(part)}
+            left = {write.name: write for write in await self._send(part, PATIENT_S)}
             for write in part:
                 if write.name not in left and self._waiting.get(write.name) is write:
                     del self._waiting[write.name]
@@ -66,11 +66,11 @@ class Writer:
             elif left:
                 await asyncio.sleep(self._retry_s)
 
-    async def _send(self, writes: Sequence[Write]) -> list[Write]:
+    async def _send(self, writes: Sequence[Write], timeout_s: float | None = None) -> list[Write]:
         """Makes the writes; those that could not be made."""
         commands = [command for write in writes for command in write.commands]
         try:
-            answers = iter(await self._link.pipeline(commands, PATIENT_S))
+            answers = iter(await self._link.pipeline(commands, timeout_s))
         except (AwayError, RefusedError):
             return list(writes)
         return [write for write in writes if sum(refused(next(answers)) for _ in write.commands)]
