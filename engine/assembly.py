@@ -142,9 +142,7 @@ async def open_engine(
         indexer = Indexer(space, store, pictures, decode, clips.submit, texts, embed_texts, once)
         if catalogue is not None:
             await indexer.load(catalogue)
-        remote = await stack.enter_async_context(
-            open_remote(options.remote, database, shared.gifs if shared is not None else None)
-        )
+        remote = await stack.enter_async_context(open_remote(options.remote, database, shared))
         embedder = CandidateEmbedder(
             space, store, pictures, texts, remote.downloader, decode, clips.submit, embed_texts, once
         )

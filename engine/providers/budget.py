@@ -6,12 +6,28 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from engine.errors import BudgetError
 from engine.store import Database
 
 HOUR_S = 3600.0
 RESERVE = 0.1  # the share that is kept for the addresses of GIFs that are known already
+
+
+class Budget(Protocol):
+    """How many calls with one key a provider still allows."""
+
+    @property
+    def per_hour(self) -> int:
+        """Calls that are allowed in any 60 minutes; 0 for no limit."""
+
+    async def take(self, calls: int, *, reserved: bool = False) -> None:
+        """Counts ``calls`` that are about to be made. ``reserved`` ones may use up the reserve. Raises ``BudgetError``
+        and counts nothing where too few are left."""
+
+    def used(self) -> int:
+        """Calls made in the last 60 minutes."""
 
 
 class CallBudget:
@@ -24,7 +40,7 @@ class CallBudget:
         self.provider = provider
         self.per_hour = per_hour
         self._database = database
-        self._name = f"{provider}:{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+        self.name = f"{provider}:{hashlib.sha256(key.encode()).hexdigest()[:16]}"
         self._clock = clock
         self._calls: list[float] | None = None
         self._taking = asyncio.Lock()
@@ -32,8 +48,8 @@ class CallBudget:
     async def open(self) -> None:
         """Reads what was counted before."""
         now = self._clock()
-        await self._database.write("DELETE FROM calls WHERE budget=? AND at<=?", [(self._name, now - HOUR_S)])
-        rows = await self._database.read("SELECT at FROM calls WHERE budget=? ORDER BY at", (self._name,))
+        await self._database.write("DELETE FROM calls WHERE budget=? AND at<=?", [(self.name, now - HOUR_S)])
+        rows = await self._database.read("SELECT at FROM calls WHERE budget=? ORDER BY at", (self.name,))
         self._calls = [min(at, now) for (at,) in rows]  # a clock that was set back must not lock the key for ever
 
     async def take(self, calls: int, *, reserved: bool = False) -> None:
@@ -42,13 +58,9 @@ class CallBudget:
         async with self._taking:
             left = self.left()
             if left is not None and left - calls < (0 if reserved else int(self.per_hour * RESERVE)):
-                minutes = max(1, round((HOUR_S - (self._clock() - self._counted[0])) / 60)) if self._counted else 60
-                raise BudgetError(
-                    f"The hourly allowance of calls to {self.provider} is nearly used up; more come back within "
-                    f"{minutes} minute{'s' if minutes > 1 else ''}."
-                )
+                raise used_up(self.provider, self._counted[0] - self._clock() + HOUR_S if self._counted else HOUR_S)
             now = self._clock()
-            await self._database.write("INSERT INTO calls VALUES (?,?)", [(self._name, now)] * calls)
+            await self._database.write("INSERT INTO calls VALUES (?,?)", [(self.name, now)] * calls)
             self._counted.extend([now] * calls)
 
     def used(self) -> int:
@@ -62,8 +74,22 @@ class CallBudget:
         """Calls that may still be made now; None where there is no limit."""
         return max(0, self.per_hour - self.used()) if self.per_hour else None
 
+    def times(self) -> list[float]:
+        """When the calls of the last 60 minutes were made, in seconds since 1970, oldest first."""
+        self.used()
+        return list(self._counted)
+
     @property
     def _counted(self) -> list[float]:
         if self._calls is None:
             raise RuntimeError("the budget is not open")
         return self._calls
+
+
+def used_up(provider: str, wait_s: float) -> BudgetError:
+    """That no call may be made, and when one may."""
+    minutes = max(1, round(wait_s / 60))
+    return BudgetError(
+        f"The hourly allowance of calls to {provider} is nearly used up; more come back within "
+        f"{minutes} minute{'s' if minutes > 1 else ''}."
+    )

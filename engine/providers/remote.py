@@ -10,7 +10,7 @@ from typing import Protocol
 from engine.errors import DeepGifError, MediaError, ProviderError
 from engine.memory_cache import BoundedCache
 from engine.protocols import ProviderQuery, Remembered
-from engine.providers.budget import CallBudget
+from engine.providers.budget import Budget
 from engine.types import Candidate, Gif, GifKey
 
 ADDRESSES = 20_000  # GIFs whose addresses are in memory, about 20 MB
@@ -30,7 +30,7 @@ class Api(Protocol):
         """What must be shown beside its GIFs."""
 
     @property
-    def budget(self) -> CallBudget:
+    def budget(self) -> Budget:
         """How many calls are left."""
 
     async def search(self, query: ProviderQuery) -> list[Candidate]:
@@ -68,7 +68,7 @@ class RemoteProvider:
         return self._api.attribution
 
     @property
-    def budget(self) -> CallBudget:
+    def budget(self) -> Budget:
         """How many calls are left."""
         return self._api.budget
 

@@ -10,7 +10,9 @@ from typing import Any
 from engine.embedding import CandidateEmbedder, View
 from engine.metrics import Metrics
 from engine.protocols import EmbeddingStore, Index
+from engine.providers.budget import CallBudget
 from engine.providers.remembered import DAY_S, RememberedGifs
+from engine.shared.budget import SharedBudget
 from engine.shared.claims import SharedOnce
 from engine.shared.follower import Follower
 from engine.shared.gifs import SharedGifs
@@ -55,6 +57,10 @@ class Shared:
         )
         self._gifs[near.provider] = made
         return made
+
+    def budget(self, near: CallBudget) -> SharedBudget:
+        """What is left of one key's calls for all engines together."""
+        return SharedBudget(near, self.link)
 
     async def follow(self, embedder: CandidateEmbedder, pictures: Index, texts: Index) -> Follower:
         """Lets an engine's indexes have what others know, and whatever they add from now on."""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from engine.errors import MediaError, OverloadedError, StoreError
+from engine.errors import BudgetError, MediaError, OverloadedError, StoreError
 from engine.once import Vector
+from engine.providers.budget import CallBudget
 from engine.providers.remembered import DAY_S, RememberedGifs
+from engine.shared.budget import SharedBudget
 from engine.shared.claims import SharedOnce
 from engine.shared.gifs import SharedGifs
 from engine.shared.link import AwayError, RedisLink
@@ -327,6 +330,74 @@ async def test_what_others_have_seen_is_kept_on(options: RedisOptions, tmp_path:
         now += 2 * DAY_S
         assert await one.forget_expired() == [GifKey("giphy", "b")]
         assert set(await one.get(["a", "b"])) == {"a"}
+
+
+Budgets = Callable[[str, RedisLink], Awaitable[SharedBudget]]
+
+
+@pytest.fixture
+async def budget(tmp_path: Path) -> AsyncIterator[Budgets]:
+    """Opens the budget of one key with 20 calls an hour, for the engine of a name."""
+    async with AsyncExitStack() as stack:
+
+        async def open_one(name: str, link: RedisLink) -> SharedBudget:
+            database = await stack.enter_async_context(Database(tmp_path / f"{name}.sqlite"))
+            near = CallBudget(database, "GIPHY", "secret-key", 20)
+            await near.open()
+            return SharedBudget(near, link)
+
+        yield open_one
+
+
+async def _take_all(*budgets: SharedBudget, reserved: bool = False) -> int:
+    """How many calls the budgets allow, all asked at once again and again."""
+
+    async def take(one: SharedBudget) -> int:
+        taken = 0
+        with suppress(BudgetError):
+            while True:
+                await one.take(1, reserved=reserved)
+                taken += 1
+        return taken
+
+    return sum(await asyncio.gather(*(take(one) for one in budgets)))
+
+
+async def test_one_allowance_for_all(options: RedisOptions, redis: RedisServer, budget: Budgets) -> None:
+    """Eight engines that take at once never take more than there is; the reserve is left; a restart does not forget,
+    and does not count twice; the key itself is not in Redis."""
+    async with RedisLink(options) as link:
+        engines = [await budget(str(number), link) for number in range(8)]
+        assert await _take_all(*engines) == 18
+        with pytest.raises(BudgetError, match="allowance of calls to GIPHY is nearly used up; more come back within"):
+            await engines[0].take(1)
+        again = await budget("0", link)
+        assert await _take_all(again) == 0
+        assert again.used() == 18
+        assert await _take_all(again, engines[3], reserved=True) == 2
+        async with redis.client() as client:
+            keys = await client.keys()
+            assert b"secret-key" not in b"".join([key + (await client.dump(key) or b"") for key in keys])
+
+
+async def test_alone_an_engine_takes_its_share(redis: RedisServer, budget: Budgets) -> None:
+    """Of two engines each takes half of what was left while Redis is away; back and empty, it is told of all calls."""
+    async with RedisLink(RedisOptions(redis.url)) as link:
+        one, other = await budget("one", link), await budget("other", link)
+        for engine in (one, other, one, other):
+            await engine.take(1)
+        await redis.kill()
+        assert await _take_all(one) == (20 - 4 - 2) // 2
+        assert await _take_all(other) == (20 - 4 - 2) // 2
+        await redis.start()
+        await link.back()
+        for engine in (one, other):  # what they ask for now may be allowed, as not both have told yet
+            with suppress(BudgetError):
+                await engine.take(1)
+        assert await _take_all(one, other) == 0
+        async with redis.client() as client:
+            (calls,) = await client.keys("*:calls")
+            assert await client.zcard(calls) >= 18
 
 
 def _candidate(gif_id: str) -> Candidate:
