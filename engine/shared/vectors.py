@@ -6,6 +6,8 @@ import struct
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
+from typing import TypeVar
 from urllib.parse import quote, unquote
 
 import numpy as np
@@ -19,6 +21,7 @@ from engine.types import GifKey
 HEADER = struct.Struct("<4sBBH")  # magic, version, type of the numbers, how many
 MAGIC, VERSION, FLOAT16 = b"DGIF", 1, 1
 SCAN_CHUNK = 1000
+K = TypeVar("K")
 Vector = NDArray[np.float32]  # (D,)
 
 
@@ -30,18 +33,34 @@ def pack(vector: Vector) -> bytes:
 def unpack(value: object, dimension: int) -> Vector | None:
     """The vector (``dimension``,) of a value, of unit length again; None, as if it were not there, where the value is
     damaged, of another version, or somebody else's."""
-    if not isinstance(value, bytes) or len(value) != HEADER.size + 2 * dimension:
-        return None
-    if HEADER.unpack_from(value) != (MAGIC, VERSION, FLOAT16, dimension):
-        return None
-    vector = np.frombuffer(value, "<f2", offset=HEADER.size).astype(np.float32)
-    length = float(np.linalg.norm(vector))
-    return vector / length if np.isfinite(length) and length > 0 else None
+    return unpack_many([0], [value], dimension).get(0)
+
+
+def unpack_many(keys: Sequence[K], values: Sequence[object], dimension: int) -> dict[K, Vector]:
+    """The vectors (``dimension``,) of the values that are sound, by their keys: ``unpack`` for many at once."""
+    header = HEADER.pack(MAGIC, VERSION, FLOAT16, dimension)
+    size = len(header) + 2 * dimension
+    sound = [
+        (key, value)
+        for key, value in zip(keys, values, strict=True)
+        if isinstance(value, bytes) and len(value) == size and value.startswith(header)
+    ]
+    numbers = np.frombuffer(b"".join(value for _, value in sound), np.uint8).reshape(len(sound), size)
+    rows = numbers[:, len(header) :].copy().view("<f2").astype(np.float32)  # (N, D)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    good = (np.isfinite(lengths) & (lengths > 0))[:, 0]
+    np.divide(rows, lengths, out=rows, where=good[:, np.newaxis])
+    return {key: row for (key, _), row, fine in zip(sound, rows, good.tolist(), strict=True) if fine}
 
 
 def part_of_key(text: str) -> str:
     """Any text as a part of a key: without colons, without what patterns or hash tags are made of."""
     return quote(text, safe="@/", errors="surrogatepass")
+
+
+@lru_cache(256)  # spaces and providers are few
+def _beginning(prefix: str, space: str, provider: str) -> str:
+    return f"{prefix}:v:{part_of_key(space)}:{part_of_key(provider)}"
 
 
 def whole(part: str) -> str:
@@ -65,7 +84,7 @@ class RedisEmbeddingStore:
 
     def name(self, space: str, key: GifKey) -> str:
         """The key in Redis of a vector."""
-        return f"{self._link.prefix}:v:{part_of_key(space)}:{part_of_key(key.provider)}:{part_of_key(key.id)}"
+        return f"{_beginning(self._link.prefix, space, key.provider)}:{part_of_key(key.id)}"
 
     async def get_many(self, space: str, keys: Sequence[GifKey]) -> dict[GifKey, Vector]:
         """The vectors (D,) of those of ``keys`` that are stored, in one round trip a node."""
@@ -73,8 +92,7 @@ class RedisEmbeddingStore:
             values = await self._link.get_many([self.name(space, key) for key in keys])
         except (AwayError, RefusedError):
             return {}
-        read = zip(keys, (unpack(value, self._dimension) for value in values), strict=True)
-        return {key: vector for key, vector in read if vector is not None}
+        return unpack_many(keys, values, self._dimension)
 
     async def put_many(self, space: str, vectors: Mapping[GifKey, Vector]) -> None:
         """Stores vectors (D,), or lets them wait until Redis is back."""
@@ -119,11 +137,8 @@ class RedisEmbeddingStore:
 
     async def _chunk(self, provider: str, names: list[str]) -> tuple[list[GifKey], Vectors] | None:
         values = await self._link.get_many(names, PATIENT_S)
-        found = {
-            GifKey(provider, whole(name.rpartition(":")[2])): vector
-            for name, value in zip(names, values, strict=True)
-            if (vector := unpack(value, self._dimension)) is not None
-        }
+        keys = [GifKey(provider, whole(name.rpartition(":")[2])) for name in names]
+        found = unpack_many(keys, values, self._dimension)
         return (list(found), np.stack(list(found.values()))) if found else None
 
     @property

@@ -6,37 +6,33 @@ import asyncio
 import shutil
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from tests.fakes.waiting import until
+
 SERVER = shutil.which("redis-server") or ""
 SLOTS = 16384
 NODE_TIMEOUT_MS = 1500  # a node that is silent for so long has failed
-START_S = 60.0
 
 
-async def until(true: Callable[[], Any], what: str, within_s: float = START_S) -> None:
-    """Waits until ``true``, which may be a coroutine function, gives something true; its errors of Redis are "no"."""
-    loop = asyncio.get_running_loop()
-    ends_at = loop.time() + within_s
-    while True:
+def calm(true: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
+    """For ``until``: a server that does not answer yet is no error."""
+
+    async def held() -> object:
         try:
-            found = true()
-            if asyncio.iscoroutine(found):
-                found = await found
-            if found:
-                return
+            return await true()
         except (RedisError, OSError):
-            pass
-        assert loop.time() < ends_at, f"waited in vain: {what}"
-        await asyncio.sleep(0.02)
+            return False
+
+    return held
 
 
 def free_port() -> int:
@@ -87,7 +83,7 @@ class RedisServer:
             SERVER, "--port", str(self.port), *plain, *own, *self.options, stdout=asyncio.subprocess.DEVNULL
         )
         async with self.client() as client:
-            await until(client.ping, "redis-server starts")
+            await until(calm(client.ping))
 
     def client(self) -> Redis:
         """A client of its own, for what a test looks at or changes."""
@@ -161,7 +157,7 @@ class RedisCluster:
                 known = [await client.execute_command("CLUSTER INFO") for client in clients]
                 return all(one["cluster_known_nodes"] == str(len(self.servers)) for one in known)
 
-            await until(met, "all nodes know each other")
+            await until(calm(met))
             ids = [await client.execute_command("CLUSTER MYID") for client in clients]
             for master, replica in enumerate(clients[len(self.masters) :]):
                 await replica.execute_command("CLUSTER REPLICATE", ids[master])
@@ -173,4 +169,4 @@ class RedisCluster:
                     one["cluster_state"] == "ok" for one in state
                 )
 
-            await until(linked, "the Cluster is whole")
+            await until(calm(linked))

@@ -20,7 +20,8 @@ from engine.types import GifKey, Rating, SearchRequest
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.giphy_server import FakeGif, GiphyServer
 from tests.fakes.media import animation
-from tests.fakes.redis_servers import SERVER, RedisCluster, RedisServer, until
+from tests.fakes.redis_servers import SERVER, RedisCluster, RedisServer, calm
+from tests.fakes.waiting import until
 
 pytestmark = pytest.mark.skipif(not SERVER, reason="needs redis-server (Debian: apt-get install redis-server)")
 COLOURS = ("red", "lime", "blue")
@@ -108,7 +109,7 @@ async def test_what_one_adds_the_others_find(open_one: Open, redis: RedisServer,
     options = replace(CALM, url=redis.url)
     async with open_one("a", options, one) as first, open_one("b", options, other) as second:
         await search(first)
-        await until(lambda: known(second) == 100, "the second has followed")
+        await until(lambda: known(second) == 100)
         assert len(second.search.library.texts) == 100
         assert await search(second) == await search(first)
     assert other.clips == 0
@@ -125,7 +126,7 @@ async def test_a_gap_is_caught_up(open_one: Open, redis: RedisServer) -> None:
     async with redis.client() as client, AsyncExitStack() as stack:
         engines = [await stack.enter_async_context(open_one(name, options)) for name in "ab"]
         await search(engines[0], "red")
-        await until(lambda: known(engines[1]) == 100, "the second has followed")
+        await until(lambda: known(engines[1]) == 100)
         (stream,) = [key async for key in client.scan_iter(match="deepgif:s:*")]
         # What a third engine does while the second cannot read: rows and vectors come, their events are gone.
         key = "deepgif:v:colours@1/2x8:giphy:extra"
@@ -137,7 +138,7 @@ async def test_a_gap_is_caught_up(open_one: Open, redis: RedisServer) -> None:
         )
         pipe.xadd(stream, {"by": "nobody"}).xtrim(stream, maxlen=1, approximate=False)
         await pipe.execute()
-        await until(lambda: all(known(one) == 101 for one in engines), "both have caught up")
+        await until(lambda: all(known(one) == 101 for one in engines))
 
 
 async def test_what_is_forgotten_is_forgotten_everywhere(open_one: Open, redis: RedisServer) -> None:
@@ -148,9 +149,9 @@ async def test_what_is_forgotten_is_forgotten_everywhere(open_one: Open, redis: 
         second = await stack.enter_async_context(open_one("b", options))
         async with open_one("c", options) as third:
             await search(first)
-            await until(lambda: known(second) == known(third) == 100, "the others have followed")
+            await until(lambda: known(second) == known(third) == 100)
         await first.remote[0].forget(["gif000", "gif002"])
-        await until(lambda: known(second) == 98, "the second forgets too")
+        await until(lambda: known(second) == 98)
         assert len(second.search.library.texts) == 98
         async with redis.client() as client:
             assert not [key async for key in client.scan_iter(match="deepgif:[gv]:*gif00[02]")]
@@ -196,7 +197,7 @@ async def test_a_redis_that_hangs(open_one: Open, redis: RedisServer) -> None:
     options = RedisOptions(redis.url)
     async with open_one("a", options) as first, open_one("b", options) as second:
         await search(first)
-        await until(lambda: known(second) == 100, "the second has followed")
+        await until(lambda: known(second) == 100)
         redis.pause()
         try:
             assert await search(second, "blue")  # known to it, reranked with what it has in memory
@@ -204,7 +205,7 @@ async def test_a_redis_that_hangs(open_one: Open, redis: RedisServer) -> None:
         finally:
             redis.resume()
         await search(second, "lime")
-        await until(lambda: known(first) == known(second), "all is known to both again")
+        await until(lambda: known(first) == known(second))
 
 
 async def test_a_redis_that_is_empty_again(open_one: Open, redis: RedisServer, giphy: GiphyServer) -> None:
@@ -213,7 +214,7 @@ async def test_a_redis_that_is_empty_again(open_one: Open, redis: RedisServer, g
     options = RedisOptions(redis.url)
     async with open_one("a", options) as first, open_one("b", options) as second:
         await search(first)
-        await until(lambda: known(second) == 100, "the second has followed")
+        await until(lambda: known(second) == 100)
         async with searching(first, second) as count:
             await redis.kill()
             await count.more(4)
@@ -221,9 +222,9 @@ async def test_a_redis_that_is_empty_again(open_one: Open, redis: RedisServer, g
             await count.more(4)
         encoder = ColourEncoder()
         async with redis.client() as client:
-            await until(lambda: _full(client, 100), "the engines have filled Redis again")
+            await until(calm(lambda: _full(client, 100)))
         async with open_one("c", options, encoder) as third:
-            await until(lambda: known(third) == 100, "a new one finds everything")
+            await until(lambda: known(third) == 100)
             await search(third)
             assert encoder.clips == 0
 
@@ -238,10 +239,10 @@ async def test_a_redis_without_memory(open_one: Open, redis: RedisServer) -> Non
         assert not await client.exists("deepgif:g:giphy:gif000")
         assert await search(second) == await search(first)
         await client.config_set("maxmemory", "0")
-        await until(lambda: _full(client, 100), "what waited is written")
+        await until(calm(lambda: _full(client, 100)))
         encoder = ColourEncoder()
         async with open_one("c", options, encoder) as third:
-            await until(lambda: known(third) == 100, "a new one finds everything")
+            await until(lambda: known(third) == 100)
 
 
 async def test_a_start_without_redis(open_one: Open, redis: RedisServer) -> None:
@@ -254,7 +255,7 @@ async def test_a_start_without_redis(open_one: Open, redis: RedisServer) -> None
             async with open_one("b", options) as second:
                 assert known(second) == 0
                 redis.resume()
-                await until(lambda: known(second) == 100, "it has caught up")
+                await until(lambda: known(second) == 100)
         finally:
             redis.resume()
 
@@ -266,7 +267,7 @@ async def test_a_cluster_that_loses_a_master(open_one: Open, tmp_path: Path, fau
         options = RedisOptions(cluster.url, cluster=True)
         async with open_one("a", options) as first, open_one("b", options) as second:
             await search(first)
-            await until(lambda: known(second) == 100, "the second has followed")
+            await until(lambda: known(second) == 100)
             async with searching(first, second) as count:
                 lost = cluster.masters[0]  # the one that the address names
                 if fault == "kill":
@@ -275,11 +276,11 @@ async def test_a_cluster_that_loses_a_master(open_one: Open, tmp_path: Path, fau
                     lost.pause()
                 await count.more(4)
                 async with cluster.replicas[0].client() as client:
-                    await until(lambda: _master(client), "its replica takes over")
+                    await until(calm(lambda: _master(client)))
                 await count.more(4)
             encoder = ColourEncoder()
             async with open_one("c", replace(options, url=cluster.masters[1].url), encoder) as third:
-                await until(lambda: known(third) == 100, "a new one finds everything")
+                await until(lambda: known(third) == 100)
             assert encoder.clips == 0
 
 
@@ -303,7 +304,7 @@ class Count:
     async def more(self, count: int) -> None:
         """Waits for so many more."""
         wanted = self.done + count
-        await until(lambda: self.done >= wanted, "searches are answered")
+        await until(lambda: self.done >= wanted)
 
 
 @asynccontextmanager

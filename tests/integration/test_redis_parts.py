@@ -26,7 +26,8 @@ from engine.shared.vectors import RedisEmbeddingStore
 from engine.shared.writes import Write, Writer
 from engine.store import Database
 from engine.types import Candidate, Gif, GifKey, Rating
-from tests.fakes.redis_servers import SERVER, RedisCluster, RedisServer, until
+from tests.fakes.redis_servers import SERVER, RedisCluster, RedisServer
+from tests.fakes.waiting import until
 
 pytestmark = pytest.mark.skipif(not SERVER, reason="needs redis-server (Debian: apt-get install redis-server)")
 SPACE = "m@1/4x224:still"
@@ -229,7 +230,7 @@ async def test_writes_wait_within_bounds(options: RedisOptions, redis: RedisServ
         await writer.write([Write("69", (("SET", "k69", "new"),))])
         assert (writer.waiting, writer.dropped, link.up) == (50, 20, False)
         await redis.start()
-        await until(lambda: writer.waiting == 0, "what waited is written")
+        await until(lambda: writer.waiting == 0)
         assert await client.dbsize() == 50 + await client.exists("deepgif:beat")
         assert await client.mget("k19", "k20", "k69") == [None, b"old", b"new"]
         running.cancel()
