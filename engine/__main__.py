@@ -1,14 +1,15 @@
-"""``deepgif``: search, serve, index and info on the command line."""
+"""``deepgif`` on the command line."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from engine.providers.assembly import RemoteOptions
     from engine.shared.options import RedisOptions
 
+BACKGROUND = 10  # how nice a process is that gives way to the engine beside it; 19 would starve
 app = typer.Typer(
     name="deepgif",
     no_args_is_help=True,
@@ -85,7 +87,7 @@ def serve(
     in the background, and those embedded before are found at once.
     """
     from engine.console import err
-    from engine.middleware import LOOPBACK_NAMES, AccessRules, is_loopback
+    from engine.middleware import AccessRules, is_loopback, own_names
     from engine.server import ServerOptions
 
     with _plain_errors():
@@ -96,10 +98,8 @@ def serve(
             raise SettingsError(
                 f"On {settings.host} others can reach the engine: set DEEPGIF_TOKEN (openssl rand -hex 32 makes one)."
             )
-        hosts = LOOPBACK_NAMES | {settings.host} | _host_of(settings.public_url)
-        options = ServerOptions(
-            AccessRules(token, hosts), settings.public_url, Rating(settings.max_rating), settings.deadline_s
-        )
+        access = AccessRules(token, own_names(settings.host, settings.public_url))
+        options = ServerOptions(access, settings.public_url, Rating(settings.max_rating), settings.deadline_s)
         err.print("Starting; the model is loaded in a few seconds.")
         from engine.serving import serve as run
 
@@ -127,25 +127,71 @@ def index(
     Only what is new or changed is read. Stop it whenever you like: the same command goes on. Files that cannot be
     read are listed and skipped.
     """
-    from engine.console import out, print_json, print_unreadable
+    from engine.console import print_indexed, print_json
 
     with _plain_errors():
         settings = load_settings(folder=folder, model=model)
         configure_logging("warning", settings.log_format)
-        report = asyncio.run(_index(settings))
-        changes = report.changes
-        if as_json:
-            print_json(asdict(report))
-            return
-        print_unreadable(report.unreadable)
-        out.print(
-            f"{report.known + report.embedded:,} GIFs can be found: {report.embedded:,} new, {report.known:,} known "
-            f"from before. Files: {changes.added:,} added, {changes.changed:,} changed, {changes.moved:,} moved, "
-            f"{changes.removed:,} removed, {len(report.unreadable):,} skipped.",
-            highlight=False,
-        )
-        where = f" --folder {folder}" if folder else ""
-        out.print(f"Search them with: deepgif search{where} WORDS, or deepgif serve{where}", highlight=False)
+        from engine.here import index_here
+
+        report = asyncio.run(index_here(_engine_options(settings)))
+        print_json(asdict(report)) if as_json else print_indexed(report, folder)
+
+
+@app.command()
+def reindex(
+    new_model: Annotated[str, typer.Argument(help="The one to move to: a shipped model's name, or a bundle's folder.")],
+    folder: Folder = None,
+    model: Annotated[str | None, typer.Option("--model", help="The one in use, if not DEEPGIF_MODEL.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Embed all that is known for another model, while the engine goes on with the one in use.
+
+    Run it beside deepgif serve, to which it gives way. It reads the folder, and fetches again what is remembered of
+    GIPHY and Klipy; half of the calls that they allow an hour are left to searches. Stop it whenever you like: the same
+    command goes on. Exit status 75 means that it must be run again later.
+
+    At the end, set DEEPGIF_MODEL and restart the engine. The vectors of the old model stay, so that going back is that
+    setting again; deepgif forget-model drops them.
+
+    deepgif reindex clip_vit_b_32
+    """
+    from engine.console import print_json, print_moved, progress_bar
+
+    os.nice(BACKGROUND)  # before any thread is started
+    with _plain_errors():
+        settings = load_settings(folder=folder, model=model)
+        configure_logging("warning", settings.log_format)
+        from engine.reindex import reindex as run
+        from models.bundles import bundle_folder
+
+        bundle = bundle_folder(new_model)
+        options = replace(_engine_options(settings), bundle=bundle)
+        report = asyncio.run(run(options, bundle_folder(settings.model), progress_bar))
+        setting = str(bundle.resolve()) if bundle == Path(new_model).expanduser() else new_model
+        print_json(asdict(report)) if as_json else print_moved(report, setting)
+        if not report.complete:
+            raise typer.Exit(os.EX_TEMPFAIL)
+
+
+@app.command("forget-model")
+def forget_model(
+    old_model: Annotated[str, typer.Argument(help="As deepgif info lists it, a shipped model's name, or a folder.")],
+) -> None:
+    """Drop the vectors of a model that is no longer wanted.
+
+    deepgif forget-model small@1a2b3c4d
+    """
+    from engine.console import out
+
+    with _plain_errors():
+        from engine.spaces import forget_model as run
+        from models.bundles import bundle_folder
+
+        settings = load_settings()
+        configure_logging("warning", settings.log_format)
+        models, vectors = asyncio.run(run(settings.data_dir, old_model, bundle_folder(settings.model)))
+        out.print(f"Dropped {vectors:,} vectors of {', '.join(models)}.", highlight=False)
 
 
 @app.command()
@@ -190,35 +236,9 @@ async def _ask(settings: Settings, request: SearchRequest) -> SearchAnswer:
 
 
 async def _search_here(settings: Settings, request: SearchRequest) -> SearchAnswer:
-    from engine.assembly import open_engine
-    from engine.console import progress_bar
-    from engine.metrics import Metrics
-    from engine.words import clean_words
+    from engine.here import search_here
 
-    clean_words(request.words)  # before the model is loaded for nothing
-    async with open_engine(_engine_options(settings), Metrics()) as engine:
-        with progress_bar("Looking at new GIFs") as report:
-            await engine.index(report)
-        answer = await engine.search.search(request)
-        results = []
-        for result in answer.results:
-            provider = engine.search.library.provider(result.gif.key.provider)
-            path = await provider.media(result.gif.key.id) if provider is not None else None
-            url = path.as_uri() if path is not None else result.gif.url
-            results.append(replace(result, gif=replace(result.gif, url=url)))
-        return replace(answer, results=tuple(results))
-
-
-async def _index(settings: Settings) -> Any:
-    from engine.assembly import open_engine
-    from engine.console import progress_bar
-    from engine.metrics import Metrics
-    from engine.providers.assembly import RemoteOptions
-
-    options = replace(_engine_options(settings), remote=RemoteOptions())
-    async with open_engine(options, Metrics()) as engine:
-        with progress_bar("Embedding") as report:
-            return await engine.index(report)
+    return await search_here(_engine_options(settings), request)
 
 
 def _engine_options(settings: Settings) -> EngineOptions:
@@ -258,13 +278,6 @@ def _remote_options(settings: Settings) -> RemoteOptions:
     }
     chosen = tuple(options for name, options in every.items() if options.key and settings.providers in ("all", name))
     return RemoteOptions(chosen, settings.keep_days)
-
-
-def _host_of(url: str) -> set[str]:
-    from urllib.parse import urlsplit
-
-    host = urlsplit(url).hostname
-    return {host} if host else set()
 
 
 @contextmanager

@@ -75,6 +75,7 @@ class Engine:
     search: SearchEngine
     catalogue: LocalCatalogue | None
     indexer: Indexer
+    embedder: CandidateEmbedder
     remote: tuple[RemoteProvider, ...] = ()
 
     async def index(self, on_progress: Progress = lambda done, total: None) -> IndexReport:
@@ -161,7 +162,7 @@ async def open_engine(
         metrics.gauge("deepgif_searches_under_way", "Searches at providers, leftovers too.", lambda: len(live))
         for provider in remote.providers:
             metrics.calls.labels(provider.name).set_function(provider.budget.used)
-        yield Engine(search, catalogue, indexer, remote.providers)
+        yield Engine(search, catalogue, indexer, embedder, remote.providers)
 
 
 async def _shared(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -13,6 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.types import Fit, SearchAnswer
+
+if TYPE_CHECKING:
+    from engine.indexer import IndexReport
+    from engine.reindex import Moved, ReindexReport
 
 STYLES = {Fit.STRONG: "green", Fit.FAIR: "yellow", Fit.WEAK: "dim"}
 SHOWN_UNREADABLE = 20
@@ -55,6 +60,8 @@ def print_facts(facts: dict[str, Any]) -> None:
     """Names and values, one a line."""
     table = Table.grid(padding=(0, 2))
     for name, value in facts.items():
+        if isinstance(value, dict):
+            value = "\n".join(f"{of}: {count:,} GIFs" for of, count in value.items())
         table.add_row(Text(name.replace("_", " "), style="bold"), Text(str(value)))
     out.print(table)
 
@@ -65,6 +72,41 @@ def print_unreadable(files: tuple[tuple[str, str], ...]) -> None:
         err.print(Text(f"Skipped {path}: {reason}", style="yellow"), soft_wrap=True)
     if len(files) > SHOWN_UNREADABLE:
         err.print(f"… and {len(files) - SHOWN_UNREADABLE:,} more; --json lists all.")
+
+
+def print_indexed(report: IndexReport, folder: Path | None) -> None:
+    """What a look through a folder found, and how to search there."""
+    changes = report.changes
+    print_unreadable(report.unreadable)
+    out.print(
+        f"{report.known + report.embedded:,} GIFs can be found: {report.embedded:,} new, {report.known:,} known "
+        f"from before. Files: {changes.added:,} added, {changes.changed:,} changed, {changes.moved:,} moved, "
+        f"{changes.removed:,} removed, {len(report.unreadable):,} skipped.",
+        highlight=False,
+    )
+    where = f" --folder {folder}" if folder else ""
+    out.print(f"Search them with: deepgif search{where} WORDS, or deepgif serve{where}", highlight=False)
+
+
+def print_moved(report: ReindexReport, model: str) -> None:
+    """What a reindexing did for the new ``model``, and what to do now."""
+    print_unreadable(report.local.unreadable)
+    for one in report.remote:
+        print_unreadable(tuple((f"{one.provider}/{gif_id}", reason) for gif_id, reason in one.unreadable))
+    parts: list[tuple[str, IndexReport | Moved, int]] = [("local GIFs", report.local, 0)]
+    parts += [(f"GIFs of {one.provider}", one, one.gone) for one in report.remote]
+    for name, part, gone in parts:
+        out.print(
+            f"{report.model} knows {part.known + part.embedded:,} {name}: {part.embedded:,} new, {part.known:,} known "
+            f"from before; {gone:,} are gone, {len(part.unreadable):,} skipped.",
+            highlight=False,
+            soft_wrap=True,
+        )
+    for one in report.remote:
+        if one.stopped:
+            err.print(Text(one.stopped, style="yellow"), soft_wrap=True)
+    if report.complete:
+        out.print(f"All is done: set DEEPGIF_MODEL={model} and restart the engine.", highlight=False, soft_wrap=True)
 
 
 @contextmanager

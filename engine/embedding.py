@@ -14,10 +14,11 @@ from engine.errors import MediaError
 from engine.once import Alone, Once, Vector
 from engine.protocols import Clip, EmbeddingStore, Index, Vectors
 from engine.providers.remote import Fetch
-from engine.types import Candidate, GifKey, Rating
+from engine.types import Candidate, Gif, GifKey, Rating
 
 RECENT = 4096  # vectors, 16 MB, for searches that looked into the store before they were there
 AT_ONCE = 64  # candidates whose bytes or frames are in memory
+STORE_EVERY = 32  # vectors
 
 
 class View(StrEnum):
@@ -172,3 +173,24 @@ class CandidateEmbedder:
             self._recent[key] = task.result()
             if len(self._recent) > RECENT:
                 self._recent.popitem(last=False)
+
+
+class WriteBuffer:
+    """Vectors of pictures that were made one by one, on their way into the store in groups; a kill costs one group."""
+
+    def __init__(self, embedder: CandidateEmbedder) -> None:
+        self._embedder = embedder
+        self._waiting: dict[View, dict[GifKey, tuple[Vector, Rating]]] = {View.STILL: {}, View.CLIP: {}}
+
+    async def add(self, view: View, gif: Gif, vector: Vector) -> None:
+        """Takes a vector, and stores those of its view where they are enough."""
+        self._waiting[view][gif.key] = vector, gif.rating
+        if len(self._waiting[view]) >= STORE_EVERY:
+            await self.store()
+
+    async def store(self) -> None:
+        """Stores all that wait."""
+        for view, waiting in self._waiting.items():
+            self._waiting[view] = {}
+            vectors = {key: vector for key, (vector, _) in waiting.items()}
+            await self._embedder.keep(view, vectors, {key: rating for key, (_, rating) in waiting.items()})

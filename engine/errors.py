@@ -56,7 +56,15 @@ class ProviderError(DeepGifError):
 
 
 class BudgetError(ProviderError):
-    """No call to the provider may be made at present: its hourly allowance is used up."""
+    """No call to the provider may be made at present: its hourly allowance is used up. ``minutes`` is when one may."""
+
+    def __init__(self, provider: str, minutes: int) -> None:
+        plural = "s" if minutes > 1 else ""
+        super().__init__(
+            f"The hourly allowance of calls to {provider} is nearly used up; more come back within {minutes} "
+            f"minute{plural}."
+        )
+        self.minutes = minutes
 
 
 class StoreError(DeepGifError):

@@ -10,7 +10,8 @@ import torch
 from engine.assembly import DATABASE, SHIPPED_CATALOGUE, EngineOptions, bundle_info, devices_of
 from engine.providers.assembly import open_budget
 from engine.providers.local import LocalCatalogue
-from engine.store import Database
+from engine.spaces import kept_models
+from engine.store import Database, embedding_space
 
 
 async def facts_of(options: EngineOptions) -> dict[str, Any]:
@@ -22,9 +23,9 @@ async def facts_of(options: EngineOptions) -> dict[str, Any]:
     async with Database(options.data_dir / DATABASE) as database:
         catalogue = LocalCatalogue(name, folder, database, options.limits)
         await catalogue.open()
-        space = f"{bundle.space}/{bundle.sampling}"
         query = "SELECT COUNT(*) FROM embeddings WHERE space=? AND provider=?"
-        ((embedded,),) = await database.read(query, (space, name))
+        ((embedded,),) = await database.read(query, (embedding_space(bundle), name))
+        kept = await kept_models(database)
         seen = await catalogue.count()
         remote = {}
         for chosen in options.remote.providers:
@@ -41,6 +42,7 @@ async def facts_of(options: EngineOptions) -> dict[str, Any]:
         "folder": str(folder),
         "gifs_in_folder": seen,
         "gifs_embedded": embedded,
+        "models_kept": kept,
         **remote,
         "data": str(options.data_dir),
     }

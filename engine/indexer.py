@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from engine.bounded import as_they_come
 from engine.errors import MediaError
 from engine.once import Alone, Once, Vector
 from engine.protocols import Clip, EmbeddingStore, Index, Vectors
@@ -89,7 +91,7 @@ class Indexer:
         on_progress(done, len(ids))
         fresh: dict[GifKey, Vector] = {}
         stored_at = time.monotonic()
-        async with aclosing(self._embed_all(catalogue, missing)) as embedded:
+        async with aclosing(as_they_come(missing, partial(self._embed_one, catalogue), IN_FLIGHT)) as embedded:
             async for gif_id, result in embedded:
                 done += 1
                 if isinstance(result, MediaError):
@@ -102,30 +104,6 @@ class Indexer:
                 on_progress(done, len(ids))
         failed = len(unreadable) - len(changes.unreadable)
         return IndexReport(changes, len(known), len(missing) - failed, tuple(unreadable), time.monotonic() - started)
-
-    async def _embed_all(
-        self, catalogue: LocalCatalogue, ids: list[str]
-    ) -> AsyncGenerator[tuple[str, Vector | MediaError], None]:
-        """Yields (id, vector or MediaError) as they come, with a bounded number under way."""
-        remaining = iter(ids)
-        under_way: dict[asyncio.Task[Vector], str] = {}
-        try:
-            while True:
-                while len(under_way) < IN_FLIGHT and (gif_id := next(remaining, None)) is not None:
-                    under_way[asyncio.create_task(self._embed_one(catalogue, gif_id))] = gif_id
-                if not under_way:
-                    return
-                finished, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-                for task in finished:
-                    gif_id = under_way.pop(task)
-                    error = task.exception()
-                    if error is not None and not isinstance(error, MediaError):
-                        raise error
-                    yield gif_id, (error if error is not None else task.result())
-        finally:
-            for task in under_way:
-                task.cancel()
-            await asyncio.gather(*under_way, return_exceptions=True)
 
     async def _embed_one(self, catalogue: LocalCatalogue, gif_id: str) -> Vector:
         key = GifKey(catalogue.name, gif_id)

@@ -39,6 +39,12 @@ class AccessRules:
     hosts: frozenset[str] = LOOPBACK_NAMES
 
 
+def own_names(host: str, public_url: str) -> frozenset[str]:
+    """The names under which an engine that listens on ``host`` is asked, with that in ``public_url`` if it is set."""
+    public = urlsplit(public_url).hostname
+    return LOOPBACK_NAMES | {host} | ({public} if public else frozenset())
+
+
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach ``host``."""
     try:

@@ -19,20 +19,24 @@ Vectors = NDArray[np.float32]  # (N, D), rows of unit length
 Clip = NDArray[np.uint8]  # (T, S, S, 3), RGB; for a GPU (T, H, W, 3), resized there
 
 
-class Encoder(Protocol):
-    """Words and frames to vectors of one joint space. Methods block; they are called from worker threads."""
+class VectorSpace(Protocol):
+    """What makes vectors comparable."""
 
     @property
     def space(self) -> str:
         """What a vector means: model name and version, such as ``small@1a2b3c4d``."""
 
     @property
-    def dimension(self) -> int:
-        """D."""
+    def sampling(self) -> FrameSampling:
+        """The clips it stands for."""
+
+
+class Encoder(VectorSpace, Protocol):
+    """Words and frames to vectors of one joint space. Methods block; they are called from worker threads."""
 
     @property
-    def sampling(self) -> FrameSampling:
-        """The clips it expects."""
+    def dimension(self) -> int:
+        """D."""
 
     @property
     def frames_at_once(self) -> int:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.embedding import CandidateEmbedder, View
+from engine.embedding import CandidateEmbedder, View, WriteBuffer
 from engine.errors import DeepGifError
 from engine.lookup import Found, Likeness
 from engine.once import Vector
@@ -24,7 +24,6 @@ from engine.types import Candidate, Coverage, Gif, GifKey, Origin
 
 MOVING = 20  # candidates whose frames are looked at, the most promising ones
 WORKERS = 32  # candidates of one query that are under way
-STORE_EVERY = 32  # vectors
 LEFTOVER_BYTES = 8 * 1024 * 1024  # downloaded for one query after the last answer
 NEAR_DUPLICATE = 0.985
 _log = logging.getLogger(__name__)
@@ -73,7 +72,7 @@ class Rerank:
             before = self._evidence.get(key, Evidence(key))
             self._evidence[key] = replace(before, place=place)
         self._vectors = dict(pictures)
-        self._fresh: dict[View, dict[GifKey, Vector]] = {View.STILL: {}, View.CLIP: {}}
+        self._fresh = WriteBuffer(embedder)
         self._bytes = 0
         self.answered = False  # from then on only leftovers are fetched, and only so much
 
@@ -88,7 +87,7 @@ class Rerank:
             still = [key for key in self._promising()[:MOVING] if key not in clips and self._moves(key)]
             await self._look_at([(key, View.CLIP) for key in still])
         finally:
-            await self._store()
+            await self._fresh.store()
 
     def ranking(self) -> Ranking:
         """What would be answered now."""
@@ -140,14 +139,7 @@ class Rerank:
         if self.answered:
             self._bytes += looked.size
         self._see({key: looked.vector})
-        self._fresh[view][key] = looked.vector
-        if len(self._fresh[view]) >= STORE_EVERY:
-            await self._store()
-
-    async def _store(self) -> None:
-        for view in (View.STILL, View.CLIP):
-            fresh, self._fresh[view] = self._fresh[view], {}
-            await self._embedder.keep(view, fresh, {key: self._candidates[key].gif.rating for key in fresh})
+        await self._fresh.add(view, candidate.gif, looked.vector)
 
     def _see(self, vectors: Mapping[GifKey, Vector]) -> None:
         if not vectors:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import StoreError
-from engine.protocols import Encoder, Vectors
+from engine.protocols import Vectors, VectorSpace
 from engine.types import GifKey
 
 SCHEMA_VERSION = 2
@@ -95,16 +95,17 @@ class Database:
                 f"{self.path} cannot be read ({error}); move it away to begin anew, or set DEEPGIF_DATA_DIR."
             ) from error
 
-    async def write(self, statement: str, rows: Collection[Sequence[Any]]) -> None:
-        """Runs a statement once for each row, all or nothing; durable when it returns. Goes on to its end where the
-        caller is cancelled meanwhile. Raises ``StoreError``."""
-        await asyncio.shield(asyncio.ensure_future(self._write(statement, rows)))
+    async def write(self, statement: str, rows: Collection[Sequence[Any]]) -> int:
+        """Runs a statement once for each row, all or nothing; how many rows of the table it wrote or removed. Durable
+        when it returns. Goes on to its end where the caller is cancelled meanwhile. Raises ``StoreError``."""
+        return await asyncio.shield(asyncio.ensure_future(self._write(statement, rows)))
 
-    async def _write(self, statement: str, rows: Collection[Sequence[Any]]) -> None:
+    async def _write(self, statement: str, rows: Collection[Sequence[Any]]) -> int:
         async with self._writing:  # one connection has one transaction: a neighbour's rollback would undo this
             try:
-                await self._open.executemany(statement, rows)
+                cursor = await self._open.executemany(statement, rows)
                 await self._open.commit()
+                return max(0, cursor.rowcount)  # -1 without any row
             except sqlite3.Error as error:
                 await self._open.rollback()
                 raise StoreError(f"{self.path} cannot be written ({error}).") from error
@@ -135,9 +136,15 @@ class Database:
                 self._connection = None
 
 
-def embedding_space(encoder: Encoder) -> str:
-    """What vectors of this encoder mean: model, version and frame sampling, such as ``small@1a2b3c4d/4x224``."""
-    return f"{encoder.space}/{encoder.sampling}"
+def embedding_space(model: VectorSpace) -> str:
+    """What vectors of this model mean: name, version and frame sampling, such as ``small@1a2b3c4d/4x224``."""
+    return f"{model.space}/{model.sampling}"
+
+
+async def stored_ids(database: Database, space: str, provider: str) -> set[str]:
+    """The ids of one provider's GIFs whose vectors are stored in this space."""
+    rows = await database.read("SELECT id FROM embeddings WHERE space=? AND provider=?", (space, provider))
+    return {gif_id for (gif_id,) in rows}
 
 
 class SqliteEmbeddingStore:

@@ -1,9 +1,11 @@
-"""How many calls a provider still allows this hour, counted on disk so that a restart does not forget."""
+"""How many calls a provider still allows this hour, counted on disk: a restart does not forget, and several processes
+share one allowance."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -12,7 +14,10 @@ from engine.errors import BudgetError
 from engine.store import Database
 
 HOUR_S = 3600.0
-RESERVE = 0.1  # the share that is kept for the addresses of GIFs that are known already
+FOR_ADDRESSES = 0.1  # the share that searches leave, for the addresses of GIFs that are known already
+FOR_SEARCHES = 0.5  # the share that work in the background leaves
+NO_LIMIT = 2**31
+_TAKE = "INSERT INTO calls SELECT ?,? WHERE (SELECT COUNT(*) FROM calls WHERE budget=? AND at>?) < ?"
 
 
 class Budget(Protocol):
@@ -22,9 +27,13 @@ class Budget(Protocol):
     def per_hour(self) -> int:
         """Calls that are allowed in any 60 minutes; 0 for no limit."""
 
-    async def take(self, calls: int, *, reserved: bool = False) -> None:
-        """Counts ``calls`` that are about to be made. ``reserved`` ones may use up the reserve. Raises ``BudgetError``
-        and counts nothing where too few are left."""
+    @property
+    def provider(self) -> str:
+        """What people know the provider by."""
+
+    async def take(self, *, leave: float = FOR_ADDRESSES) -> None:
+        """Counts a call that is about to be made. Raises ``BudgetError`` and counts nothing where less than the share
+        ``leave`` of the allowance would be left."""
 
     def used(self) -> int:
         """Calls made in the last 60 minutes."""
@@ -49,30 +58,36 @@ class CallBudget:
         """Reads what was counted before."""
         now = self._clock()
         await self._database.write("DELETE FROM calls WHERE budget=? AND at<=?", [(self.name, now - HOUR_S)])
-        rows = await self._database.read("SELECT at FROM calls WHERE budget=? ORDER BY at", (self.name,))
-        self._calls = [min(at, now) for (at,) in rows]  # a clock that was set back must not lock the key for ever
+        # A clock that was set back must not lock the key for ever.
+        await self._database.write("UPDATE calls SET at=? WHERE budget=? AND at>?", [(now, self.name, now)])
+        await self._read()
 
-    async def take(self, calls: int, *, reserved: bool = False) -> None:
-        """Counts ``calls`` that are about to be made; durable before they are. ``reserved`` ones may use up the
-        reserve. Raises ``BudgetError`` and counts nothing where too few are left."""
+    async def take(self, *, leave: float = FOR_ADDRESSES) -> None:
+        """Counts a call that is about to be made; durable before it is. Raises ``BudgetError`` and counts nothing where
+        less than the share ``leave`` of the allowance would be left."""
+        most = self.per_hour - int(self.per_hour * leave) if self.per_hour else NO_LIMIT
         async with self._taking:
-            left = self.left()
-            if left is not None and left - calls < (0 if reserved else int(self.per_hour * RESERVE)):
-                raise used_up(self.provider, self._counted[0] - self._clock() + HOUR_S if self._counted else HOUR_S)
             now = self._clock()
-            await self._database.write("INSERT INTO calls VALUES (?,?)", [(self.name, now)] * calls)
-            self._counted.extend([now] * calls)
+            taken = await self._database.write(_TAKE, [(self.name, now, self.name, now - HOUR_S, most)])
+            if self.per_hour:
+                await self._read()  # with what other processes took
+            else:
+                self._counted.append(now)
+        if not taken:
+            waits_for = self._counted[-most] if 0 < most <= len(self._counted) else now
+            raise BudgetError(self.provider, max(1, math.ceil((waits_for + HOUR_S - now) / 60)))
 
     def used(self) -> int:
-        """Calls made in the last 60 minutes."""
+        """Calls made in the last 60 minutes, by other processes only up to this one's last call."""
         old = self._clock() - HOUR_S
         while self._counted and self._counted[0] <= old:
             self._counted.pop(0)
         return len(self._counted)
 
-    def left(self) -> int | None:
-        """Calls that may still be made now; None where there is no limit."""
-        return max(0, self.per_hour - self.used()) if self.per_hour else None
+    async def _read(self) -> None:
+        query = "SELECT at FROM calls WHERE budget=? AND at>? ORDER BY at"
+        rows = await self._database.read(query, (self.name, self._clock() - HOUR_S))
+        self._calls = [at for (at,) in rows]
 
     def times(self) -> list[float]:
         """When the calls of the last 60 minutes were made, in seconds since 1970, oldest first."""
@@ -84,12 +99,3 @@ class CallBudget:
         if self._calls is None:
             raise RuntimeError("the budget is not open")
         return self._calls
-
-
-def used_up(provider: str, wait_s: float) -> BudgetError:
-    """That no call may be made, and when one may."""
-    minutes = max(1, round(wait_s / 60))
-    return BudgetError(
-        f"The hourly allowance of calls to {provider} is nearly used up; more come back within "
-        f"{minutes} minute{'s' if minutes > 1 else ''}."
-    )

@@ -35,7 +35,7 @@ SHOWN = ("fixed_width", "fixed_height", "downsized", "downsized_medium", "origin
 class GiphyApi:
     """Searches and looks up GIFs with one key."""
 
-    name, attribution, media_hosts = NAME, ATTRIBUTION, MEDIA_HOSTS
+    name, attribution, media_hosts, ids_at_once = NAME, ATTRIBUTION, MEDIA_HOSTS, IDS_AT_ONCE
 
     def __init__(self, api: JsonApi, key: str, url: str = API) -> None:
         self.budget = api.budget
@@ -65,10 +65,10 @@ class GiphyApi:
             raise next(page for page in pages if isinstance(page, BaseException))
         return read_gifs(bodies, query.max_rating)
 
-    async def by_ids(self, ids: Collection[str]) -> list[Candidate]:
+    async def by_ids(self, kept: Mapping[str, Candidate], *, leave: float = 0.0) -> list[Candidate]:
         """What GIPHY says of these GIFs now, at most 100, in one call. Raises ``ProviderError``."""
-        some = ",".join(list(ids)[:IDS_AT_ONCE])
-        body = await self._api.get(f"{self._url}/v1/gifs", {"api_key": self._key, "ids": some}, reserved=True)
+        some = ",".join(list(kept)[:IDS_AT_ONCE])
+        body = await self._api.get(f"{self._url}/v1/gifs", {"api_key": self._key, "ids": some}, leave=leave)
         return read_gifs([body], Rating.R)
 
 

@@ -13,7 +13,7 @@ from purgatory.domain.model import OpenedState
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from engine.errors import BudgetError, ProviderError
-from engine.providers.budget import Budget
+from engine.providers.budget import FOR_ADDRESSES, Budget
 
 MAX_BYTES = 4 * 1024 * 1024  # of one answer; 50 GIFs with all renditions are about 500 KB
 ATTEMPTS = 3
@@ -35,9 +35,10 @@ class JsonApi:
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._breakers = AsyncCircuitBreakerFactory(FAILURES, REST_S, exclude=[asyncio.CancelledError, BudgetError])
 
-    async def get(self, url: str, parameters: Mapping[str, str], *, reserved: bool = False) -> dict[str, Any]:
-        """The JSON object that ``url`` answers. Raises ``BudgetError``, and ``ProviderError`` for everything else that
-        goes wrong; neither text holds the address, which has the key in it."""
+    async def get(self, url: str, parameters: Mapping[str, str], *, leave: float = FOR_ADDRESSES) -> dict[str, Any]:
+        """The JSON object that ``url`` answers; at least the share ``leave`` of the calls is left. Raises
+        ``BudgetError``, and ``ProviderError`` for everything else that goes wrong; neither text holds the address,
+        which has the key in it."""
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(_PassingError),
             wait=wait_random_exponential(FIRST_WAIT_S, LONGEST_WAIT_S),
@@ -48,7 +49,7 @@ class JsonApi:
             async for attempt in retrying:
                 with attempt:
                     async with await self._breakers.get_breaker(self._name):
-                        await self.budget.take(1, reserved=reserved)
+                        await self.budget.take(leave=leave)
                         return await self._call(url, parameters)
         except OpenedState as error:
             raise ProviderError(f"{self._name} has failed several times; it is asked again in a moment.") from error

@@ -1,9 +1,10 @@
-"""Klipy's API (docs.klipy.com), which has pages of GIFs but no look-up of several ids at once."""
+"""Klipy's API (docs.klipy.com)."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -19,6 +20,7 @@ API = "https://api.klipy.com"
 MEDIA_HOSTS = frozenset({"static.klipy.com"})
 PAGE, PAGES = 50, 2
 LONGEST = 200  # characters of a query
+IDS_AT_ONCE = 24  # a page where no other size is asked for
 # Klipy rates nothing itself: what its filter lets through is taken as rated by the filter.
 FILTERS = {Rating.G: "high", Rating.PG: "medium", Rating.PG_13: "low", Rating.R: "off"}
 CUSTOMER = "deepgif"  # whoever asks stays unknown to Klipy
@@ -27,12 +29,12 @@ CUSTOMER = "deepgif"  # whoever asks stays unknown to Klipy
 class KlipyApi:
     """Searches GIFs with one key."""
 
-    name, attribution, media_hosts = NAME, ATTRIBUTION, MEDIA_HOSTS
+    name, attribution, media_hosts, ids_at_once = NAME, ATTRIBUTION, MEDIA_HOSTS, IDS_AT_ONCE
 
     def __init__(self, api: JsonApi, key: str, url: str = API) -> None:
         self.budget = api.budget
         self._api = api
-        self._search = f"{url}/api/v1/{quote(key, safe='')}/gifs/search"
+        self._gifs = f"{url}/api/v1/{quote(key, safe='')}/gifs"
 
     async def search(self, query: ProviderQuery) -> list[Candidate]:
         """The first 100 GIFs for the query in Klipy's order. Raises ``ProviderError``."""
@@ -45,7 +47,7 @@ class KlipyApi:
         if query.language:
             asked["locale"] = f"{query.language}_{query.country}" if query.country else query.language
         pages = await asyncio.gather(
-            *(self._api.get(self._search, asked | {"page": str(number)}) for number in range(1, PAGES + 1)),
+            *(self._api.get(f"{self._gifs}/search", asked | {"page": str(number)}) for number in range(1, PAGES + 1)),
             return_exceptions=True,
         )
         bodies = [page for page in pages if not isinstance(page, BaseException)]
@@ -53,9 +55,15 @@ class KlipyApi:
             raise next(page for page in pages if isinstance(page, BaseException))
         return read_gifs(bodies, query.max_rating)
 
-    async def by_ids(self, ids: Collection[str]) -> list[Candidate]:
-        """Nothing: there is no such call. Addresses come from searches, or are kept by setting."""
-        return []
+    async def by_ids(self, kept: Mapping[str, Candidate], *, leave: float = 0.0) -> list[Candidate]:
+        """What Klipy says of these GIFs now, at most 24, in one call; rated as before. Raises ``ProviderError``."""
+        asked = {"slugs": ",".join(list(kept)[:IDS_AT_ONCE]), "customer_id": CUSTOMER}
+        found = read_gifs([await self._api.get(f"{self._gifs}/items", asked, leave=leave)], Rating.R)
+        return [
+            replace(one, gif=replace(one.gif, rating=kept[one.gif.key.id].gif.rating))
+            for one in found
+            if one.gif.key.id in kept
+        ]
 
 
 def read_gifs(bodies: list[dict[str, Any]], rating: Rating) -> list[Candidate]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from engine.errors import DeepGifError, MediaError, ProviderError
 from engine.memory_cache import BoundedCache
 from engine.protocols import ProviderQuery, Remembered
-from engine.providers.budget import Budget
-from engine.types import Candidate, Gif, GifKey
+from engine.providers.budget import FOR_SEARCHES, Budget
+from engine.types import Candidate, Gif, GifKey, Rendition
 
 ADDRESSES = 20_000  # GIFs whose addresses are in memory, about 20 MB
 ADDRESSES_S = 1800.0
@@ -36,8 +37,13 @@ class Api(Protocol):
     async def search(self, query: ProviderQuery) -> list[Candidate]:
         """The best GIFs in the provider's order. Raises ``ProviderError``."""
 
-    async def by_ids(self, ids: Collection[str]) -> list[Candidate]:
-        """What the provider says of these GIFs now, in one call. Raises ``ProviderError``."""
+    @property
+    def ids_at_once(self) -> int:
+        """How many GIFs ``by_ids`` takes."""
+
+    async def by_ids(self, kept: Mapping[str, Candidate], *, leave: float = 0.0) -> list[Candidate]:
+        """What the provider says of these GIFs, by id what is remembered of them, now and in one call; GIFs that are
+        gone are left out. At least the share ``leave`` of the allowance is left. Raises ``ProviderError``."""
 
 
 class Fetch(Protocol):
@@ -72,6 +78,16 @@ class RemoteProvider:
         """How many calls are left."""
         return self._api.budget
 
+    @property
+    def title(self) -> str:
+        """What people know it by."""
+        return self._api.budget.provider
+
+    @property
+    def ids_at_once(self) -> int:
+        """How many GIFs one call can ask for by their ids."""
+        return self._api.ids_at_once
+
     async def search(self, query: ProviderQuery) -> list[Candidate]:
         """Its best GIFs in its own order, none above the rating. Raises ``ProviderError``."""
         found = await self._api.search(query)
@@ -90,6 +106,10 @@ class RemoteProvider:
         """All GIFs that are remembered, in chunks."""
         return self._remembered.scan()
 
+    async def remembered(self, ids: Collection[str]) -> dict[str, Candidate]:
+        """What is remembered of those of ``ids`` that are."""
+        return await self._remembered.get(ids)
+
     async def forget(self, ids: Collection[str]) -> None:
         """Forgets these GIFs, with their vectors for every model."""
         await self._remembered.forget(ids)
@@ -97,6 +117,20 @@ class RemoteProvider:
     async def forget_expired(self) -> list[GifKey]:
         """Removes what has been remembered long enough; the keys of it."""
         return await self._remembered.forget_expired()
+
+    async def with_files(self, kept: Mapping[str, Candidate]) -> dict[str, Candidate]:
+        """Those of at most ``ids_at_once`` remembered GIFs that there are, with the files to look at: where an address
+        is kept that one, else what the provider says in one call, which leaves searches their share of the allowance.
+        Raises ``ProviderError``."""
+        found = {}
+        for gif_id, one in kept.items():
+            if one.gif.url:
+                found[gif_id] = replace(one, clip=Rendition(one.gif.url, one.gif.width, one.gif.height))
+        missing = {gif_id: one for gif_id, one in kept.items() if gif_id not in found}
+        if missing:
+            answered = await self._api.by_ids(missing, leave=FOR_SEARCHES)
+            found |= {one.gif.key.id: one for one in answered if one.gif.key.id in missing}
+        return found
 
     async def lookup(self, ids: Collection[str], *, ask: bool = True) -> dict[str, Gif]:
         """Those of ``ids`` with an address that can be shown now. Where some have none, one call asks for all of them;
@@ -109,10 +143,10 @@ class RemoteProvider:
         missing = [gif_id for gif_id in ids if gif_id not in found]
         kept = await self._remembered.get(missing) if missing else {}
         found |= {gif_id: candidate.gif for gif_id, candidate in kept.items() if candidate.gif.url}
-        missing = [gif_id for gif_id in kept if gif_id not in found]
-        if missing and ask:
+        unknown = {gif_id: candidate for gif_id, candidate in kept.items() if gif_id not in found}
+        if unknown and ask:
             try:
-                answered = await self._api.by_ids(missing)
+                answered = await self._api.by_ids(unknown)
             except ProviderError as error:
                 _log.info("%s", error)
                 return found

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 import time
 from collections import deque
 from collections.abc import Callable
 
-from engine.providers.budget import HOUR_S, RESERVE, CallBudget, used_up
+from engine.errors import BudgetError
+from engine.providers.budget import FOR_ADDRESSES, HOUR_S, NO_LIMIT, CallBudget
 from engine.shared.link import AwayError, RedisLink, RefusedError
 from engine.shared.vectors import part_of_key
 
 FEW = 4  # engines that are supposed where Redis has never said how many there are
 # Calls and engines are sorted sets by time, in microseconds; both keys lie in one slot.
-# KEYS: calls, engines. ARGV: most (negative: no limit), calls, engine, then ages of calls that Redis was not told of.
-# Answers: whether they were taken, how many are counted now, by how many engines, and when the oldest ends.
+# KEYS: calls, engines. ARGV: most in an hour, how many now, engine, then ages of calls that Redis was not told of.
+# Answers: whether they were taken, how many are counted now, by how many engines, and when one more may be (us).
 _TAKE = """
 local time = redis.call('TIME')
 local now, hour = time[1] * 1000000 + time[2], 3600000000
@@ -33,14 +35,14 @@ for i = 4, #ARGV do
 end
 local most, calls = tonumber(ARGV[1]), tonumber(ARGV[2])
 local used = redis.call('ZCARD', KEYS[1])
-local taken = most < 0 or used + calls <= most
+local taken = used + calls <= most
 if taken then
   for i = 1, calls do redis.call('ZADD', KEYS[1], at(now), ARGV[3] .. ':' .. at(now) .. ':' .. used .. ':' .. i) end
   used = used + calls
 end
 for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, 3600000) end
-local oldest = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
-local left = oldest[2] and (oldest[2] + hour - now) or hour
+local before = redis.call('ZRANGE', KEYS[1], -most, -most, 'WITHSCORES')
+local left = most > 0 and before[2] and (before[2] + hour - now) or hour
 return {taken and 1 or 0, used, redis.call('ZCARD', KEYS[2]), math.floor(left)}
 """
 
@@ -66,36 +68,35 @@ class SharedBudget:
         self._told_used, self._engines = 0, FEW
         self._taking = asyncio.Lock()
 
-    async def take(self, calls: int, *, reserved: bool = False) -> None:
-        """Counts ``calls`` that are about to be made, for all engines at once; on this machine's disk too. ``reserved``
-        ones may use up the reserve. Raises ``BudgetError`` and counts nothing where too few are left."""
-        reserve = 0 if reserved else int(self.per_hour * RESERVE)
+    async def take(self, *, leave: float = FOR_ADDRESSES) -> None:
+        """Counts a call that is about to be made, for all engines at once; on this machine's disk too. Raises
+        ``BudgetError`` and counts nothing where less than the share ``leave`` of the allowance would be left."""
+        most = self.per_hour - int(self.per_hour * leave) if self.per_hour else NO_LIMIT
         async with self._taking:
             try:
-                taken, wait_s = await self._ask(calls, reserve)
+                taken, wait_s = await self._ask(most)
             except (AwayError, RefusedError):
-                taken, wait_s = self._alone_allows(calls, reserve), HOUR_S
+                taken, wait_s = self._alone_allows(most), HOUR_S
                 if taken:
-                    self._alone.extend([self._clock()] * calls)
+                    self._alone.append(self._clock())
             if not taken:
-                raise used_up(self.provider, wait_s)
-            await self._near.take(calls, reserved=True)
+                raise BudgetError(self.provider, max(1, math.ceil(wait_s / 60)))
+            await self._near.take(leave=0.0)
 
     def used(self) -> int:
         """Calls made in the last 60 minutes by all engines, as far as this one was told, or by itself."""
         told = self._told_used if self._clock() - self._told_at < HOUR_S else 0
         return max(self._near.used(), told + len(self._alone))
 
-    async def _ask(self, calls: int, reserve: int) -> tuple[bool, float]:
-        """Whether all engines together may make so many calls, which then are counted, and else for how many seconds
-        not. Raises ``AwayError`` or ``RefusedError``."""
-        most = self.per_hour - reserve if self.per_hour else -1
-        taken, wait_s = await self._run(most, calls, list(self._alone))
+    async def _ask(self, most: int) -> tuple[bool, float]:
+        """Whether all engines together have made less than ``most`` calls, so that one more is counted, and else for
+        how many seconds none may be made. Raises ``AwayError`` or ``RefusedError``."""
+        taken, wait_s = await self._run(most, 1, list(self._alone))
         self._alone.clear()
-        missing = self._near.used() + calls * taken - self._told_used
+        missing = self._near.used() + taken - self._told_used
         if missing > 0:  # Redis was emptied, and is told what this engine knows
             await self._run(most, 0, self._near.times()[-missing:])
-            taken = taken and (most < 0 or self._told_used <= most)
+            taken = taken and self._told_used <= most
         return taken, wait_s
 
     async def _run(self, most: int, calls: int, told: list[float]) -> tuple[bool, float]:
@@ -106,13 +107,11 @@ class SharedBudget:
         self._told_at = now
         return bool(taken), left_us / 1e6
 
-    def _alone_allows(self, calls: int, reserve: int) -> bool:
-        if not self.per_hour:
-            return True
+    def _alone_allows(self, most: int) -> bool:
         now = self._clock()
         while self._alone and self._alone[0] <= now - HOUR_S:
             self._alone.popleft()
-        left = self.per_hour - (self._told_used if now - self._told_at < HOUR_S else 0)
+        left = most - (self._told_used if now - self._told_at < HOUR_S else 0)
         if self._told_at == float("-inf"):
             left -= self._near.used()
-        return len(self._alone) + calls <= (left - reserve) // max(1, self._engines)
+        return not self.per_hour or len(self._alone) < left // max(1, self._engines)

@@ -69,6 +69,8 @@ class RedisLink:
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._up = asyncio.Event()
         self._lost = asyncio.Event()
+        self._why = ""  # of it being away, until that was said
+        self._said = False
         self._watch: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -177,7 +179,7 @@ class RedisLink:
         except _AWAY as error:
             if isinstance(error, said.RedisClusterException) and "not enabled" in str(error):
                 raise StoreError("This Redis is no Cluster: please set DEEPGIF_REDIS_CLUSTER=false.") from _bare(error)
-            _log.warning(_AWAY_TEXT, _name(error))
+            self._why = _name(error)
         except RedisError as error:
             raise StoreError("Redis cannot be used as it is set up; please check DEEPGIF_REDIS_URL.") from _bare(error)
         else:
@@ -188,7 +190,7 @@ class RedisLink:
             return
         self._up.clear()
         self._lost.set()
-        _log.warning(_AWAY_TEXT, _name(error))
+        self._why = _name(error)
 
     async def _look_after(self) -> None:
         while True:
@@ -212,7 +214,9 @@ class RedisLink:
                         self._drop(client)
                     raise
             except Exception as error:  # noqa: BLE001 - whatever it is, Redis is not back
-                _log.debug("Redis is not back: %s", _name(error))
+                if not self._said:  # it is no outage where it answers at the next look
+                    _log.warning(_AWAY_TEXT, self._why or _name(error))
+                    self._said = True
                 if isinstance(self._client, Redis):
                     await self._client.connection_pool.disconnect()
                 await asyncio.sleep(PROBE_S)
@@ -221,7 +225,9 @@ class RedisLink:
                 self._drop(self._client)
             self._client = client
             self._up.set()
-            _log.info("Redis answers again.")
+            if self._said:
+                _log.info("Redis answers again.")
+            self._said = False
 
     async def _probe(self, client: Client) -> None:
         """Raises where a client cannot be used."""

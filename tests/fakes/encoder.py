@@ -22,9 +22,10 @@ class ColourEncoder:
 
     def __init__(self, before: Callable[[int], None] = lambda count: None) -> None:
         self.before = before
-        self.clips = 0
+        self.clips = self.texts = 0
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        self.texts += len(texts)
         counts = np.array([[text.lower().count(colour) for colour in COLOURS] + [0.1] for text in texts], np.float32)
         return counts / np.linalg.norm(counts, axis=1, keepdims=True)
 
@@ -37,3 +38,16 @@ class ColourEncoder:
     def understands(self, text: str) -> float:
         words = text.lower().split()
         return sum(word in COLOURS for word in words) / len(words)
+
+
+class WideEncoder(ColourEncoder):
+    """Another model, whose vectors cannot be compared with those of the first: they have a dimension more."""
+
+    space = "wide@2"
+    dimension = 5
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        return np.pad(super().encode_texts(texts), ((0, 0), (1, 0)))
+
+    def encode_clips(self, clips: Sequence[Clip]) -> Vectors:
+        return np.pad(super().encode_clips(clips), ((0, 0), (1, 0))) if clips else np.zeros((0, 5), np.float32)

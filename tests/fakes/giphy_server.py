@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from tests.fakes.media import animation
 from tests.fakes.waiting import Gate
 
 RATINGS = ("g", "pg", "pg-13", "r")
@@ -43,6 +44,15 @@ class FakeGif:
     alt_text: str = ""
     tags: tuple[str, ...] = ()
     rating: str = "g"
+
+
+def fake(number: int, colour: str, **changes: Any) -> FakeGif:
+    """A GIF, red, lime or blue, whose title says nothing of its colour. Numbers make equal colours differ a little."""
+    shade = {"red": (255, number, 0), "lime": (0, 255, number), "blue": (number, 0, 255)}[colour]
+    colours = ["#{:02x}{:02x}{:02x}".format(*shade)] * 2
+    still = animation("GIF", colours[:1])
+    made = {"title": f"Thing {number}", "clip": animation("GIF", colours), "still": still, "alt_text": ""}
+    return FakeGif(id=f"gif{number:03}", **{**made, **changes})
 
 
 def by_words(words: str, gifs: Sequence[FakeGif]) -> list[FakeGif]:
@@ -89,6 +99,7 @@ class GiphyServer:
         app.router.add_get("/v1/gifs/search", self._search)
         app.router.add_get("/v1/gifs", self._by_ids)
         app.router.add_get("/api/v1/{key}/gifs/search", self._klipy)
+        app.router.add_get("/api/v1/{key}/gifs/items", self._klipy_by_slugs)
         app.router.add_get("/media/{id}/{rendition}.gif", self._media)
         app.router.add_get("/pingback/{id}", self._pingback)
         self._runner = web.AppRunner(app, handler_cancellation=True)
@@ -127,12 +138,18 @@ class GiphyServer:
         return _envelope(found, len(found), 0)
 
     async def _klipy(self, request: web.Request) -> web.StreamResponse:
+        return await self._klipy_page(request, self.order(request.query["q"], self.gifs))
+
+    async def _klipy_by_slugs(self, request: web.Request) -> web.StreamResponse:
+        slugs = request.query["slugs"].split(",")
+        return await self._klipy_page(request, [gif for gif in self.gifs if gif.id in slugs])
+
+    async def _klipy_page(self, request: web.Request, found: list[FakeGif]) -> web.StreamResponse:
         self.calls.append((request.path, dict(request.query)))
         await asyncio.sleep(self.latency_s)
         if request.match_info["key"] != self.key:
             return web.json_response({"result": False, "errors": {"message": ["The API key is invalid"]}}, status=403)
         page, size = int(request.query.get("page", "1")), int(request.query.get("per_page", "24"))
-        found = self.order(request.query["q"], self.gifs)
         part = found[(page - 1) * size : page * size]
         items = [
             {

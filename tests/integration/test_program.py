@@ -96,7 +96,7 @@ async def test_help_teaches(data_dir: Path) -> None:
     status, out, _ = await deepgif("--help", data_dir=data_dir)
     assert status == 0
     assert 'deepgif search "someone is singing"' in out
-    for command in ("search", "serve", "index", "info"):
+    for command in ("search", "serve", "index", "reindex", "forget-model", "info"):
         assert command in out
         status, _, _ = await deepgif(command, "--help", data_dir=data_dir)
         assert status == 0

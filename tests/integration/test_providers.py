@@ -31,22 +31,12 @@ from engine.server import ServerOptions, create_app, create_runner
 from engine.types import MAX_DEADLINE_S, Coverage, GifKey, Origin, Rating, SearchRequest, Source
 from models.bundles import bundle_folder
 from tests.fakes.encoder import ColourEncoder
-from tests.fakes.giphy_server import FakeGif, GiphyServer
-from tests.fakes.media import animation
+from tests.fakes.giphy_server import FakeGif, GiphyServer, fake
 from tests.fakes.waiting import skip, until
 
 COLOURS = ("red", "lime", "blue")
 Open = Callable[..., AbstractAsyncContextManager[Engine]]
 patient = partial(SearchRequest, deadline_s=MAX_DEADLINE_S)
-
-
-def fake(number: int, colour: str, **changes: Any) -> FakeGif:
-    """A GIF whose title says nothing of its colour. Numbers make equal colours differ a little."""
-    shade = {"red": (255, number, 0), "lime": (0, 255, number), "blue": (number, 0, 255)}[colour]
-    colours = ["#{:02x}{:02x}{:02x}".format(*shade)] * 2
-    still = animation("GIF", colours[:1])
-    made = {"title": f"Thing {number}", "clip": animation("GIF", colours), "still": still, "alt_text": ""}
-    return FakeGif(id=f"gif{number:03}", **{**made, **changes})
 
 
 GIFS = [fake(number, COLOURS[number % 3]) for number in range(0, 240, 2)]
@@ -390,6 +380,19 @@ async def test_two_providers_are_merged_and_one_may_fail(open_one: Open, server:
         answer = await engine.search.search(patient("blue", 5))
         assert answer.origin is Origin.RERANKED
         assert any("GIPHY allows no more calls" in notice for notice in answer.notices)
+
+
+async def test_known_gifs_of_klipy_get_fresh_addresses(open_one: Open, server: GiphyServer) -> None:
+    """In one call, rated as they were when they were found."""
+    async with open_one(names=("klipy",)) as engine:
+        await engine.search.search(SearchRequest("red", 5, Rating.PG, deadline_s=20))
+    server.calls.clear()
+    async with open_one(names=("klipy",), good_enough=0.0) as engine:
+        answer = await engine.search.search(SearchRequest("red", 5, Rating.PG))
+    assert [path for path, _ in server.calls] == [f"/api/v1/{server.key}/gifs/items"]
+    assert (answer.origin, len(answer.results)) == (Origin.KNOWN, 5)
+    assert {result.gif.rating for result in answer.results} == {Rating.PG}
+    assert all(result.gif.url.startswith(server.origin) for result in answer.results)
 
 
 async def test_pingbacks_are_off_unless_wanted(open_one: Open, server: GiphyServer) -> None:

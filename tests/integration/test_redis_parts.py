@@ -14,7 +14,7 @@ import pytest
 
 from engine.errors import BudgetError, MediaError, OverloadedError, StoreError
 from engine.once import Vector
-from engine.providers.budget import CallBudget
+from engine.providers.budget import FOR_ADDRESSES, CallBudget
 from engine.providers.remembered import DAY_S, RememberedGifs
 from engine.shared.budget import SharedBudget
 from engine.shared.claims import SharedOnce
@@ -350,14 +350,14 @@ async def budget(tmp_path: Path) -> AsyncIterator[Budgets]:
         yield open_one
 
 
-async def _take_all(*budgets: SharedBudget, reserved: bool = False) -> int:
+async def _take_all(*budgets: SharedBudget, leave: float = FOR_ADDRESSES) -> int:
     """How many calls the budgets allow, all asked at once again and again."""
 
     async def take(one: SharedBudget) -> int:
         taken = 0
         with suppress(BudgetError):
             while True:
-                await one.take(1, reserved=reserved)
+                await one.take(leave=leave)
                 taken += 1
         return taken
 
@@ -371,11 +371,11 @@ async def test_one_allowance_for_all(options: RedisOptions, redis: RedisServer, 
         engines = [await budget(str(number), link) for number in range(8)]
         assert await _take_all(*engines) == 18
         with pytest.raises(BudgetError, match="allowance of calls to GIPHY is nearly used up; more come back within"):
-            await engines[0].take(1)
+            await engines[0].take()
         again = await budget("0", link)
         assert await _take_all(again) == 0
         assert again.used() == 18
-        assert await _take_all(again, engines[3], reserved=True) == 2
+        assert await _take_all(again, engines[3], leave=0.0) == 2
         async with redis.client() as client:
             keys = await client.keys()
             assert b"secret-key" not in b"".join([key + (await client.dump(key) or b"") for key in keys])
@@ -386,7 +386,7 @@ async def test_alone_an_engine_takes_its_share(redis: RedisServer, budget: Budge
     async with RedisLink(RedisOptions(redis.url)) as link:
         one, other = await budget("one", link), await budget("other", link)
         for engine in (one, other, one, other):
-            await engine.take(1)
+            await engine.take()
         await redis.kill()
         assert await _take_all(one) == (20 - 4 - 2) // 2
         assert await _take_all(other) == (20 - 4 - 2) // 2
@@ -394,7 +394,7 @@ async def test_alone_an_engine_takes_its_share(redis: RedisServer, budget: Budge
         await link.back()
         for engine in (one, other):  # what they ask for now may be allowed, as not both have told yet
             with suppress(BudgetError):
-                await engine.take(1)
+                await engine.take()
         assert await _take_all(one, other) == 0
         async with redis.client() as client:
             (calls,) = await client.keys("*:calls")
