@@ -152,7 +152,7 @@ async def open_engine(
         if shared is not None:
             stack.push_async_callback(shared.close)  # first of all: what follows uses what is closed after it
             await shared.follow(embedder, pictures, texts)
-        live = LiveSearches()
+        live = LiveSearches(shared.answers() if shared is not None else None)
         stack.push_async_callback(live.close)
         library = Library(pictures, texts, (catalogue,) if catalogue is not None else (), remote.providers, words)
         outside = Outside(embedder, live, options.good_enough) if remote.providers else None

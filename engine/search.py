@@ -244,7 +244,7 @@ class SearchEngine:
         first, last = request.offset, min(request.offset + request.limit + SPARE, MAX_RANKED)
         part = ranking.fused[first:last]
         missing = [one.evidence.key for one in part if one.evidence.key not in ranking.gifs]
-        gifs = {**ranking.gifs, **await self._lookup(missing, ask=ranking.origin is Origin.KNOWN)}
+        gifs = {**ranking.gifs, **await self._lookup(missing, ask=True)}
         results = answer(
             part,
             gifs,

@@ -12,6 +12,7 @@ from engine.metrics import Metrics
 from engine.protocols import EmbeddingStore, Index
 from engine.providers.budget import CallBudget
 from engine.providers.remembered import DAY_S, RememberedGifs
+from engine.shared.answers import SharedAnswers
 from engine.shared.budget import SharedBudget
 from engine.shared.claims import SharedOnce
 from engine.shared.follower import Follower
@@ -46,8 +47,10 @@ class Shared:
         self.once = SharedOnce(link, self.writer, self.vectors, dimension, self.stream.added, lease_s)
         self._near = near
         self._days = days
+        self._space = space
         self._spaces = [view.of(space) for view in View]
         self._gifs: dict[str, SharedGifs] = {}
+        self._keeping: dict[str, str] = {}  # providers whose addresses may be kept, with their attribution
         self._tasks: list[asyncio.Task[None]] = []
 
     def gifs(self, near: RememberedGifs, keep_urls: bool) -> SharedGifs:
@@ -56,11 +59,17 @@ class Shared:
             near, self.link, self.writer, self.vectors, self.stream, self._spaces, days=self._days, keep_urls=keep_urls
         )
         self._gifs[near.provider] = made
+        if keep_urls:
+            self._keeping[near.provider] = near.attribution
         return made
 
     def budget(self, near: CallBudget) -> SharedBudget:
         """What is left of one key's calls for all engines together."""
         return SharedBudget(near, self.link)
+
+    def answers(self) -> SharedAnswers:
+        """Answers that any engine gave some minutes ago."""
+        return SharedAnswers(self.link, self.writer, self._space, self._keeping)
 
     async def follow(self, embedder: CandidateEmbedder, pictures: Index, texts: Index) -> Follower:
         """Lets an engine's indexes have what others know, and whatever they add from now on."""

@@ -322,3 +322,29 @@ async def searching(*engines: Engine) -> AsyncIterator[Count]:
         yield count
         for task in tasks:
             task.cancel()
+
+
+@pytest.mark.parametrize(("keep_urls", "calls"), [(False, 1), (True, 0)])
+async def test_an_answer_that_another_gave(
+    open_one: Open, redis: RedisServer, giphy: GiphyServer, keep_urls: bool, calls: int
+) -> None:
+    """The same words, and the next page, need no other search at the provider: addresses are asked for in one call where
+    they may not be kept. The words are not in Redis."""
+    options = replace(CALM, url=redis.url)
+    async with (
+        open_one("a", options, keep_urls=keep_urls) as first,
+        open_one("b", options, keep_urls=keep_urls) as second,
+    ):
+        told = await search(first, "red unmistakable")
+        giphy.calls.clear()
+        assert await search(second, "Red unmistakable") == told
+        assert len(giphy.calls) == calls
+        page = SearchRequest("red unmistakable", 2, offset=2, deadline_s=20)
+        pages = [await engine.search.search(page) for engine in (first, second)]
+        assert pages[0].results == pages[1].results
+        assert len(giphy.calls) == calls
+    async with redis.client() as client:
+        keys = await client.keys()
+        assert len([key for key in keys if key.startswith(b"deepgif:a:")]) == 1
+        assert not any(b"unmistakable" in key.lower() for key in keys)
+        assert b"unmistakable" not in b"".join([await client.dump(key) or b"" for key in keys])
