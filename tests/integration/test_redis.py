@@ -328,8 +328,8 @@ async def searching(*engines: Engine) -> AsyncIterator[Count]:
 async def test_an_answer_that_another_gave(
     open_one: Open, redis: RedisServer, giphy: GiphyServer, keep_urls: bool, calls: int
 ) -> None:
-    """The same words, and the next page, need no other search at the provider: addresses are asked for in one call where
-    they may not be kept. The words are not in Redis."""
+    """The same words, and the next page, need no other search at the provider: addresses are asked for in one call
+    where they may not be kept. The words are not in Redis."""
     options = replace(CALM, url=redis.url)
     async with (
         open_one("a", options, keep_urls=keep_urls) as first,

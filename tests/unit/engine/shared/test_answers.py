@@ -16,7 +16,9 @@ KEEPING = {"giphy": "Powered by GIPHY"}
 
 
 def gif(key, attribution=""):
-    return Gif(key, f"Title of {key.id}", "Alt", Rating.PG, f"https://media.example.org/{key.id}.gif", 3, 4, attribution)
+    return Gif(
+        key, f"Title of {key.id}", "Alt", Rating.PG, f"https://media.example.org/{key.id}.gif", 3, 4, attribution
+    )
 
 
 RANKING = Ranking(
