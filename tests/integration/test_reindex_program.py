@@ -22,10 +22,12 @@ import torch
 from PIL import Image, ImageDraw
 
 from engine.store import Database
-from models.bundles import BUNDLED, read_info, save_bundle
+from models.bundles import BUNDLED
+from models.info import read_info
 from models.joint import JointModel
 from models.sampling import FrameSampling
 from models.sentence import SentenceConfig
+from models.small_bundle import save_small
 from models.training.vocabulary import learn_vocabulary
 from tests.fakes.process import Served, deepgif, environment, serving
 
@@ -42,7 +44,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "other"
     config = SentenceConfig(vocabulary=300, embedding=8, hidden=6)
     model, tokenizer = JointModel(config).eval(), learn_vocabulary(["a cat runs", "a dog runs"], config.vocabulary)
-    save_bundle(folder, "other", "MIT", FrameSampling(2, 160), model, tokenizer)
+    save_small(folder, "other", "MIT", FrameSampling(2, 160), model, tokenizer)
     return folder
 
 
