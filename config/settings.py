@@ -6,6 +6,7 @@ Each setting is ``DEEPGIF_`` and its name in capitals; ``example.env`` lists the
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -91,6 +92,14 @@ class Settings(BaseSettings):
         0.8, ge=0, le=1, description="The chance from which on a GIF that is known is answered without a provider."
     )
     max_rating: Literal["g", "pg", "pg-13", "r"] = Field("pg-13", description="Nothing rated above this is shown.")
+    redis_url: SecretStr = Field(
+        SecretStr(""),
+        description="What several engines share: redis://, rediss:// or unix://, or empty for an engine by itself.",
+    )
+    redis_cluster: bool = Field(False, description="Whether this Redis is a Cluster.")
+    redis_prefix: str = Field(
+        "deepgif", pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="What the keys of this deployment begin with."
+    )
     database_url: SecretStr = Field(
         SecretStr(""), description="What the bots keep: a PostgreSQL address, or empty for a file in the data folder."
     )
@@ -146,6 +155,13 @@ class Settings(BaseSettings):
         if not all("!" <= character <= "~" for character in token.get_secret_value()):
             raise ValueError("must have only plain letters, digits and signs, without spaces")
         return token
+
+    @field_validator("redis_url")
+    @classmethod
+    def _address_of_redis(cls, url: SecretStr) -> SecretStr:
+        if not re.fullmatch(r"((rediss?|unix)://\S+)?", url.get_secret_value()):
+            raise ValueError("must begin with redis://, rediss:// or unix://, without spaces")
+        return url
 
     @field_validator("folder", "weights_dir", "drain_s", mode="before")
     @classmethod

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from engine.assembly import EngineOptions
     from engine.indexes import QdrantOptions
     from engine.providers.assembly import RemoteOptions
+    from engine.shared.options import RedisOptions
 
 BACKGROUND = 10  # how nice a process is that gives way to the engine beside it; 19 would starve
 app = typer.Typer(
@@ -262,6 +263,7 @@ def _engine_options(settings: Settings) -> EngineOptions:
         weights=settings.weights_dir or settings.data_dir / "weights",
         index=settings.index,
         qdrant=_qdrant_options(settings),
+        redis=_redis_options(settings),
     )
 
 
@@ -274,6 +276,14 @@ def _qdrant_options(settings: Settings) -> QdrantOptions | None:
         raise SettingsError("DEEPGIF_INDEX=qdrant needs DEEPGIF_QDRANT_URL, the address of a Qdrant server.")
     key, quantization = settings.qdrant_api_key.get_secret_value(), settings.qdrant_quantization
     return QdrantOptions(settings.qdrant_url, key, settings.qdrant_shards, settings.qdrant_replicas, quantization)
+
+
+def _redis_options(settings: Settings) -> RedisOptions | None:
+    """What several engines share, where that is set."""
+    from engine.shared.options import RedisOptions
+
+    url = settings.redis_url.get_secret_value()
+    return RedisOptions(url, settings.redis_cluster, settings.redis_prefix) if url else None
 
 
 def _remote_options(settings: Settings) -> RemoteOptions:

@@ -16,10 +16,11 @@ from pathlib import Path
 
 from engine.assembly import EngineOptions, bundle_info, open_engine
 from engine.bounded import as_they_come
-from engine.embedding import CandidateEmbedder, Vector, View, WriteBuffer
+from engine.embedding import CandidateEmbedder, View, WriteBuffer
 from engine.errors import BudgetError, InvalidRequestError, MediaError, ProviderError, StoreError
 from engine.indexer import IndexReport, Progress
 from engine.metrics import Metrics
+from engine.once import Vector
 from engine.protocols import Encoder
 from engine.providers.remote import RemoteProvider
 from engine.store import FILE, Database, embedding_space, stored_ids
