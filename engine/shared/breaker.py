@@ -46,7 +46,7 @@ if ARGV[2] == 'answered' then
   return
 end
 local rest
-if ARGV[2] == 'failed' and (redis.call('HINCRBY', KEYS[1], 'failures', 1) >= tonumber(ARGV[3]) or tries) then
+if ARGV[2] == 'failed' and redis.call('HINCRBY', KEYS[1], 'failures', 1) >= tonumber(ARGV[3]) then
   rest = tonumber(ARGV[4])
 elseif tries then
   rest = 0

@@ -15,6 +15,7 @@ from engine.assembly import Engine, EngineOptions, open_engine
 from engine.download import DownloadRules
 from engine.metrics import Metrics
 from engine.providers.assembly import ProviderOptions, RemoteOptions
+from engine.providers.breaker import FAILURES
 from engine.shared.options import RedisOptions
 from engine.types import GifKey, Rating, SearchRequest
 from tests.fakes.encoder import ColourEncoder
@@ -322,6 +323,27 @@ async def searching(*engines: Engine) -> AsyncIterator[Count]:
         yield count
         for task in tasks:
             task.cancel()
+
+
+async def test_a_provider_that_is_down_for_all(open_one: Open, redis: RedisServer, giphy: GiphyServer) -> None:
+    """What one engine found out costs the others no call; they answer with what is known, and say why."""
+    options = replace(CALM, url=redis.url)
+    async with AsyncExitStack() as stack:
+        opening = [open_one(name, options, keep_urls=True) for name in "abc"]
+        engines = [await stack.enter_async_context(one) for one in opening]
+        await search(engines[0])
+        await until(lambda: all(known(one) == 100 for one in engines))
+        giphy.calls.clear()
+        giphy.faults.extend(["429"] * 100)  # each a failure at once, without another try
+        for number in range(FAILURES):
+            await search(engines[0], f"blue {number}")
+        assert FAILURES <= len(giphy.calls) <= FAILURES + 1  # two pages are asked for at once
+        calls = len(giphy.calls)
+        for engine in engines:
+            answer = await engine.search.search(SearchRequest("red again", 2, deadline_s=20))
+            assert answer.results
+            assert any("asked again in a moment" in notice for notice in answer.notices)
+        assert len(giphy.calls) == calls
 
 
 @pytest.mark.parametrize(("keep_urls", "calls"), [(False, 1), (True, 0)])

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import aiohttp
@@ -47,8 +47,9 @@ async def redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
 class Replica:
     """The calls of one engine to the provider."""
 
-    def __init__(self, api: GiphyApi, link: RedisLink) -> None:
+    def __init__(self, api: GiphyApi, breaker: SharedBreaker, link: RedisLink) -> None:
         self._api = api
+        self.breaker = breaker
         self.link = link
 
     async def ask(self) -> str:
@@ -83,7 +84,7 @@ async def replicas(giphy: GiphyServer, tmp_path: Path) -> AsyncIterator[Open]:
                 await budget.open()
                 breaker = SharedBreaker(OwnBreaker("GIPHY"), link, name)
                 api = JsonApi(session, "GIPHY", budget, breaker, timeout_s=60.0)
-                made.append(Replica(GiphyApi(api, giphy.key, giphy.origin), link))
+                made.append(Replica(GiphyApi(api, giphy.key, giphy.origin), breaker, link))
             return made
 
         yield make
@@ -180,18 +181,38 @@ async def test_who_tries_and_leaves_or_dies(
     assert not giphy.faults
 
 
-async def test_calls_from_before_it_opened(redis: RedisServer, giphy: GiphyServer, replicas: Open) -> None:
+async def test_who_leaves_while_redis_is_asked(
+    redis: RedisServer, giphy: GiphyServer, replicas: Open, clock: Clock
+) -> None:
+    """It may be the one that is to try by then; another tries at once."""
+    one, other = await replicas(2, patient(redis.url))
+    giphy.faults.extend([DOWN] * FAILURES)
+    await ask_in_turn([one, other], FAILURES)
+    await rest_is_over(one.link, clock)
+    redis.pause()
+    leaving = asyncio.create_task(one.ask())
+    await asyncio.sleep(0.1)  # its question is on its way
+    leaving.cancel()
+    redis.resume()
+    await asyncio.gather(leaving, return_exceptions=True)
+    assert await other.ask() == "answered"
+
+
+@pytest.mark.parametrize("error", [ProviderError("late"), None])
+async def test_calls_from_before_it_opened(
+    redis: RedisServer, giphy: GiphyServer, replicas: Open, error: Exception | None
+) -> None:
     """Those under way when it opens neither close it nor make the rest longer."""
     one, other = await replicas(2, patient(redis.url))
-    giphy.faults.extend(["slow"])
-    late = asyncio.create_task(one.ask())
-    await until(lambda: giphy.stalled)
     giphy.faults.extend([DOWN] * FAILURES)
-    await ask_in_turn([other], FAILURES)
+    await other.ask()
     async with redis.client() as client:
-        before = await client.hgetall(KEY)
-        late.cancel()
-        await asyncio.gather(late, return_exceptions=True)
+        with suppress(ProviderError):
+            async with one.breaker.calling():
+                await ask_in_turn([other], FAILURES)
+                before = await client.hgetall(KEY)
+                if error is not None:
+                    raise error
         assert await client.hgetall(KEY) == before
     assert await one.ask() == "resting"
 
