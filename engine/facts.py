@@ -35,7 +35,7 @@ async def facts_of(options: EngineOptions) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "device": ", ".join(f"{one} ({torch.cuda.get_device_name(one)})" if one != "cpu" else one for one in devices),
+        "device": ", ".join(f"{one} ({torch.cuda.get_device_name(one)})" if one.startswith("cuda") else one for one in devices),
         "model": bundle.space,
         "model_licence": bundle.licence,
         "frames": str(bundle.sampling),
