@@ -1,7 +1,7 @@
-"""``python -m benchmarks.runtime``: the frame networks on the CPU through torch, onnxruntime and OpenVINO, in one run.
+"""``python -m benchmarks.runtime``: the frame networks on the CPU through torch, ONNX Runtime and OpenVINO, in one run.
 
-In turns: the time of a frame in batches of 1 to 64, each runtime with the whole batch and with four frames at a time;
-how far the vectors of the shipped GIFs lie from those of the plain layers; and, each in a process of its own, the time
+In turns: the time of a frame in batches of 1 to 64, each runtime with the whole batch at once and with a few frames at
+a time; how far the vectors of the shipped GIFs lie from those of torch; and, each in a process of its own, the time
 until the first answer and the memory. All compute in float32 in the same number of threads. It needs
 
     pip install onnx onnxscript onnxruntime openvino
@@ -9,19 +9,15 @@ until the first answer and the memory. All compute in float32 in the same number
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
-import resource
 import tempfile
 import time
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -36,25 +32,24 @@ from engine.probe import MediaLimits
 from models.bundles import bundle_folder, load_bundle
 from models.clip import ClipFrames
 from models.info import WEIGHTS
-from models.mobilenet import MobileNetV2
-from models.mobilenet_cpu import MobileNetV2OnCpu
+from models.mobilenet import FRAMES_IN_CACHE, MobileNetV2
+from models.onnx_runtime import OnnxNetwork, export
 from models.torchvision_cpu import prepare_torchvision
 from models.vgg16 import Vgg16
 
 Run = Callable[[Tensor], Tensor]  # frames (B, 3, S, S) uint8 to features (B, A)
 
 SIZE = 224
-FEW = 4
 BATCHES = {"small": (1, 4, 16, 64), "vgg16": (1, 4, 16), "vit_b_32": (1, 4, 16)}
 AT_LEAST_S = 0.1  # of every way in every round
 PAUSE_S = 0.05  # until the threads of the way before have stopped to look for work
-OURS = "DeepGIF"
+FEW = "a few at a time"
+TORCH = f"torch, {FEW}"
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of a way in a process of its own: until the first answer, and the most memory with 64 frames (16 of the heavy
-    networks)."""
+    """Of a way in a process of its own: until the first answer, and the most memory with the largest batch."""
 
     seconds: float
     mebibytes: float
@@ -83,133 +78,59 @@ def network_of(name: str) -> nn.Module:
     return network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
 
 
-def torch_plain(network: nn.Module, threads: int) -> Run:
+def torch_run(network: nn.Module) -> Run:
     return network
 
 
-def torch_ours(network: nn.Module, threads: int) -> Run:
-    return MobileNetV2OnCpu(network) if isinstance(network, MobileNetV2) else network
+def onnxruntime_run(network: nn.Module) -> Run:
+    return OnnxNetwork(network, SIZE)
 
 
-def torch_frozen(network: nn.Module, threads: int) -> Run:
-    """Deprecated by torch; for information."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        traced = torch.jit.trace(network, torch.zeros(FEW, 3, SIZE, SIZE, dtype=torch.uint8), check_trace=False)
-        frozen: Run = torch.jit.optimize_for_inference(traced)
-    return frozen
-
-
-def torch_compiled(network: nn.Module, threads: int) -> Run:
-    """Needs a C++ compiler where it runs; for information."""
-    import torch._inductor.config as inductor
-
-    inductor.freezing = True
-    compiled: Run = torch.compile(network)
-    return compiled
-
-
-def exported(network: nn.Module) -> Path:
-    """The network as ONNX, with any number of frames."""
-    path = Path(tempfile.mkdtemp()) / "network.onnx"
-    few = torch.zeros(FEW, 3, SIZE, SIZE, dtype=torch.uint8)
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            network,
-            (few,),
-            path,
-            dynamo=True,
-            input_names=["frames"],
-            dynamic_shapes=({0: torch.export.Dim("frames")},),
-        )
-    return path
-
-
-def onnxruntime_run(network: nn.Module, threads: int) -> Run:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(exported(network), options, providers=["CPUExecutionProvider"])
-    return lambda frames: torch.from_numpy(session.run(None, {"frames": frames.numpy()})[0])
-
-
-def openvino_model(network: nn.Module, threads: int, hint: str) -> Any:
+def openvino_run(network: nn.Module) -> Run:
     import openvino
 
     # Some processors would get bfloat16 otherwise.
-    settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": hint, "INFERENCE_NUM_THREADS": threads}
-    return openvino.Core().compile_model(exported(network), "CPU", settings)
-
-
-def openvino_latency(network: nn.Module, threads: int) -> Run:
-    request = openvino_model(network, threads, "LATENCY").create_infer_request()
+    settings = {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        export(network, SIZE, Path(folder) / "network.onnx")
+        request = openvino.Core().compile_model(Path(folder) / "network.onnx", "CPU", settings).create_infer_request()
     return lambda frames: torch.from_numpy(request.infer([frames.numpy()], share_inputs=True)[0].copy())
 
 
-def openvino_throughput(network: nn.Module, threads: int) -> Run:
-    """As many requests under way as it asks for, with four frames each."""
-    import openvino
-
-    queue = openvino.AsyncInferQueue(openvino_model(network, threads, "THROUGHPUT"))
-
-    def run(frames: Tensor) -> Tensor:
-        parts = [part.numpy() for part in frames.split(FEW)]
-        found: dict[int, Tensor] = {}
-        queue.set_callback(
-            lambda request, place: found.update({place: torch.from_numpy(request.get_output_tensor().data.copy())})
-        )
-        for place, part in enumerate(parts):
-            queue.start_async([part], place)
-        queue.wait_all()
-        return torch.cat([found[place] for place in range(len(parts))])
-
-    return run
-
-
-WAYS: dict[str, Callable[[nn.Module, int], Run]] = {
-    OURS: torch_ours,
-    "torch, plain layers": torch_plain,
-    "torch.jit, optimised": torch_frozen,
-    "torch.compile": torch_compiled,
-    "onnxruntime": onnxruntime_run,
-    "OpenVINO, latency": openvino_latency,
-    "OpenVINO, throughput, in fours": openvino_throughput,
+WAYS: dict[str, Callable[[nn.Module], Run]] = {
+    "torch": torch_run,
+    "ONNX Runtime": onnxruntime_run,
+    "OpenVINO": openvino_run,
 }
 
 
-def in_fours(run: Run) -> Run:
-    return lambda frames: torch.cat([run(part) for part in frames.split(FEW)])
+def few_at_a_time(run: Run) -> Run:
+    return lambda frames: torch.cat([run(part) for part in frames.split(FRAMES_IN_CACHE)])
 
 
-def ways(network: nn.Module, threads: int, chosen: Sequence[str]) -> dict[str, Run]:
+def all_runs(network: nn.Module) -> dict[str, Run]:
     found = {}
-    for name in chosen:
-        try:
-            run = WAYS[name](network, threads)
-            run(torch.zeros(FEW, 3, SIZE, SIZE, dtype=torch.uint8))
-        except Exception as error:  # noqa: BLE001 - a way that does not work is left out, and said
-            print(f"{name} does not work here: {type(error).__name__}: {str(error).splitlines()[0]}")
-            continue
-        if name == "torch.compile":  # of one frame, and of four: others would be compiled anew
-            found[f"{name}, in fours"] = in_fours(run)
-            continue
-        found[name] = run
-        if name != OURS and "fours" not in name:
-            found[f"{name}, in fours"] = in_fours(run)
+    for name, make in WAYS.items():
+        run = make(network)
+        found[f"{name}, {FEW}"] = few_at_a_time(run)
+        found[f"{name}, all at once"] = run
     return found
 
 
 def measure(runs: dict[str, Run], batch: int, rounds: int) -> None:
-    """Prints a table: the median time of a frame, the processor time, and how many times as fast as ours it is."""
+    """Prints a table: the median time of a frame, the processor time, and how many times as fast as torch it is."""
     frames = torch.randint(0, 256, (batch, 3, SIZE, SIZE), dtype=torch.uint8)
     taken = {name: np.zeros((rounds, 2)) for name in runs}
+    times = 1
     for name, run in runs.items():
         run(frames)
         started = time.perf_counter()
         run(frames)
-        if name == OURS:
+        if name == TORCH:
             times = max(1, round(AT_LEAST_S / (time.perf_counter() - started)))
     for turn in range(rounds):
         for name, run in runs.items():
@@ -219,35 +140,29 @@ def measure(runs: dict[str, Run], batch: int, rounds: int) -> None:
                 run(frames)
             spent = time.perf_counter() - wall, time.process_time() - processor
             taken[name][turn] = 1000 * np.array(spent) / times / batch
-    print(f"\n| {batch} frames | ms a frame | processor ms | as fast as DeepGIF (quartiles) |\n|---|---|---|---|")
+    print(f"\n| {batch} frames | ms a frame | processor ms | as fast as torch (quartiles) |\n|---|---|---|---|")
     for name, spent in taken.items():
         wall, processor = np.median(spent, axis=0)
-        low, middle, high = np.percentile(taken[OURS][:, 0] / spent[:, 0], (25, 50, 75))
+        low, middle, high = np.percentile(taken[TORCH][:, 0] / spent[:, 0], (25, 50, 75))
         print(f"| {name} | {wall:.2f} | {processor:.2f} | {middle:.2f} ({low:.2f} to {high:.2f}) |", flush=True)
 
 
 def parity(name: str, network: nn.Module, runs: dict[str, Run]) -> None:
-    """Prints how far the vectors of GIFs lie from those of torch's plain layers, all frames at once."""
-    encoder = load_bundle(bundle_folder("small"))
+    """Prints how far the unit features of GIFs' frames lie from those of torch, all frames at once."""
+    sampling = load_bundle(bundle_folder("small")).sampling
     paths = sorted((CATALOGUE / "gifs").glob("*.gif"))[:: 1 if name == "small" else 20]
-    clips = [decode_clip(path.read_bytes(), encoder.sampling, MediaLimits()) for path in paths]
+    clips = [decode_clip(path.read_bytes(), sampling, MediaLimits()) for path in paths]
     frames = torch.from_numpy(np.concatenate(clips)).permute(0, 3, 1, 2).contiguous()
 
-    def vectors(run: Run) -> Tensor:
-        features = torch.cat([run(part) for part in frames.split(64)]).float()
-        if name != "small":
-            return F.normalize(features, dim=1)
-        by_clip = features.split([len(clip) for clip in clips])
-        return torch.from_numpy(encoder.embed_frame_features([part.numpy() for part in by_clip]))
+    def features(run: Run) -> Tensor:
+        return F.normalize(torch.cat([run(part) for part in frames.split(64)]).double(), dim=1)
 
-    expected = vectors(network)
-    what = f"{len(clips)} GIFs" if name == "small" else f"{len(frames)} frames"
-    print(f"\n| unit vectors of {what} | largest difference | least cosine |\n|---|---|---|")
+    expected = features(network)
+    print(f"\n| {len(frames)} frames of {len(clips)} GIFs | largest difference | least cosine |\n|---|---|---|")
     for way, run in runs.items():
-        found = vectors(run)
+        found = features(run)
         difference = float((found - expected).abs().max())
-        cosine = float(F.cosine_similarity(found.double(), expected.double()).min())
-        print(f"| {way} | {difference:.1e} | {cosine:.7f} |", flush=True)
+        print(f"| {way} | {difference:.1e} | {float((found * expected).sum(dim=1).min()):.7f} |", flush=True)
 
 
 def cost(name: str, way: str, threads: int) -> Cost:
@@ -256,11 +171,12 @@ def cost(name: str, way: str, threads: int) -> Cost:
     network = network_of(name)
     with torch.inference_mode():
         started = time.perf_counter()
-        run = WAYS[way](network, threads)
-        run(torch.zeros(FEW, 3, SIZE, SIZE, dtype=torch.uint8))
+        run = few_at_a_time(WAYS[way](network))
+        run(torch.zeros(FRAMES_IN_CACHE, 3, SIZE, SIZE, dtype=torch.uint8))
         seconds = time.perf_counter() - started
         run(torch.zeros(BATCHES[name][-1], 3, SIZE, SIZE, dtype=torch.uint8))
-    return Cost(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    (peak,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return Cost(seconds, int(peak.split()[1]) / 1024)
 
 
 def main(
@@ -269,25 +185,23 @@ def main(
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Of each runtime.")] = os.cpu_count() or 1,
     rounds: Annotated[int, typer.Option(min=1, help="How often the ways take turns.")] = 15,
-    way: Annotated[list[str] | None, typer.Option(help="Only these, by their names in the tables.")] = None,
 ) -> None:
-    """Measure frame networks on the CPU: torch, onnxruntime, OpenVINO."""
+    """Measure frame networks on the CPU: torch, ONNX Runtime, OpenVINO."""
     print(f"{machine()}, {threads} threads of each, load {os.getloadavg()[0]:.1f}")
     torch.set_num_threads(threads)
-    chosen = [OURS, *(name for name in WAYS if name != OURS and (way is None or name in way))]
     for name in network or ["small"]:
         module = network_of(name)
         with torch.inference_mode():
-            runs = ways(module, threads, chosen)
+            runs = all_runs(module)
             print(f"\n## {name}")
             for batch in BATCHES[name]:
                 measure(runs, batch, rounds)
             parity(name, module, runs)
-        print("\n| in a process of its own | seconds to the first answer | peak memory |\n|---|---|---|")
-        for one in [one for one in chosen if any(run.startswith(one) for run in runs)]:
+        print(f"\n| in a process of its own, {FEW} | seconds to the first answer | peak memory |\n|---|---|---|")
+        for way in WAYS:
             with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-                spent = process.submit(cost, name, one, threads).result()
-            print(f"| {one} | {spent.seconds:.1f} | {spent.mebibytes:,.0f} MiB |", flush=True)
+                spent = process.submit(cost, name, way, threads).result()
+            print(f"| {way} | {spent.seconds:.1f} | {spent.mebibytes:,.0f} MiB |", flush=True)
     print(f"\nload {os.getloadavg()[0]:.1f}")
 
 

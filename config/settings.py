@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     device: str = Field(
         "auto",
         pattern=r"^(auto|cpu|onnxruntime|all|cuda(:\d{1,2})?(,cuda:\d{1,2})*)$",
-        description="Where the model runs: auto (the first GPU, if any), cpu, onnxruntime, cuda:1, cuda:0,cuda:1, or all.",
+        description="Where the model runs: auto (the first GPU, if any), cpu, onnxruntime, cuda:1, several, or all.",
     )
     threads: int = Field(0, ge=0, le=1024, description="CPU threads of the model; 0 takes as many as there are cores.")
     data_dir: Annotated[Path, NoDecode] = Field(

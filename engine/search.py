@@ -280,8 +280,8 @@ class SearchEngine:
         return tuple(provider.attribution for provider in self.library.remote if provider.name in shown)
 
     async def _lookup_by(self, ends_at: float, keys: Sequence[GifKey]) -> dict[GifKey, Gif]:
-        """As ``_lookup``. Providers are asked until ``ends_at`` (the loop's time), but for ``ADDRESSES_S`` at least; GIFs
-        whose addresses have not come by then are left out."""
+        """As ``_lookup``. Providers are asked until ``ends_at`` (the loop's time), but for ``ADDRESSES_S`` at least;
+        GIFs whose addresses have not come by then are left out."""
         found = await self._lookup(keys, ask=False)
         lacking = [key for key in keys if key not in found]
         if lacking and self.library.remote:

@@ -24,8 +24,7 @@ from models import onnx_runtime
 from models.frames import placed
 from models.sampling import FrameSampling
 
-FRAMES_ON_CPU = 64  # taken at once
-FRAMES_IN_CACHE = 4  # computed at once on the CPU: of more, the layers' maps go to memory and back
+FRAMES_ON_CPU = 64  # at once
 MOST_FRAMES = 256  # at once on one GPU; more are no faster
 TRIED = 8  # frames that the memory of one is measured with
 SHARE = 0.5  # of the free memory; the rest is for the index and for frames that wait
@@ -62,13 +61,19 @@ def torch_device(name: str) -> torch.device:
 
 
 class FrameRunner:
-    """Runs a network that takes pixels (B, 3, S, S) from 0 to 255 and gives features (B, A). May be called from any
-    thread."""
+    """Runs a network that takes pixels (B, 3, S, S) from 0 to 255 and gives features (B, A); on a CPU it is given at
+    most ``few`` frames. May be called from any thread."""
 
-    def __init__(self, network: nn.Module, sampling: FrameSampling, devices: Sequence[str] = ("cpu",)) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        sampling: FrameSampling,
+        devices: Sequence[str] = ("cpu",),
+        few: int = FRAMES_ON_CPU,
+    ) -> None:
         # Copies first: ``to`` changes the network itself.
         networks = [network, *(copy.deepcopy(network) for _ in devices[1:])]
-        self._lanes = [_Lane(one, sampling, device) for one, device in zip(networks, devices, strict=True)]
+        self._lanes = [_Lane(one, sampling, device, few) for one, device in zip(networks, devices, strict=True)]
         self.device = torch_device(devices[0])
 
     @property
@@ -94,9 +99,10 @@ class FrameRunner:
 class _Lane:
     """One device with a copy of the network. ``batch`` is how many frames it takes at once."""
 
-    def __init__(self, network: nn.Module, sampling: FrameSampling, name: str) -> None:
+    def __init__(self, network: nn.Module, sampling: FrameSampling, name: str, few: int) -> None:
         device = self._device = torch_device(name)
         self._sampling = sampling
+        self._few = few if device.type == "cpu" else MOST_FRAMES
         network.eval().to(device)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
         use_onnx = name == onnx_runtime.NAME
@@ -126,10 +132,7 @@ class _Lane:
 
     def _run(self, clips: Clips) -> Tensor:
         pixels = torch.cat([square(frames, self._sampling) for frames in self._moved(clips)])
-        if self._device.type != "cpu":
-            features: Tensor = self._network(pixels)
-            return features
-        return torch.cat([self._network(few) for few in pixels.split(FRAMES_IN_CACHE)])
+        return torch.cat([self._network(few) for few in pixels.split(self._few)])
 
     def _moved(self, clips: Clips) -> list[Tensor]:
         """The clips (T, H, W, 3) on the device; neighbours of the same size become one."""

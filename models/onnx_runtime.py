@@ -12,6 +12,7 @@ import importlib.util
 import tempfile
 import warnings
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -59,5 +60,4 @@ def export(network: nn.Module, size: int, path: Path) -> None:
             input_names=["frames"],
             dynamic_shapes=({0: torch.export.Dim("frames")},),
         )
-    assert program is not None  # with ``dynamo`` it is never None
-    program.save(path, external_data=True)
+    cast(torch.onnx.ONNXProgram, program).save(path, external_data=True)

@@ -35,7 +35,7 @@ class HeldEncoder(ColourEncoder):
 
 
 async def test_nobody_waits_past_the_deadline(tmp_path: Path) -> None:
-    """Without a provider too, whoever is still waiting at the deadline is told so; who has more time gets the answer."""
+    """Without a provider too, whoever still waits at the deadline is told so; who has more time gets the answer."""
     (tmp_path / "red.gif").write_bytes(animation("GIF", ["red", "red"]))
     encoder = HeldEncoder()
     encoder.go.set()

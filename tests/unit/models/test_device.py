@@ -11,10 +11,8 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
-from models import device
 from models.bundles import BUNDLED, bundle_folder, load_bundle
 from models.device import (
-    FRAMES_IN_CACHE,
     FRAMES_ON_CPU,
     MOST_FRAMES,
     DeviceError,
@@ -72,9 +70,8 @@ def test_every_clip_gets_its_own_features(devices):
     assert runner.frames_at_once == FRAMES_ON_CPU * len(devices)
 
 
-def test_devices_share_the_work(monkeypatch):
+def test_devices_share_the_work():
     """A batch is cut into as many parts as there are devices."""
-    monkeypatch.setattr(device, "FRAMES_IN_CACHE", FRAMES_ON_CPU)
     network = Means()
     runner = FrameRunner(network, SAMPLING, ("cpu", "cpu"))
     runner(clips_of(10))
@@ -82,16 +79,15 @@ def test_devices_share_the_work(monkeypatch):
 
 
 def test_the_cpu_computes_a_few_frames_at_once():
-    """So that the layers' maps stay in its cache."""
+    """Where a network asks for that."""
     network = Means()
-    clips = clips_of(2 * FRAMES_IN_CACHE + 1)
-    assert_features(FrameRunner(network, SAMPLING)(clips), clips)
-    assert network.batches == [FRAMES_IN_CACHE, FRAMES_IN_CACHE, 1]
+    clips = clips_of(9)
+    assert_features(FrameRunner(network, SAMPLING, few=4)(clips), clips)
+    assert network.batches == [4, 4, 1]
 
 
-def test_when_memory_runs_out_the_batch_is_halved(caplog, monkeypatch):
+def test_when_memory_runs_out_the_batch_is_halved(caplog):
     """The answer is the same, it is said once a halving, and later batches are small from the start."""
-    monkeypatch.setattr(device, "FRAMES_IN_CACHE", FRAMES_ON_CPU)
     network = Means(most=9)
     runner = FrameRunner(network, SAMPLING)
     clips = clips_of(20, 4, 40)
