@@ -1,4 +1,4 @@
-"""``python -m benchmarks.infinity PYTHON``: pictures a second from bytes to CLIP ViT-B/32's vectors, beside infinity-emb.
+"""``python -m benchmarks.infinity PYTHON``: pictures a second from bytes to vectors of ViT-B/32, beside infinity-emb.
 
 infinity-emb needs older libraries than DeepGIF, so that it has an environment of its own, whose Python is named:
 
@@ -81,7 +81,7 @@ def main(
     name = choose_devices(device)[0]
     kind = torch_device(name).type
     print(f"{machine()}, {name}")
-    child = subprocess.Popen(  # noqa: S603 - what the person names
+    child = subprocess.Popen(
         [python, CHILD, kind, str(batch)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert child.stdin is not None
