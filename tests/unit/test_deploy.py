@@ -144,7 +144,7 @@ async def test_redis_takes_its_arguments(tmp_path):
     try:
         await until(socket.exists)
         async with Redis(unix_socket_path=str(socket)) as stranger:
-            with pytest.raises(RedisError, match="(?i)authenticat"):
+            with pytest.raises(RedisError, match=r"(?i)authenticat"):
                 await stranger.ping()
         async with Redis(unix_socket_path=str(socket), password="the-password", decode_responses=True) as client:
             names = ("maxmemory", "maxmemory-policy", "save", "appendonly")
