@@ -37,7 +37,7 @@ async def facts_of(options: EngineOptions) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "device": ", ".join(f"{one} ({torch.cuda.get_device_name(one)})" if one != "cpu" else one for one in devices),
+        "device": ", ".join(_described(one) for one in devices),
         "model": bundle.space,
         "model_licence": bundle.licence,
         "frames": str(bundle.sampling),
@@ -65,3 +65,7 @@ async def _shared(redis: RedisOptions | None) -> dict[str, str]:
         return {"redis": "does not answer"}
     models = ", ".join(sorted({pictures_of(space) for space in spaces}))
     return {"redis": "answers", "models_in_redis": models or "none"}
+
+
+def _described(device: str) -> str:
+    return f"{device} ({torch.cuda.get_device_name(device)})" if device.startswith("cuda") else device

@@ -22,7 +22,7 @@ from models.encoder import TwoTowerEncoder
 from models.info import MANIFEST, WEIGHTS, BundleError, BundleInfo, checked, read_info, read_manifest, write_manifest
 from models.joint import JointModel
 from models.maps import TwoMaps
-from models.mobilenet import FEATURES
+from models.mobilenet import FEATURES, FRAMES_IN_CACHE
 from models.sampling import FrameSampling
 from models.sentence import SENTENCE_DIMENSION, WORD_START, SentenceConfig, SentenceEncoder, pad, spell_out, to_pieces
 
@@ -66,7 +66,7 @@ def small_encoder(
     info: BundleInfo, model: JointModel, tokenizer: Tokenizer, devices: Sequence[str] = ("cpu",)
 ) -> TwoTowerEncoder:
     """The encoder that a taught model is."""
-    frames = FrameRunner(model.frames, info.sampling, devices)
+    frames = FrameRunner(model.frames, info.sampling, devices, FRAMES_IN_CACHE)
     maps = TwoMaps(FEATURES, SENTENCE_DIMENSION)
     maps.frame_map, maps.sentence_map = model.frame_map, model.sentence_map
     sentences = SmallSentences(model.sentences, tokenizer, frames.device)
