@@ -19,8 +19,7 @@ from engine.providers.breaker import FAILURES
 from engine.shared.options import RedisOptions
 from engine.types import GifKey, Rating, SearchRequest
 from tests.fakes.encoder import ColourEncoder
-from tests.fakes.giphy_server import FakeGif, GiphyServer
-from tests.fakes.media import animation
+from tests.fakes.giphy_server import GiphyServer, fake
 from tests.fakes.redis_servers import SERVER, RedisCluster, RedisServer, calm
 from tests.fakes.waiting import until
 
@@ -28,13 +27,6 @@ pytestmark = pytest.mark.skipif(not SERVER, reason="needs redis-server (Debian: 
 COLOURS = ("red", "lime", "blue")
 CALM = RedisOptions("", timeout_s=10.0)  # where a slow machine must not look like a Redis that is away
 Open = Callable[..., AbstractAsyncContextManager[Engine]]
-
-
-def fake(number: int, colour: str) -> FakeGif:
-    """A GIF whose title says nothing of its colour. Numbers make equal colours differ a little."""
-    shade = {"red": (255, number, 0), "lime": (0, 255, number), "blue": (number, 0, 255)}[colour]
-    colours = ["#{:02x}{:02x}{:02x}".format(*shade)] * 2
-    return FakeGif(f"gif{number:03}", f"Thing {number}", animation("GIF", colours), animation("GIF", colours[:1]))
 
 
 GIFS = [fake(number, COLOURS[number % 3]) for number in range(0, 240, 2)]
