@@ -102,7 +102,9 @@ class Balancer:
         given = {name: request.headers[name] for name in ("Content-Type",) if name in request.headers}
         one.in_hand += 1
         try:
-            async with self._http.request(request.method, one.origin + request.path_qs, data=body, headers=given) as came:
+            async with self._http.request(
+                request.method, one.origin + request.path_qs, data=body, headers=given
+            ) as came:
                 content = await came.read()
         finally:
             one.in_hand -= 1

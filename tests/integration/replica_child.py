@@ -1,8 +1,8 @@
 """An engine with an encoder of colours over a provider and a Redis Cluster:
 ``replica_child.py NAME FOLDER PROVIDER KEY REDIS JOURNAL``.
 
-Media come from ``MEDIA_HOST``, a name as platforms take it, which leads to this machine. Of each still and clip that it embeds a line goes into the file JOURNAL, which all share: its own name, the number of
-frames, and their colour.
+Media come from ``MEDIA_HOST``, a name as platforms take it, which leads to this machine. Of each still and clip that it
+embeds a line goes into the file JOURNAL, which all share: its own name, the number of frames, and their colour.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from engine.shared.options import RedisOptions
 from tests.fakes.encoder import ColourEncoder
 
 MEDIA_HOST = "gifs.example.org"
-DRAIN_S = 3.0  # 30 looks of the balancer
+DRAIN_S = 5.0  # 50 looks of the balancer
 PATIENT_S = 10.0  # a slow machine must not look like a Redis that is away
 
 
