@@ -11,6 +11,7 @@ import asyncio
 import os
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -130,6 +131,8 @@ def make_plan(
         vcpu_hour=vcpu_hour,
         gib_hour=gib_hour,
     )
+    for name, value in asdict(given).items():
+        print(f"{name}: {value}")
     for line in table(gifs, qps, given):
         print(line, flush=True)
 

@@ -127,7 +127,7 @@ async def check(data_dir: Path, rounds: int, seconds: float) -> Iterator[str]:
     processor = ", ".join(f"{1000 * seen.engine_s:.2f}" for seen in closed)
     lines = [
         f"A batch takes {1000 * costs.batch_s:.2f} ms, and {1000 * costs.query_s:.2f} ms for each query;",
-        f"the event loop {1000 * costs.loop_s:.2f} ms, with a spread of {costs.spread:.2f}; asking {1000 * client_s:.2f} ms.",
+        f"the event loop {1000 * costs.loop_s:.2f} ms; spread {costs.spread:.2f}; asking {1000 * client_s:.2f} ms.",
         f"Processor time of the engine for each query, for {CALIBRATED_BY} clients: {processor} ms.",
         "",
         "| | queries a second | simulated | p50 | simulated | p95 | simulated | queries a batch |",

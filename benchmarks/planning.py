@@ -9,16 +9,35 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from benchmarks.fits import DAY_S, GIB, IndexFit, Memory, Point, fit_index, qdrant_bytes, remembered
-from benchmarks.queueing import Costs, Load, core_seconds, simulate
+from benchmarks.queueing import Costs, Load, simulate, use
 
 HOURS = 730  # a month
 SHIPPED = 360  # GIFs of the engine whose costs were measured
 INDEXES = 2  # pictures and texts, one after the other
 # `python -m benchmarks.capacity index`
-POINTS = (Point(50_000, 1, 1.26),)
-FIT_ERROR = 0.25
+POINTS = (
+    Point(50_000, 1, 1.26),
+    Point(50_000, 8, 9.35),
+    Point(50_000, 64, 59.22),
+    Point(100_000, 1, 1.40),
+    Point(100_000, 8, 10.54),
+    Point(100_000, 64, 66.83),
+    Point(200_000, 1, 2.23),
+    Point(200_000, 8, 13.39),
+    Point(200_000, 64, 85.80),
+    Point(500_000, 1, 3.63),
+    Point(500_000, 8, 23.98),
+    Point(500_000, 64, 166.58),
+    Point(1_000_000, 1, 6.29),
+    Point(1_000_000, 8, 38.66),
+    Point(1_000_000, 64, 286.93),
+    Point(2_000_000, 1, 12.26),
+    Point(2_000_000, 8, 69.29),
+    Point(2_000_000, 64, 512.75),
+)
+FIT_ERROR = 0.16  # of the farthest of them
 # `python -m benchmarks.capacity check`, and 89.4 frames a second on two cores, 3.43 ms to decode a GIF
-COSTS = Costs(loop_s=0.001, batch_s=0.0029, query_s=0.0011, frame_s=2 / 89.4, decode_s=0.00343, spread=0.15)
+COSTS = Costs(loop_s=0.00151, batch_s=0.0036, query_s=0.00081, frame_s=2 / 89.4, decode_s=0.00343, spread=0.07)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +119,8 @@ def costs_of(gifs: int, fit: IndexFit, given: Assumptions, remote: bool) -> Cost
 
 
 def p95_s(costs: Costs, load: Load, given: Assumptions) -> float:
-    """The seconds that 95 of 100 answers do not exceed; infinite where the cores are used beyond ``use``."""
-    if load.rate * core_seconds(costs, load) > given.use * costs.cores:
+    """The seconds that 95 of 100 answers do not exceed; infinite where an engine is used beyond ``use``."""
+    if use(costs, load) > given.use:
         return math.inf
     return float(np.percentile(simulate(costs, load, given.requests), 95))
 
@@ -140,8 +159,8 @@ def plan(gifs: int, qps: float, given: Assumptions, fit: IndexFit) -> Plan | Non
     masters = max(3, math.ceil(redis_gib / given.redis_node_gib)) if engines > 1 else 0
     qdrant_gib = qdrant_bytes(gifs, given.dimension) / GIB if remote else 0.0
     searches = INDEXES * qps * (1 - load.cached)
-    by_rate = searches / given.qdrant_node_qps
-    qdrant = math.ceil(max(qdrant_gib / given.qdrant_node_gib, by_rate)) if remote else 0
+    shards, copies = math.ceil(qdrant_gib / given.qdrant_node_gib), math.ceil(searches / given.qdrant_node_qps)
+    qdrant = shards * copies  # each search asks all shards, so that only whole copies take more of them
     vcpus = engines * given.costs.cores + 2 * masters * 2 + qdrant * given.qdrant_node_vcpus
     gib = engines * engine_gib + 2 * redis_gib + qdrant * given.qdrant_node_gib
     cost = HOURS * (vcpus * given.vcpu_hour + gib * given.gib_hour)

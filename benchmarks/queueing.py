@@ -2,12 +2,15 @@
 
 Requests come at random moments (a Poisson process), or from clients who each wait for their answer. A worker takes
 whatever has queued up, as ``engine.batcher`` does. All work needs a core, for ``TURN_S`` at a time and in turns, much
-as a scheduler shares them; waiting for others (Redis, the provider, downloads) needs none.
+as a scheduler shares them. The event loop and the batches of queries need Python's interpreter too, of which there is
+one, and which changes hands as often (``sys.getswitchinterval``): the loop keeps it while there is something to do.
+Frames and decoders do without. Waiting for others (Redis, the provider, downloads) needs neither.
 """
 
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
@@ -59,24 +62,49 @@ class Load:
 
 
 class _Worker:
-    """Batches of what waits, one at a time; ``seconds`` of a core for so many items, divided among ``width`` cores, and
-    then ``wait_s`` without one."""
+    """Batches of what waits, one at a time; ``work`` does so many items."""
 
-    def __init__(
-        self, machine: _Machine, most: int, seconds: Callable[[int], float], width: int, wait_s: float = 0.0
-    ) -> None:
-        self._machine = machine
+    def __init__(self, env: simpy.Environment, most: int, work: Callable[[int], Steps]) -> None:
+        self._env = env
         self._most = most
-        self._seconds = seconds
-        self._width = width
-        self._wait_s = wait_s
-        self._waiting: list[tuple[int, simpy.Event]] = []
+        self._work = work
+        self._waiting: deque[tuple[int, simpy.Event]] = deque()
+        self._arrived = env.event()
+        env.process(self._run())
+
+    def submit(self, items: int) -> simpy.Event:
+        done = self._env.event()
+        self._waiting.append((items, done))
+        if not self._arrived.triggered:
+            self._arrived.succeed()
+        return done
+
+    def _run(self) -> Steps:
+        while True:
+            if not self._waiting:
+                self._arrived = self._env.event()
+                yield self._arrived
+            batch, size = [], 0
+            while self._waiting and (not batch or size + self._waiting[0][0] <= self._most):
+                batch.append(self._waiting.popleft())
+                size += batch[-1][0]
+            yield from self._work(size)
+            for _, done in batch:
+                done.succeed()
+
+
+class _Loop:
+    """The event loop: one callback after the other, for ``TURN_S`` before others may have the interpreter."""
+
+    def __init__(self, machine: _Machine) -> None:
+        self._machine = machine
+        self._waiting: deque[tuple[float, simpy.Event]] = deque()
         self._arrived = machine.env.event()
         machine.env.process(self._run())
 
-    def submit(self, items: int) -> simpy.Event:
+    def submit(self, seconds: float) -> simpy.Event:
         done = self._machine.env.event()
-        self._waiting.append((items, done))
+        self._waiting.append((seconds, done))
         if not self._arrived.triggered:
             self._arrived.succeed()
         return done
@@ -87,15 +115,13 @@ class _Worker:
             if not self._waiting:
                 self._arrived = env.event()
                 yield self._arrived
-            batch, size = [], 0
-            while self._waiting and (not batch or size + self._waiting[0][0] <= self._most):
-                batch.append(self._waiting.pop(0))
-                size += batch[-1][0]
-            part = self._machine.about(self._seconds(size)) / self._width
-            yield env.all_of([env.process(self._machine.work(part)) for _ in range(self._width)])
-            yield env.timeout(self._wait_s)
-            for _, done in batch:
-                done.succeed()
+            with self._machine.interpreter.request() as turn:
+                yield turn
+                ends = env.now + TURN_S
+                while self._waiting and env.now < ends:
+                    seconds, done = self._waiting.popleft()
+                    yield from self._machine.work(self._machine.about(seconds))
+                    done.succeed()
 
 
 class _Machine:
@@ -103,16 +129,11 @@ class _Machine:
         self.env = simpy.Environment()
         self.costs, self.load, self.rng = costs, load, rng
         self.cores = simpy.Resource(self.env, costs.cores)
-        self.loop = simpy.Resource(self.env, 1)
+        self.interpreter = simpy.Resource(self.env, 1)
         self.client_loop = simpy.Resource(self.env, 1)
-        self.queries = _Worker(
-            self,
-            costs.queries_at_once,
-            lambda count: costs.batch_s + count * costs.query_s,
-            1,
-            costs.remote_s,
-        )
-        self.clips = _Worker(self, FRAMES_AT_ONCE, lambda count: count * costs.frame_s, costs.cores)
+        self.queries = _Worker(self.env, costs.queries_at_once, self._find)
+        self.clips = _Worker(self.env, FRAMES_AT_ONCE, self._encode)
+        self.loop = _Loop(self)
         self.took: list[tuple[float, float]] = []  # when requests came, and how long they took
 
     def about(self, seconds: float) -> float:
@@ -121,6 +142,7 @@ class _Machine:
         return self.rng.gammavariate(shape, seconds / shape) if shape and seconds else seconds
 
     def work(self, seconds: float) -> Steps:
+        """On a core, in turns."""
         while seconds > 0:
             with self.cores.request() as turn:
                 yield turn
@@ -128,12 +150,29 @@ class _Machine:
                 yield self.env.timeout(step)
             seconds -= step
 
+    def interpret(self, seconds: float) -> Steps:
+        """On a core and with the interpreter, in turns."""
+        while seconds > 0:
+            step = min(seconds, TURN_S)
+            with self.interpreter.request() as turn:
+                yield turn
+                yield from self.work(step)
+            seconds -= step
+
+    def _find(self, count: int) -> Steps:
+        yield from self.interpret(self.about(self.costs.batch_s + count * self.costs.query_s))
+        yield self.env.timeout(self.costs.remote_s)
+
+    def _encode(self, frames: int) -> Steps:
+        part = self.about(frames * self.costs.frame_s) / self.costs.cores
+        yield self.env.all_of([self.env.process(self.work(part)) for _ in range(self.costs.cores)])
+
     def request(self) -> Steps:
         came = self.env.now
-        for loop, seconds in ((self.client_loop, self.load.client_s), (self.loop, self.costs.loop_s)):
-            with loop.request() as turn:
-                yield turn
-                yield from self.work(self.about(seconds))
+        with self.client_loop.request() as turn:
+            yield turn
+            yield from self.work(self.about(self.load.client_s))
+        yield from self._loop_part()
         kind = self.rng.random()
         if kind < self.load.cached:
             yield self.env.timeout(self.load.redis_s)
@@ -143,7 +182,13 @@ class _Machine:
                 yield self.env.timeout(self.rng.expovariate(1 / self.load.provider_s) if self.load.provider_s else 0.0)
                 looks = [self.env.process(self.look()) for _ in range(self._new())]
                 yield self.env.all_of(looks)
+        yield from self._loop_part()
         self.took.append((came, self.env.now - came))
+
+    def _loop_part(self) -> Steps:
+        """What the event loop does before the rest, and likewise after it."""
+        if self.costs.loop_s:
+            yield self.loop.submit(self.costs.loop_s / 2)
 
     def look(self) -> Steps:
         yield from self.work(self.about(self.costs.decode_s))
@@ -178,8 +223,8 @@ def simulate(costs: Costs, load: Load, requests: int = 4000, seed: int = 0) -> n
     return np.array(took[int(WARM_UP * len(took)) :])
 
 
-def core_seconds(costs: Costs, load: Load) -> float:
-    """What one request needs of a core on average, where batches are full."""
-    found = costs.query_s + costs.batch_s / costs.queries_at_once
+def use(costs: Costs, load: Load) -> float:
+    """The share of the time in which the busiest of interpreter and cores works, at least: where batches are full."""
+    found = costs.loop_s + (1 - load.cached) * (costs.query_s + costs.batch_s / costs.queries_at_once)
     looked = load.cold * load.new * (costs.decode_s + load.frames * costs.frame_s)
-    return costs.loop_s + (1 - load.cached) * found + looked
+    return load.rate * max(found, (found + looked) / costs.cores)

@@ -7,27 +7,27 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks.queueing import Costs, Load, core_seconds, simulate
+from benchmarks.queueing import Costs, Load, simulate, use
 
 SERVICE_S = 0.01
 ONE_BY_ONE = Costs(loop_s=0.0, batch_s=0.0, query_s=SERVICE_S, cores=1, queries_at_once=1)
 
 
-@pytest.mark.parametrize("use", [0.3, 0.6, 0.8])
-def test_one_server_with_exponential_times(use: float) -> None:
+@pytest.mark.parametrize("busy", [0.3, 0.6, 0.8])
+def test_one_server_with_exponential_times(busy: float) -> None:
     """M/M/1: the time of an answer is exponentially distributed with mean 1 / (service rate - arrival rate)."""
     costs = Costs(loop_s=0.0, batch_s=0.0, query_s=SERVICE_S, spread=1.0, cores=1, queries_at_once=1)
-    took = simulate(costs, Load(rate=use / SERVICE_S), 40_000)
-    mean_s = SERVICE_S / (1 - use)
+    took = simulate(costs, Load(rate=busy / SERVICE_S), 20_000)
+    mean_s = SERVICE_S / (1 - busy)
     assert float(took.mean()) == pytest.approx(mean_s, rel=0.1)
-    assert float(np.percentile(took, 95)) == pytest.approx(mean_s * math.log(20), rel=0.12)
+    assert float(np.percentile(took, 95)) == pytest.approx(mean_s * math.log(20), rel=0.15)
 
 
-@pytest.mark.parametrize("use", [0.3, 0.6, 0.8])
-def test_one_server_with_equal_times(use: float) -> None:
+@pytest.mark.parametrize("busy", [0.3, 0.6, 0.8])
+def test_one_server_with_equal_times(busy: float) -> None:
     """M/D/1: the formula of Pollaczek and Khinchine, which docs/operations.md states its rule by."""
-    took = simulate(ONE_BY_ONE, Load(rate=use / SERVICE_S), 20_000)
-    assert float(took.mean()) == pytest.approx(SERVICE_S * (1 + use / (2 * (1 - use))), rel=0.08)
+    took = simulate(ONE_BY_ONE, Load(rate=busy / SERVICE_S), 10_000)
+    assert float(took.mean()) == pytest.approx(SERVICE_S * (1 + busy / (2 * (1 - busy))), rel=0.1)
 
 
 def test_clients_who_wait() -> None:
@@ -35,9 +35,9 @@ def test_clients_who_wait() -> None:
     costs = Costs(loop_s=0.001, batch_s=0.002, query_s=0.001)
     assert simulate(costs, Load(clients=1), 100) == pytest.approx(np.full(90, 0.004))
     rates = [count / float(simulate(costs, Load(clients=count)).mean()) for count in (1, 8, 64)]
-    assert rates == sorted(rates)
-    # As many batches as there are answers in a batch: at most one query of the worker's for each.
-    assert rates[-1] <= 1 / costs.query_s
+    assert rates[0] == pytest.approx(1 / 0.004)
+    assert rates[0] < rates[1] < rates[2]
+    assert 0.8 / (costs.loop_s + costs.query_s) < rates[2] < 1 / (costs.loop_s + costs.query_s)
 
 
 def test_more_load_takes_longer() -> None:
@@ -53,12 +53,15 @@ def test_more_load_takes_longer() -> None:
     assert p95(cached=1.0, redis_s=0.0) < p95()
 
 
-def test_all_work_shares_the_cores() -> None:
-    """Beyond what the cores can do, answers take longer and longer; one core less is felt."""
-    costs = Costs(loop_s=0.004, batch_s=0.0, query_s=0.004)
-    load = Load(rate=200.0)
-    assert core_seconds(costs, load) == pytest.approx(0.008)
-    one = Costs(loop_s=0.004, batch_s=0.0, query_s=0.004, cores=1)
-    quick, slow = (float(simulate(some, load, 3000)[-300:].mean()) for some in (costs, one))
-    assert quick < 0.05
-    assert slow > 2.0
+def test_there_is_one_interpreter() -> None:
+    """Event loop and queries share it, so that a second core does not help them; it does help frames."""
+    busy = Load(rate=150.0)
+    for cores in (1, 2):
+        costs = Costs(loop_s=0.004, batch_s=0.0, query_s=0.004, cores=cores)
+        assert use(costs, busy) == pytest.approx(1.2)
+        assert float(simulate(costs, busy, 3000)[-300:].mean()) > 2.0  # ever later
+    looking = Load(rate=20.0, cold=1.0, new=1.0)
+    for cores, overloaded in ((1, True), (2, False)):
+        costs = Costs(loop_s=0.001, batch_s=0.0, query_s=0.001, frame_s=0.015, cores=cores)
+        assert (use(costs, looking) > 1) == overloaded
+        assert (float(simulate(costs, looking, 3000)[-300:].mean()) > 2.0) == overloaded
