@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from bot.preferences import Preferences
 from bot.showing import Showing
-from engine.errors import EngineUnavailableError, NotFoundError
+from engine.errors import EngineUnavailableError, NotFoundError, NotReadyError
 from engine.types import MAX_LIMIT, Gif, GifKey, Rating, SearchAnswer, SearchRequest
 
 Value = TypeVar("Value")
+# Before the second try and later ones: a balancer needs a moment to leave out an engine that died.
+PAUSES_S = (0.0, 0.5, 2.0)
+PATIENCE_S = 10.0  # after which there is no third try, nor a later one
 OUT_OF_REACH = (
     "The GIFs that were found lie where this platform cannot fetch them; whoever runs the engine must set "
     "DEEPGIF_PUBLIC_URL to a public address."
@@ -51,7 +55,7 @@ class Finder:
     async def next(self, showing: Showing, chosen: Preferences, passed_over: Collection[GifKey]) -> Found | None:
         """The best GIF that the showing has not shown and that is not passed over; None where there is none.
 
-        Raises ``DeepGifError``, ``EngineUnavailableError`` only after a second try.
+        Raises ``DeepGifError``, ``EngineUnavailableError`` and ``NotReadyError`` only after further tries.
         """
         return await self._first(showing, chosen, lambda gif: gif.key not in passed_over)
 
@@ -75,7 +79,7 @@ class Finder:
         await self._client.sent(key)
 
     async def _first(self, showing: Showing, chosen: Preferences, wanted: Callable[[Gif], bool]) -> Found | None:
-        answer = await _twice(lambda: self._ask(showing, chosen))
+        answer = await _patiently(lambda: self._ask(showing, chosen))
         if answer.results and not any(self._can_show(result.gif) for result in answer.results):
             raise NotFoundError(OUT_OF_REACH)
         for result in answer.results:
@@ -94,8 +98,15 @@ class Finder:
         )
 
 
-async def _twice(call: Callable[[], Awaitable[Value]]) -> Value:
-    try:
-        return await call()
-    except EngineUnavailableError:
-        return await call()
+async def _patiently(call: Callable[[], Awaitable[Value]]) -> Value:
+    """The value; where one engine has died or closes down, that of another one."""
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + PATIENCE_S
+    for place, pause_s in enumerate(PAUSES_S):
+        try:
+            return await call()
+        except (EngineUnavailableError, NotReadyError):
+            if place and loop.time() > ends_at:
+                raise
+        await asyncio.sleep(pause_s)
+    return await call()

@@ -72,7 +72,8 @@ class GiphyServer:
     """Serves ``gifs`` to whoever has ``key``. Every answer comes after ``latency_s``; all media together flow at
     ``bits_per_s``, and through the ``gate``. ``faults`` are taken by the next API calls, one each;
     ``media_faults`` are by GIF, and ``stalled`` are those that do not go on. ``sparse`` GIFs carry only two
-    renditions; width, height and size of those in ``stated`` are given as that text."""
+    renditions; width, height and size of those in ``stated`` are given as that text. Media lie at ``media_host``, which
+    must lead here."""
 
     gifs: Sequence[FakeGif]
     key: str = "the-key"
@@ -90,6 +91,7 @@ class GiphyServer:
     most_downloading: int = 0
     stalled: list[str] = field(default_factory=list)
     gate: Gate = field(default_factory=Gate)
+    media_host: str = "127.0.0.1"
     origin: str = ""
     _free_at: float = 0.0
     _runner: web.AppRunner | None = None
@@ -213,7 +215,8 @@ class GiphyServer:
 
     def _file(self, gif: FakeGif, rendition: str) -> dict[str, str]:
         size = len(gif.clip if RENDITIONS[rendition] == "clip" else gif.still)
-        url = f"{self.origin}/media/{gif.id}/{rendition}.gif?{QUERY}"
+        origin = self.origin.replace("127.0.0.1", self.media_host)
+        url = f"{origin}/media/{gif.id}/{rendition}.gif?{QUERY}"
         width = height = self.stated.get(gif.id, "200")
         return {"url": url, "width": width, "height": height, "size": self.stated.get(gif.id, str(size))}
 

@@ -67,15 +67,11 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(*arguments: str, data_dir: Path, **settings: str) -> AsyncIterator[Served]:
-    """``deepgif serve`` on a free port of loopback; stopped, or killed, at the end."""
+async def child(*arguments: str, data_dir: Path, **settings: str) -> AsyncIterator[Served]:
+    """Python with these arguments, once it has said on standard error where it listens; killed at the end, unless it
+    has ended by then."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        "-m",
-        "engine",
-        "serve",
-        "--port",
-        "0",
         *arguments,
         cwd=data_dir,
         env=environment(data_dir, **settings),
@@ -93,3 +89,10 @@ async def serving(*arguments: str, data_dir: Path, **settings: str) -> AsyncIter
         if process.returncode is None:
             process.kill()
         await process.communicate()
+
+
+@asynccontextmanager
+async def serving(*arguments: str, data_dir: Path, **settings: str) -> AsyncIterator[Served]:
+    """``deepgif serve`` on a free port of loopback; killed at the end, unless it has been stopped by then."""
+    async with child("-m", "engine", "serve", "--port", "0", *arguments, data_dir=data_dir, **settings) as served:
+        yield served

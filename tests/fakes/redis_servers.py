@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import shutil
 import signal
 import socket
@@ -36,14 +37,13 @@ def calm(true: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object
 
 
 def free_port() -> int:
-    """A port that is free now, with that of its cluster bus, 10,000 above."""
+    """A port that is free now, with that of its cluster bus, 10,000 above; both below those that the system gives to
+    connections, which could take them before the server starts."""
     while True:
+        port = random.randrange(11_000, 21_000)
         with socket.socket() as one, socket.socket() as other:
-            one.bind(("127.0.0.1", 0))
-            port: int = one.getsockname()[1]
-            if not 1024 < port <= 55_000:
-                port -= 20_000
             try:
+                one.bind(("127.0.0.1", port))
                 other.bind(("127.0.0.1", port + 10_000))
             except OSError:
                 continue

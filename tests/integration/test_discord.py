@@ -739,12 +739,13 @@ async def test_an_interaction_that_can_no_longer_be_answered(
     assert not said.deleted
 
 
-async def test_the_engine_is_asked_twice_and_then_spoken_of(
+async def test_the_engine_is_asked_again_and_then_spoken_of(
     bot: Running, discord: Discord, engine: EngineServer
 ) -> None:
-    """One failure is not seen; an engine that stays away is a sentence; buttons do not lose their GIF."""
-    engine.failures = 1
+    """Three failures are not seen; an engine that stays away is a sentence; buttons do not lose their GIF."""
+    engine.failures = 3
     await discord.command(query=WORDS)
+    await until(lambda: discord.public, skipping_s=2)
     said = await posted(discord)
     engine.failures = 100
     await discord.command(query=WORDS, person="2")
@@ -824,7 +825,7 @@ async def test_words_are_neither_kept_nor_logged_in_the_clear(
     """Nor is a token, whatever goes wrong."""
     caplog.set_level(logging.INFO)
     async with open_one():
-        engine.failures = 2
+        engine.failures = 4
         await discord.command(query="quite particular words")
         await heard(discord, "does not answer")
         await discord.command(query="more particular words", person="2")

@@ -482,16 +482,19 @@ async def test_429_is_waited_for(bot: Running, slack: Slack) -> None:
     assert "chat.postEphemeral" not in slack.calls
 
 
-async def test_the_engine_is_asked_twice_and_then_spoken_of(bot: Running, slack: Slack, engine: EngineServer) -> None:
-    """One failure is not seen; an engine that stays away is a sentence; buttons do not lose their GIF."""
-    engine.failures = 1
+async def test_the_engine_is_asked_again_and_then_spoken_of(bot: Running, slack: Slack, engine: EngineServer) -> None:
+    """Three failures are not seen; an engine that stays away is a sentence; buttons do not lose their GIF."""
+    engine.failures = 3
     await slack.command(WORDS)
+    await until(lambda: slack.public, skipping_s=2)
     said, buttons = await posted(slack), await told(slack)
     engine.failures = 100
     await slack.command(WORDS, person="U2")
+    await until(lambda: slack.private("U2"), skipping_s=2)
     assert "does not answer at the moment" in (await told(slack, "U2")).text
+    assert engine.failures == 96
     await slack.press(buttons, "next")
-    await told(slack, count=2)
+    await until(lambda: len(slack.private("U1")) == 2, skipping_s=2)
     assert said.image["title"]["text"] == "GIF 1"
     engine.failures = 0
     await slack.press(buttons, "next")
@@ -576,9 +579,9 @@ async def test_words_are_not_logged(
     """At the default level no line has anybody's words or a token, whatever goes wrong."""
     caplog.set_level(logging.INFO)
     async with open_one():
-        engine.failures = 2
+        engine.failures = 4
         await slack.command("quite particular words")
-        await told(slack)
+        await until(lambda: slack.private("U1"), skipping_s=2)
         await slack.command("more particular words", person="U2")
         await posted(slack)
     assert "particular" not in caplog.text

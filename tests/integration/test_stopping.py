@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import signal
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -15,7 +13,7 @@ import pytest
 
 from engine.server import FINISH_S
 from tests.fakes.media import animation
-from tests.fakes.process import START_S, Served, environment, serving
+from tests.fakes.process import START_S, Served, child, serving
 
 CHILD = Path(__file__).with_name("serving_child.py")
 LONG_S = 300.0  # a time that no test waits for
@@ -40,30 +38,8 @@ async def start(folder: Path, tmp_path: Path) -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
         async def make(drain_s: float) -> Served:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                str(CHILD),
-                str(folder),
-                str(tmp_path),
-                str(drain_s),
-                cwd=tmp_path,
-                env=environment(tmp_path),
-                stderr=asyncio.subprocess.PIPE,
-            )
-
-            async def end() -> None:
-                if process.returncode is None:
-                    process.kill()
-                await process.communicate()
-
-            stack.push_async_callback(end)
-            assert process.stderr is not None
-            said = ""
-            while not (found := re.search(r"(http://[\w.:\[\]]+)/", said)):
-                line = await asyncio.wait_for(process.stderr.readline(), START_S)
-                assert line, said
-                said += line.decode()
-            served = Served(process, found[1], said)
+            arguments = (str(CHILD), str(folder), str(tmp_path), str(drain_s))
+            served = await stack.enter_async_context(child(*arguments, data_dir=tmp_path))
             await served.ready()
             return served
 
