@@ -34,7 +34,7 @@ from engine.ranking import (
     spread,
 )
 from engine.types import Gif, GifKey, Rating, describe
-from models.bundles import bundle_folder, load_bundle
+from models.bundles import bundle_folder, load_two_towers
 from models.datasets import read_clip
 from models.encoder import TwoTowerEncoder
 from models.training.corpus import read_captions
@@ -210,7 +210,7 @@ def main(
 ) -> None:
     """Fit the ranking of the model `small`, and print what it gives."""
     print(machine())
-    encoder = load_bundle(bundle_folder("small"))
+    encoder = load_two_towers(bundle_folder("small"))
     with tempfile.TemporaryDirectory() as temporary:
         kept = cache or Path(temporary)
         photos = embed(encoder, photographs(data, "dev", kept))

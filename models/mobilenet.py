@@ -75,6 +75,25 @@ class MobileNetV2(nn.Module):
         return maps.mean(dim=(2, 3))
 
 
+class MobileNetStrips(nn.Module):
+    """Frames (B, 3, S, S) uint8 to features (B, P * 1280) of P places: each of the S/32 columns, from the left, then
+    each row, from the top. Pooled over the whole frame, where something is is all but lost."""
+
+    def __init__(self, network: MobileNetV2) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, frames: Tensor) -> Tensor:
+        maps = self.network.tail(self.network.head(frames))
+        return torch.cat([maps.mean(dim=2), maps.mean(dim=3)], dim=2).transpose(1, 2).flatten(1)
+
+    @staticmethod
+    def whole(strips: Tensor) -> Tensor:
+        """(B, P * 1280) to what ``MobileNetV2`` gives, (B, 1280): the mean over the columns."""
+        places = strips.view(len(strips), -1, FEATURES)  # (B, P, 1280)
+        return places[:, : places.shape[1] // 2].mean(dim=1)
+
+
 def _with_bias(conv: nn.Conv2d) -> nn.Conv2d:
     """The same convolution with a bias and, at stride 2, "SAME" padding."""
     strided = conv.stride[0] == 2
