@@ -60,7 +60,8 @@ def main(
     if threads:
         torch.set_num_threads(threads)
     console = Console(stderr=True)
-    options = MotionOptions(pairs=pairs, neutral=neutral, steps=steps, seed=seed)
+    composed = min(USUAL.composed, 3 * pairs)
+    options = MotionOptions(pairs=pairs, neutral=neutral, composed=composed, steps=steps, seed=seed)
     try:
         _run(data, base, run, out, name, weights, font, options, weight, console)
     except FileNotFoundError as error:

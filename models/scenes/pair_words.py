@@ -116,6 +116,14 @@ PAIR_KINDS: tuple[PairKind, ...] = (
         shows up out of nowhere / vanishes into thin air
         materialises / dissolves
         becomes visible / becomes invisible
+        is made visible / is made invisible
+        fades into view / fades from view
+        appears before our eyes / disappears before our eyes
+        appears like magic / disappears like magic
+        appears again / disappears again
+        turns up / gets lost
+        pops into existence / pops out of existence
+        comes out of the blue / goes up in smoke
         appears suddenly / disappears suddenly
         pops up / goes missing
         shows itself / hides itself

@@ -10,8 +10,9 @@ pair, B sentence features, M dimensions of motion.
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,6 +40,10 @@ _UNDIRECTED = (
     "says hello, reads a book, drinks coffee, plays the guitar, works on a laptop, sings a song, wins a trophy, "
     "rides, glows, eats, dreams of, kisses, gives a present, kicks a football, takes a photo, flies on wings, explodes"
 )
+_DIRECTED = (
+    "right left up down out away off together apart turn turns turned back open close closed shut light dark become "
+    "becomes come comes coming go goes going gone grow grows bigger smaller appear enter leave"
+)
 Report = Callable[[int, int], None]  # done, total
 LossReport = Callable[[int, int, float], None]
 
@@ -49,8 +54,8 @@ class MotionOptions:
 
     pairs: int = 2200
     frames: int = 6  # rendered of each clip; two to five of them make an example
-    wordings: int = 8  # of each pair
-    neutral: int = 12_000  # sentences without a direction
+    wordings: int = 7  # of each pair
+    neutral: int = 15_000  # sentences without a direction
     composed: int = 6000  # clips cut together
     directions: int = 128
     steps: int = 1000
@@ -61,7 +66,7 @@ class MotionOptions:
     decay: float = 1e-2
     dropout: float = 0.1  # of sentence features
     contrast: float = 0.3  # weight of telling apart from all other pairs
-    stillness: float = 6.0  # weight of sentences without a direction
+    stillness: float = 8.0  # weight of sentences without a direction
     seed: int = 0
 
 
@@ -98,20 +103,31 @@ def pair_features(
 
 
 def neutral_texts(data: Path, count: int, seed: int) -> list[str]:
-    """Sentences without a direction: captions of photographs, what people say in chats, scenes in which nothing goes
-    anywhere. Raises ``FileNotFoundError``."""
+    """Sentences without a direction: captions of photographs, what people say in chats (half of it with words such as
+    "right" and "up", which seldom mean a direction there), scenes in which nothing goes anywhere. Raises
+    ``FileNotFoundError``."""
     rng = random.Random(seed)  # noqa: S311
     captions = [text for texts in read_captions(data, "train").values() for text in texts]
     comments = first_column(data / "text" / "goemotions-train.tsv")
+    figures_of_speech = [span for text in comments for span in _spans(text.split(), rng)]
     scenes = [
         describe(scene, rng)
         for scene in sample_scenes(rng, count // 4, is_shipped_combination)
         if scene.action.name in _UNDIRECTED.split(", ")
     ]
-    each = (count - len(scenes)) // 2
-    texts = [*rng.sample(captions, min(each, len(captions))), *rng.sample(comments, min(each, len(comments))), *scenes]
+    each = (count - len(scenes)) // 3
+    chosen = (rng.sample(some, min(each, len(some))) for some in (captions, comments, figures_of_speech))
+    texts = [*itertools.chain.from_iterable(chosen), *scenes]
     rng.shuffle(texts)
     return texts
+
+
+def _spans(words: Sequence[str], rng: random.Random) -> Iterator[str]:
+    """Two to five words around each word that may mean a direction."""
+    for place, word in enumerate(words):
+        if word.lower().strip(",.!?") in _DIRECTED.split():
+            start = max(0, place - rng.randint(0, 3))
+            yield " ".join(words[start : max(start + 2, place + rng.randint(1, 2))])
 
 
 def prepare(
@@ -203,7 +219,7 @@ def _loss(head: MotionHead, lessons: Lessons, options: MotionOptions) -> Tensor:
     ways = torch.cat([2 * kinds, 2 * kinds + 1])
     alike = (ways[:, None] == ways) & (ways // 2 != list(PAIR_KINDS_BY_NAME).index(ORDER))[:, None]
     among = info_nce(torch.cat([motions, -motions]), torch.cat([there, back]), alike, options.temperature)
-    still = head.texts(lessons.neutral[torch.randint(len(lessons.neutral), (options.batch,))])
+    still = head.texts(lessons.neutral[torch.randint(len(lessons.neutral), (2 * options.batch,))])
     return told + options.contrast * among + options.stillness * still.square().sum(dim=1).mean()
 
 
