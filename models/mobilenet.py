@@ -75,16 +75,13 @@ class MobileNetV2(nn.Module):
         return maps.mean(dim=(2, 3))
 
 
-class MobileNetStrips(nn.Module):
-    """Frames (B, 3, S, S) uint8 to features (B, P * 1280) of P places: each of the S/32 columns, from the left, then
-    each row, from the top. Pooled over the whole frame, where something is is all but lost."""
+class MobileNetStrips(MobileNetV2):
+    """The same network, pooled apart for each of the S/32 columns, from the left, and then for each row, from the top:
+    features (B, P * 1280) of P places. Pooled over the whole frame, where something is is all but lost."""
 
-    def __init__(self, network: MobileNetV2) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, frames: Tensor) -> Tensor:
-        maps = self.network.tail(self.network.head(frames))
+    @staticmethod
+    def pool(maps: Tensor) -> Tensor:
+        """(B, 1280, S/32, S/32) to (B, P * 1280)."""
         return torch.cat([maps.mean(dim=2), maps.mean(dim=3)], dim=2).transpose(1, 2).flatten(1)
 
     @staticmethod

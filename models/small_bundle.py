@@ -81,33 +81,30 @@ class StripsEncoder(TwoTowerEncoder):
 
 
 def small_encoder(
-    info: BundleInfo,
-    model: JointModel,
-    tokenizer: Tokenizer,
-    devices: Sequence[str] = ("cpu",),
-    *,
-    strips: bool = False,
+    info: BundleInfo, model: JointModel, tokenizer: Tokenizer, devices: Sequence[str] = ("cpu",)
 ) -> TwoTowerEncoder:
-    """The encoder that a taught model is; with ``strips`` its frame features tell places apart."""
-    network = MobileNetStrips(model.frames) if strips else model.frames
-    frames = FrameRunner(network, info.sampling, devices)
+    """The encoder that a taught model is."""
+    frames = FrameRunner(model.frames, info.sampling, devices)
     maps = TwoMaps(FEATURES, SENTENCE_DIMENSION)
     maps.frame_map, maps.sentence_map = model.frame_map, model.sentence_map
     sentences = SmallSentences(model.sentences, tokenizer, frames.device)
-    kind = StripsEncoder if strips else TwoTowerEncoder
+    kind = StripsEncoder if isinstance(model.frames, MobileNetStrips) else TwoTowerEncoder
     return kind(info, frames, sentences, maps, unit_frames=True)
 
 
 def load_small(folder: Path, devices: Sequence[str] = ("cpu",), *, strips: bool = False) -> TwoTowerEncoder:
-    """Loads and checks a bundle of the kind "small". Raises ``BundleError``."""
+    """Loads and checks a bundle of the kind "small"; with ``strips`` its frame features tell places apart. Raises
+    ``BundleError``."""
     info, manifest = read_info(folder), read_manifest(folder)
     if info.kind != SMALL:
         raise BundleError(f"{folder} is of the kind {info.kind}, not {SMALL}.")
     weights, tokenizer = (checked(folder / name, manifest) for name in (WEIGHTS, TOKENIZER))
     try:
         model = JointModel(SentenceConfig(**manifest["sentence"]))
+        if strips:
+            model.frames = MobileNetStrips()
         model.load_state_dict({name: tensor.float() for name, tensor in load(weights).items()})
-        return small_encoder(info, model, Tokenizer.from_str(tokenizer.decode("utf-8")), devices, strips=strips)
+        return small_encoder(info, model, Tokenizer.from_str(tokenizer.decode("utf-8")), devices)
     except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{folder} does not hold the model its {MANIFEST} describes.") from error
 

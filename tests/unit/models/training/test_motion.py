@@ -163,14 +163,14 @@ def test_what_is_missing_is_said(folder, tmp_path):
 def test_the_shipped_bundle_knows_which_way():
     """On freshly drawn pairs of subjects, settings and wordings that it was not taught on, `small_motion` is right far
     more often than not, and its base is at chance."""
-    pairs = [pair for pair in draw_pairs(66, 20, held_out=True) if pair.kind.name != "who chases whom"]
+    learnt = ("left or right", "up or down", "nearer or farther", "comes in or goes out", "light or dark")
+    pairs = [pair for pair in draw_pairs(66, 20, held_out=True) if pair.kind.name in learnt]
     figures = {}
-    for name in ("small", "small_motion"):
+    for name, some in (("small", pairs[:10]), ("small_motion", pairs)):
         encoder = load_bundle(bundle_folder(name))
-        clips = clip_vectors(encoder, pairs, Glyphs(), Console(quiet=True))
-        figures[name] = judge(pairs, clips, encoder.encode_texts)
-    assert figures["small"][ALL].clip == pytest.approx(50, abs=2)
-    assert figures["small"][ALL].sentence == pytest.approx(50, abs=2)
-    assert figures["small_motion"][ALL].clip > 70
-    assert figures["small_motion"][ALL].sentence > 75
-    assert figures["small_motion"]["left or right"].sentence > 80
+        clips = clip_vectors(encoder, some, Glyphs(), Console(quiet=True))
+        figures[name] = judge(some, clips, encoder.encode_texts)[ALL]
+    assert figures["small"].clip == pytest.approx(50, abs=2)
+    assert figures["small"].sentence == pytest.approx(50, abs=2)
+    assert figures["small_motion"].clip > 75
+    assert figures["small_motion"].sentence > 75
