@@ -20,6 +20,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from engine.errors import StoreError
 
 metadata = sa.MetaData()
+FILE = "bot.sqlite3"  # in the data folder
+SCHEMA_VERSION = 1
+_STEPS: tuple[tuple[str, ...], ...] = ()  # the statements from each version to the next, but for tables that are new
+_LOCK = 0x64656570676966  # of PostgreSQL, while the schema is looked at: replicas may start at once
 CLOSE_S = 5.0  # for what is at work when the database is closed
 KEPT_S = 24 * 3600.0  # for showings and jobs
 POSTED_S = 31 * 24 * 3600.0  # longer than the longest time in which a GIF is not repeated
@@ -97,13 +101,16 @@ jobs = sa.Table(
     sa.Column("at", sa.Float, nullable=False),
     sa.Index("jobs_waiting", "platform", "state", "lease"),
 )
+versions = sa.Table(
+    "schema_version", sa.MetaData(), sa.Column("version", sa.Integer, primary_key=True, autoincrement=False)
+)
 _OF_WORKSPACES = (preferences, blocked, favourites, posted, showings, jobs)
 
 
 def database_url(setting: str, folder: Path) -> str:
     """The address for SQLAlchemy: the setting with an async driver, or a file in ``folder``."""
     if not setting:
-        return f"sqlite+aiosqlite:///{folder / 'bot.sqlite3'}"
+        return f"sqlite+aiosqlite:///{folder / FILE}"
     for scheme in ("postgresql://", "postgres://"):
         setting = setting.replace(scheme, "postgresql+asyncpg://", 1) if setting.startswith(scheme) else setting
     return setting.replace("sqlite://", "sqlite+aiosqlite://", 1) if setting.startswith("sqlite://") else setting
@@ -128,12 +135,15 @@ class Database:
             if local and self._url.database:
                 Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
             async with self.write() as connection:
-                await connection.run_sync(metadata.create_all)
+                await connection.run_sync(_prepare)
         except (sa.exc.SQLAlchemyError, OSError) as error:
             await self.engine.dispose()
             raise StoreError(
                 "The bot's database cannot be used; please check DEEPGIF_DATABASE_URL and DEEPGIF_DATA_DIR."
             ) from error
+        except BaseException:  # whatever it is: an open connection keeps its thread
+            await self.engine.dispose()
+            raise
         return self
 
     async def __aexit__(
@@ -200,6 +210,27 @@ class Database:
         async with self.write() as connection:
             for table, kept_s in ((posted, POSTED_S), (showings, KEPT_S), (jobs, KEPT_S)):
                 await connection.execute(table.delete().where(table.c.at < now - kept_s))
+
+
+def _prepare(connection: sa.Connection) -> None:
+    """Makes the tables, or brings those of an earlier version to this one. Raises ``StoreError`` for a later one."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+    else:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    there = set(sa.inspect(connection).get_table_names())
+    version = connection.scalar(sa.select(sa.func.max(versions.c.version))) if versions.name in there else None
+    if version is None:  # new, or from before versions were noted
+        version = 1 if jobs.name in there else SCHEMA_VERSION
+    if version > SCHEMA_VERSION:
+        raise StoreError("The bot's database was written by a newer DeepGIF; install that one.")
+    metadata.create_all(connection)
+    versions.create(connection, checkfirst=True)
+    for step in _STEPS[version - 1 :]:
+        for statement in step:
+            connection.execute(sa.text(statement))
+    connection.execute(versions.delete())
+    connection.execute(versions.insert().values(version=SCHEMA_VERSION))
 
 
 def _on_connect(connection: Any, record: object) -> None:

@@ -37,4 +37,5 @@ class Periodic:
             except Exception:  # noqa: BLE001 - it comes again
                 _log.exception("Something that is done from time to time failed; it is tried again.")
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopped.wait(), self._every_s)
+                async with asyncio.timeout(self._every_s):
+                    await self._stopped.wait()

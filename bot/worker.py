@@ -80,7 +80,8 @@ class Worker:
 
     async def _run(self, job: Job) -> None:
         with suppress(TimeoutError):  # platforms wait for a receipt for three seconds, people for an answer longer
-            await asyncio.wait_for(self._none_taken.wait(), YIELD_S)
+            async with asyncio.timeout(YIELD_S):  # wait_for loses cancellations before Python 3.12
+                await self._none_taken.wait()
         try:
             await self._do(job)
             await self._journal.done(job.name)

@@ -6,6 +6,7 @@ Each setting is ``DEEPGIF_`` and its name in capitals; ``example.env`` lists the
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -57,6 +58,18 @@ class Settings(BaseSettings):
     weights_dir: Annotated[Path | None, NoDecode] = Field(
         None, description="Folder of weights that others publish; empty: weights in the data folder."
     )
+    index: Literal["auto", "exact", "compact", "qdrant"] = Field(
+        "auto", description="Where vectors are searched: auto (exact up to 100,000 GIFs), exact, compact or qdrant."
+    )
+    qdrant_url: str = Field("", pattern=r"^(https?://[^\s/?#]+[^\s?#]*)?$", description="A Qdrant server's address.")
+    qdrant_api_key: SecretStr = Field(SecretStr(""), description="Key of the Qdrant server.")
+    qdrant_shards: int = Field(
+        0, ge=0, le=1024, description="Shards of a new Qdrant collection; 0 leaves it to Qdrant."
+    )
+    qdrant_replicas: int = Field(1, ge=1, le=64, description="Copies of each shard of a new Qdrant collection.")
+    qdrant_quantization: Literal["none", "scalar", "binary"] = Field(
+        "scalar", description="What Qdrant keeps in memory of a vector: all of it, a byte or a bit a number."
+    )
     giphy_api_key: SecretStr = Field(SecretStr(""), description="Key of GIPHY's API; with one, GIPHY is searched.")
     klipy_api_key: SecretStr = Field(SecretStr(""), description="Key of Klipy's API; with one, Klipy is searched.")
     providers: Literal["all", "giphy", "klipy"] = Field(
@@ -69,10 +82,24 @@ class Settings(BaseSettings):
     giphy_pingbacks: bool = Field(False, description="Tell GIPHY which GIFs are sent.")
     keep_days: float = Field(30, gt=0, le=3650, description="Days for which GIFs of providers are remembered.")
     deadline_s: float = Field(2.5, gt=0, le=30, description="Seconds in which a search is answered.")
+    drain_s: float | None = Field(
+        None,
+        ge=0,
+        le=600,
+        description="Seconds for which a stopping engine answers on; empty: 5, or 0 on a loopback address.",
+    )
     good_enough: float = Field(
         0.8, ge=0, le=1, description="The chance from which on a GIF that is known is answered without a provider."
     )
     max_rating: Literal["g", "pg", "pg-13", "r"] = Field("pg-13", description="Nothing rated above this is shown.")
+    redis_url: SecretStr = Field(
+        SecretStr(""),
+        description="What several engines share: redis://, rediss:// or unix://, or empty for an engine by itself.",
+    )
+    redis_cluster: bool = Field(False, description="Whether this Redis is a Cluster.")
+    redis_prefix: str = Field(
+        "deepgif", pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="What the keys of this deployment begin with."
+    )
     database_url: SecretStr = Field(
         SecretStr(""), description="What the bots keep: a PostgreSQL address, or empty for a file in the data folder."
     )
@@ -116,6 +143,7 @@ class Settings(BaseSettings):
         "token",
         "giphy_api_key",
         "klipy_api_key",
+        "qdrant_api_key",
         "slack_bot_token",
         "slack_app_token",
         "slack_signing_secret",
@@ -128,10 +156,17 @@ class Settings(BaseSettings):
             raise ValueError("must have only plain letters, digits and signs, without spaces")
         return token
 
-    @field_validator("folder", "weights_dir", mode="before")
+    @field_validator("redis_url")
     @classmethod
-    def _empty_is_none(cls, folder: object) -> object:
-        return None if folder == "" else folder
+    def _address_of_redis(cls, url: SecretStr) -> SecretStr:
+        if not re.fullmatch(r"((rediss?|unix)://\S+)?", url.get_secret_value()):
+            raise ValueError("must begin with redis://, rediss:// or unix://, without spaces")
+        return url
+
+    @field_validator("folder", "weights_dir", "drain_s", mode="before")
+    @classmethod
+    def _empty_is_none(cls, given: object) -> object:
+        return None if given == "" else given
 
     @field_validator("folder", "data_dir", "weights_dir")
     @classmethod

@@ -15,12 +15,15 @@ import typer
 
 from config.logging import configure_logging
 from config.settings import Settings, SettingsError, load_settings
+from engine.commands import register
 from engine.errors import DeepGifError
 from engine.types import DEFAULT_LIMIT, MAX_LIMIT, Rating, SearchAnswer, SearchRequest
 
 if TYPE_CHECKING:
     from engine.assembly import EngineOptions
+    from engine.indexes import QdrantOptions
     from engine.providers.assembly import RemoteOptions
+    from engine.shared.options import RedisOptions
 
 BACKGROUND = 10  # how nice a process is that gives way to the engine beside it; 19 would starve
 app = typer.Typer(
@@ -87,7 +90,7 @@ def serve(
     """
     from engine.console import err
     from engine.middleware import AccessRules, is_loopback, own_names
-    from engine.server import ServerOptions
+    from engine.server import ServerOptions, drain_s_of
 
     with _plain_errors():
         settings = load_settings(host=host, port=port, folder=folder, model=model)
@@ -97,8 +100,13 @@ def serve(
             raise SettingsError(
                 f"On {settings.host} others can reach the engine: set DEEPGIF_TOKEN (openssl rand -hex 32 makes one)."
             )
-        access = AccessRules(token, own_names(settings.host, settings.public_url))
-        options = ServerOptions(access, settings.public_url, Rating(settings.max_rating), settings.deadline_s)
+        options = ServerOptions(
+            AccessRules(token, own_names(settings.host, settings.public_url)),
+            settings.public_url,
+            Rating(settings.max_rating),
+            settings.deadline_s,
+            drain_s_of(settings.drain_s, settings.host),
+        )
         err.print("Starting; the model is loaded in a few seconds.")
         from engine.serving import serve as run
 
@@ -253,7 +261,29 @@ def _engine_options(settings: Settings) -> EngineOptions:
         remote=_remote_options(settings),
         good_enough=settings.good_enough,
         weights=settings.weights_dir or settings.data_dir / "weights",
+        index=settings.index,
+        qdrant=_qdrant_options(settings),
+        redis=_redis_options(settings),
     )
+
+
+def _qdrant_options(settings: Settings) -> QdrantOptions | None:
+    from engine.indexes import QdrantOptions
+
+    if settings.index != "qdrant":
+        return None
+    if not settings.qdrant_url:
+        raise SettingsError("DEEPGIF_INDEX=qdrant needs DEEPGIF_QDRANT_URL, the address of a Qdrant server.")
+    key, quantization = settings.qdrant_api_key.get_secret_value(), settings.qdrant_quantization
+    return QdrantOptions(settings.qdrant_url, key, settings.qdrant_shards, settings.qdrant_replicas, quantization)
+
+
+def _redis_options(settings: Settings) -> RedisOptions | None:
+    """What several engines share, where that is set."""
+    from engine.shared.options import RedisOptions
+
+    url = settings.redis_url.get_secret_value()
+    return RedisOptions(url, settings.redis_cluster, settings.redis_prefix) if url else None
 
 
 def _remote_options(settings: Settings) -> RemoteOptions:
@@ -288,6 +318,9 @@ def _plain_errors(extra: str = "engine") -> Iterator[None]:
     except KeyboardInterrupt:
         print_error("Stopped. What was embedded is kept; the same command goes on.")
         raise typer.Exit(130) from None
+
+
+register(app, _plain_errors)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -20,25 +20,29 @@ from engine.embedding import CandidateEmbedder
 from engine.errors import ModelError, OverloadedError
 from engine.fitted import load_ranking
 from engine.frames import decode_clip
-from engine.index import MemoryIndex
-from engine.indexer import Indexer, IndexReport, Progress, Vector
+from engine.indexer import Indexer, IndexReport, Progress
+from engine.indexes import Kind, QdrantOptions, open_indexes
 from engine.live import LiveSearches
 from engine.lookup import Found, Likeness, Query, finder
 from engine.metrics import Metrics
+from engine.once import Vector
 from engine.probe import MediaLimits
-from engine.protocols import Clip, Encoder, Vectors
+from engine.protocols import Clip, EmbeddingStore, Encoder, Vectors
 from engine.providers.assembly import Remote, RemoteOptions, open_remote
 from engine.providers.local import Changes, LocalCatalogue
 from engine.providers.remote import RemoteProvider
 from engine.search import Library, Outside, SearchEngine
-from engine.store import Database, SqliteEmbeddingStore, embedding_space
+from engine.shared.options import RedisOptions
+from engine.store import FILE, Database, SqliteEmbeddingStore, embedding_space
 from engine.vocabulary import Vocabulary
 from models.bundles import load_bundle
 from models.device import DeviceError, choose_devices
 from models.info import BundleError, BundleInfo, read_info
 
+if TYPE_CHECKING:
+    from engine.shared.assembly import Shared
+
 SHIPPED_CATALOGUE = Path(__file__).parent / "catalogue"
-DATABASE = "deepgif.sqlite"
 QUERIES_AT_ONCE = 64
 QUERIES_WAITING = 512
 CLIPS_WAITING = 256
@@ -48,7 +52,8 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
     """What an engine is made of. ``folder`` None is the shipped catalogue; ``device`` is auto, cpu, cuda, or several
-    GPUs (cuda:0,cuda:1); ``weights`` is the folder of weights that others publish."""
+    GPUs (cuda:0,cuda:1); ``weights`` is the folder of weights that others publish; ``redis`` is what several engines
+    share."""
 
     bundle: Path
     data_dir: Path
@@ -59,6 +64,9 @@ class EngineOptions:
     remote: RemoteOptions = field(default_factory=RemoteOptions)
     good_enough: float = 0.8
     weights: Path | None = None
+    index: Kind = "auto"
+    qdrant: QdrantOptions | None = None
+    redis: RedisOptions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +100,13 @@ async def open_engine(
     """An engine that answers searches over what was embedded before. ``load`` gives another encoder than the bundle's
     own. Raises ``DeepGifError``."""
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(Database(options.data_dir / DATABASE))
+        database = await stack.enter_async_context(Database(options.data_dir / FILE))
         catalogue = await _catalogue(options, database)
         encoder = await asyncio.to_thread(load or _load, options)
         devices = devices_of(options.device)
-        pictures, texts = (MemoryIndex(encoder.dimension, devices[0]) for _ in range(2))
+        space = embedding_space(encoder)
+        indexes = open_indexes(options.index, encoder.dimension, devices[0], space, options.qdrant)
+        pictures, texts = await asyncio.to_thread(stack.enter_context, indexes)
         ranking, bank = await asyncio.to_thread(load_ranking, options.bundle, encoder.space)
         likeness = Likeness(bank, ranking.hubness)
         queries = await stack.enter_async_context(
@@ -129,28 +139,47 @@ async def open_engine(
             await asyncio.to_thread(words.add, some)
             return await asyncio.to_thread(encoder.encode_texts, some)
 
-        store = SqliteEmbeddingStore(database, encoder.dimension)
-        space = embedding_space(encoder)
-        indexer = Indexer(space, store, pictures, decode, clips.submit, texts, embed_texts)
+        near = SqliteEmbeddingStore(database, encoder.dimension)
+        shared = await _shared(options, near, space, encoder.dimension, metrics, stack)
+        store, once = (shared.store, shared.once) if shared is not None else (near, None)
+        indexer = Indexer(space, store, pictures, decode, clips.submit, texts, embed_texts, once)
         if catalogue is not None:
             await indexer.load(catalogue)
-        remote = await stack.enter_async_context(open_remote(options.remote, database))
+        remote = await stack.enter_async_context(open_remote(options.remote, database, shared))
         embedder = CandidateEmbedder(
-            space, store, pictures, texts, remote.downloader, decode, clips.submit, embed_texts
+            space, store, pictures, texts, remote.downloader, decode, clips.submit, embed_texts, once
         )
         stack.push_async_callback(embedder.close)
         await _load_remembered(remote, embedder)
-        live = LiveSearches()
+        if shared is not None:
+            stack.push_async_callback(shared.close)  # first of all: what follows uses what is closed after it
+            await shared.follow(embedder, pictures, texts)
+        live = LiveSearches(shared.answers() if shared is not None else None)
         stack.push_async_callback(live.close)
         library = Library(pictures, texts, (catalogue,) if catalogue is not None else (), remote.providers, words)
         outside = Outside(embedder, live, options.good_enough) if remote.providers else None
         search = SearchEngine(encoder.space, queries.submit, library, ranking, likeness, outside)
         metrics.gauge("deepgif_gifs", "GIFs that are embedded and can be found.", lambda: len(pictures))
-        metrics.gauge("deepgif_clips_waiting", "Clips that wait to be embedded.", lambda: clips.waiting)
+        metrics.watch("queries", queries)
+        metrics.watch("clips", clips)
         metrics.gauge("deepgif_searches_under_way", "Searches at providers, leftovers too.", lambda: len(live))
         for provider in remote.providers:
             metrics.calls.labels(provider.name).set_function(provider.budget.used)
         yield Engine(search, catalogue, indexer, embedder, remote.providers)
+
+
+async def _shared(
+    options: EngineOptions, near: EmbeddingStore, space: str, dimension: int, metrics: Metrics, stack: AsyncExitStack
+) -> Shared | None:
+    """What other engines know too, where there is a Redis for it."""
+    if options.redis is None:
+        return None
+    from engine.shared.assembly import open_shared
+
+    names = [one.name for one in options.remote.providers]
+    days = options.remote.keep_days
+    opening = open_shared(options.redis, near, space, dimension, days, names, metrics)
+    return await stack.enter_async_context(opening)
 
 
 async def _catalogue(options: EngineOptions, database: Database) -> LocalCatalogue | None:

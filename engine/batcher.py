@@ -33,8 +33,9 @@ class MicroBatcher(Generic[T, R]):
 
     A batch holds at most ``max_cost``, where ``cost`` says what an item costs (frames of a clip, say), and at least
     one item. At most ``max_waiting`` items wait; ``submit`` raises ``OverloadedError`` beyond that. Items whose caller
-    has left are skipped. A batch that fails fails its own callers only; if the worker itself dies, or the batcher is
-    closed, everyone who waits gets ``NotReadyError`` at once, and so does every later caller.
+    has left are skipped. ``on_batch`` gets the seconds that each item of a batch waited. A batch that fails fails its
+    own callers only; if the worker itself dies, or the batcher is closed, everyone who waits gets ``NotReadyError`` at
+    once, and so does every later caller.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class MicroBatcher(Generic[T, R]):
         max_cost: int,
         max_waiting: int,
         cost: Callable[[T], int] = lambda item: 1,
-        on_batch: Callable[[int, float], None] = lambda size, waited_s: None,
+        on_batch: Callable[[Sequence[float]], None] = lambda waited_s: None,
     ) -> None:
         self._run = run
         self._name = name
@@ -57,11 +58,24 @@ class MicroBatcher(Generic[T, R]):
         self._arrived = asyncio.Event()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"deepgif-{name}")
         self._worker: asyncio.Task[None] | None = None
+        self._busy_s = 0.0  # of the batches that have ended
+        self._began_s: float | None = None  # the batch under way
 
     @property
     def waiting(self) -> int:
-        """How many items wait for a batch."""
-        return len(self._queue)
+        """How many items wait for a batch, without those whose caller has left."""
+        return sum(not waiting.future.done() for waiting in self._queue)
+
+    @property
+    def oldest_s(self) -> float:
+        """For how many seconds the first of them has waited; 0 where none waits."""
+        first = next((waiting for waiting in self._queue if not waiting.future.done()), None)
+        return time.monotonic() - first.since_s if first is not None else 0.0
+
+    @property
+    def busy_s(self) -> float:
+        """For how many seconds ``run`` has run in all, with the batch under way."""
+        return self._busy_s + (time.monotonic() - self._began_s if self._began_s is not None else 0.0)
 
     async def __aenter__(self) -> Self:
         self._worker = asyncio.create_task(self._work(), name=f"batcher-{self._name}")
@@ -97,7 +111,8 @@ class MicroBatcher(Generic[T, R]):
                 await self._arrived.wait()
                 continue
             try:
-                self._on_batch(len(batch), time.monotonic() - batch[0].since_s)
+                now = time.monotonic()
+                self._on_batch([now - waiting.since_s for waiting in batch])
                 results = await self._run_batch([waiting.item for waiting in batch])
             except BaseException:  # the end of the worker; those in this batch are told like those who wait
                 self._queue.extendleft(reversed(batch))
@@ -111,10 +126,14 @@ class MicroBatcher(Generic[T, R]):
 
     async def _run_batch(self, items: list[T]) -> Sequence[R] | Exception:
         """The results, or what ``run`` raised, which is the callers' own affair."""
+        began_s = self._began_s = time.monotonic()
         try:
             results = await asyncio.get_running_loop().run_in_executor(self._executor, self._call, items)
         except Exception as error:  # noqa: BLE001 - whatever it is
             return error
+        finally:
+            self._busy_s += time.monotonic() - began_s
+            self._began_s = None
         if len(results) != len(items):
             return RuntimeError(f"{self._name}: {len(results)} results for {len(items)} items")
         return results

@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.errors import MediaError
+from engine.once import Alone, Once, Vector
 from engine.protocols import Clip, EmbeddingStore, Index, Vectors
 from engine.providers.remote import Fetch
 from engine.types import Candidate, Gif, GifKey, Rating
 
-Vector = NDArray[np.float32]  # (D,)
 RECENT = 4096  # vectors, 16 MB, for searches that looked into the store before they were there
 AT_ONCE = 64  # candidates whose bytes or frames are in memory
 STORE_EVERY = 32  # vectors
@@ -44,7 +43,8 @@ class Looked:
 
 class CandidateEmbedder:
     """Vectors of candidates. ``space`` is that of clips; ``decode`` makes clips of bytes, ``embed`` vectors of clips,
-    ``embed_texts`` vectors of texts; none of them may block the event loop."""
+    ``embed_texts`` vectors of texts; none of them may block the event loop. ``once`` keeps engines that share a store
+    from doing the same work."""
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class CandidateEmbedder:
         decode: Callable[[bytes], Awaitable[Clip]],
         embed: Callable[[Clip], Awaitable[Vector]],
         embed_texts: Callable[[Sequence[str]], Awaitable[Vectors]],
+        once: Once | None = None,
     ) -> None:
         self._space = space
         self._store = store
@@ -65,6 +66,7 @@ class CandidateEmbedder:
         self._decode = decode
         self._embed = embed
         self._embed_texts = embed_texts
+        self._once = once or Alone()
         self._under_way: dict[tuple[GifKey, View], asyncio.Task[Looked]] = {}
         self._asking: Counter[asyncio.Task[Looked]] = Counter()
         self._recent: OrderedDict[tuple[GifKey, View], Looked] = OrderedDict()
@@ -102,8 +104,13 @@ class CandidateEmbedder:
             vectors = await asyncio.to_thread(self._texts.vectors, list(wanted))
             new = [one for key, one in wanted.items() if key not in vectors]
             if new:
-                rows = await self._embed_texts([one.text for one in new])
-                fresh = {one.gif.key: row for one, row in zip(new, rows, strict=True)}
+                texts = {one.gif.key: one.text for one in new}
+
+                async def make(keys: Sequence[GifKey]) -> dict[GifKey, Vector]:
+                    rows = await self._embed_texts([texts[key] for key in keys])
+                    return dict(zip(keys, rows, strict=True))
+
+                fresh = await self._once.vectors(View.TEXT.of(self._space), list(texts), make)
                 await self._add(self._texts, View.TEXT, fresh, {one.gif.key: one.gif.rating for one in new})
                 vectors |= fresh
         return vectors
@@ -133,12 +140,20 @@ class CandidateEmbedder:
         rendition = candidate.still if view is View.STILL else candidate.clip
         if rendition is None:
             raise MediaError("There is no file of it that can be looked at.")
-        async with self._slots:
-            data = await self._download.fetch(rendition.url)
-            vector = await self._embed(await self._decode(data))
-        if not np.isfinite(vector).all():
-            raise MediaError("The model finds no vector for it.")
-        return Looked(vector, len(data))
+        key, size = candidate.gif.key, 0
+
+        async def make(keys: Sequence[GifKey]) -> dict[GifKey, Vector]:
+            nonlocal size
+            async with self._slots:
+                data = await self._download.fetch(rendition.url)
+                vector = await self._embed(await self._decode(data))
+            if not np.isfinite(vector).all():
+                raise MediaError("The model finds no vector for it.")
+            size = len(data)
+            return {key: vector}
+
+        vectors = await self._once.vectors(view.of(self._space), [key], make)
+        return Looked(vectors[key], size)
 
     async def _add(
         self, index: Index, view: View, vectors: Mapping[GifKey, Vector], ratings: Mapping[GifKey, Rating]

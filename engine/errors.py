@@ -8,6 +8,7 @@
     ├── NotReadyError            the engine is still loading, or closing down
     ├── OverloadedError          more work is waiting than the queue holds
     ├── UnauthorizedError        the bearer token is missing or wrong
+    ├── IndexUnavailableError    the server that holds the index does not answer, or refuses
     ├── StoreError               what is kept on disk cannot be used
     ├── ProviderError            a provider of GIFs does not answer, or refuses
     │   └── BudgetError          no call to the provider may be made at present
@@ -65,6 +66,10 @@ class BudgetError(ProviderError):
             f"minute{plural}."
         )
         self.minutes = minutes
+
+
+class IndexUnavailableError(DeepGifError):
+    """The server that holds the index does not answer, or refuses."""
 
 
 class StoreError(DeepGifError):

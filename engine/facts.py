@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from engine.assembly import DATABASE, SHIPPED_CATALOGUE, EngineOptions, bundle_info, devices_of
+from engine.assembly import SHIPPED_CATALOGUE, EngineOptions, bundle_info, devices_of
 from engine.providers.assembly import open_budget
 from engine.providers.local import LocalCatalogue
 from engine.spaces import kept_models
-from engine.store import Database, embedding_space
+from engine.store import FILE, Database, embedding_space
 
 
 async def facts_of(options: EngineOptions) -> dict[str, Any]:
@@ -20,7 +20,7 @@ async def facts_of(options: EngineOptions) -> dict[str, Any]:
     devices = devices_of(options.device)
     folder = options.folder or SHIPPED_CATALOGUE
     name = "folder" if options.folder else "catalogue"
-    async with Database(options.data_dir / DATABASE) as database:
+    async with Database(options.data_dir / FILE) as database:
         catalogue = LocalCatalogue(name, folder, database, options.limits)
         await catalogue.open()
         query = "SELECT COUNT(*) FROM embeddings WHERE space=? AND provider=?"

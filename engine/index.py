@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -34,9 +34,6 @@ class MemoryIndex:
 
     def __len__(self) -> int:
         return len(self._keys)
-
-    def __contains__(self, key: GifKey) -> bool:
-        return key in self._rows
 
     def add(self, keys: Sequence[GifKey], vectors: Vectors, ratings: Sequence[Rating]) -> None:
         """Adds GIFs with unit vectors (N, D); a key that is there already gets the new vector and rating. Raises
@@ -76,6 +73,15 @@ class MemoryIndex:
             held = [key for key in keys if key in self._rows]
             rows = self._vectors[torch.tensor([self._rows[key] for key in held], device=self._device, dtype=torch.long)]
         return dict(zip(held, rows.cpu().numpy(), strict=True))
+
+    def chunks(self, size: int) -> Iterator[tuple[list[GifKey], Vectors, list[Rating]]]:
+        """Everything, in parts of at most ``size`` GIFs: keys, vectors (N, D) and ratings. Nothing may change
+        meanwhile."""
+        ratings = list(Rating)
+        for start in range(0, len(self._keys), size):
+            part = slice(start, min(start + size, len(self._keys)))
+            levels = self._levels[part].tolist()
+            yield self._keys[part], self._vectors[part].cpu().numpy(), [ratings[level] for level in levels]
 
     def search(self, queries: Vectors, k: int, max_rating: Rating) -> list[IndexHits]:
         """The at most ``k`` nearest allowed GIFs for each of ``queries`` (Q, D). Equal scores are ordered by key."""

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.bounded import as_they_come
 from engine.errors import MediaError
+from engine.once import Alone, Once, Vector
 from engine.protocols import Clip, EmbeddingStore, Index, Vectors
 from engine.providers.local import Changes, LocalCatalogue
 from engine.types import GifKey, describe
@@ -35,13 +35,13 @@ class IndexReport:
     elapsed_s: float
 
 
-Vector = NDArray[np.float32]  # (D,)
 Progress = Callable[[int, int], None]
 
 
 class Indexer:
     """Keeps the indexes of pictures and of texts in step with a catalogue. ``decode`` makes clips of bytes, ``embed``
-    vectors of clips, ``embed_texts`` vectors of texts; none of them may block the event loop."""
+    vectors of clips, ``embed_texts`` vectors of texts; none of them may block the event loop. ``once`` keeps engines
+    that share a store, each over a copy of the same files, from embedding the same."""
 
     def __init__(
         self,
@@ -52,6 +52,7 @@ class Indexer:
         embed: Callable[[Clip], Awaitable[Vector]],
         texts: Index,
         embed_texts: Callable[[Sequence[str]], Awaitable[Vectors]],
+        once: Once | None = None,
     ) -> None:
         self._space = space
         self._store = store
@@ -60,6 +61,7 @@ class Indexer:
         self._embed = embed
         self._texts = texts
         self._embed_texts = embed_texts
+        self._once = once or Alone()
 
     async def load(self, catalogue: LocalCatalogue) -> set[str]:
         """Puts what is stored into the index; the ids of it."""
@@ -89,25 +91,34 @@ class Indexer:
         on_progress(done, len(ids))
         fresh: dict[GifKey, Vector] = {}
         stored_at = time.monotonic()
-        async with aclosing(as_they_come(missing, partial(self._embed_one, catalogue), IN_FLIGHT)) as embedded:
-            async for gif_id, result in embedded:
-                done += 1
-                if isinstance(result, MediaError):
-                    unreadable.append((catalogue.path_of(gif_id), str(result)))
-                else:
-                    fresh[GifKey(catalogue.name, gif_id)] = result
-                if len(fresh) >= STORE_EVERY or time.monotonic() - stored_at > STORE_EVERY_S or done == len(ids):
-                    await self._keep(catalogue, fresh)
-                    fresh, stored_at = {}, time.monotonic()
-                on_progress(done, len(ids))
+        try:
+            async with aclosing(as_they_come(missing, partial(self._embed_one, catalogue), IN_FLIGHT)) as embedded:
+                async for gif_id, result in embedded:
+                    done += 1
+                    if isinstance(result, MediaError):
+                        unreadable.append((catalogue.path_of(gif_id), str(result)))
+                    else:
+                        fresh[GifKey(catalogue.name, gif_id)] = result
+                    if len(fresh) >= STORE_EVERY or time.monotonic() - stored_at > STORE_EVERY_S or done == len(ids):
+                        await self._keep(catalogue, fresh)
+                        fresh, stored_at = {}, time.monotonic()
+                    on_progress(done, len(ids))
+        finally:
+            if fresh:  # stopped in between
+                await self._store.put_many(self._space, fresh)
         failed = len(unreadable) - len(changes.unreadable)
         return IndexReport(changes, len(known), len(missing) - failed, tuple(unreadable), time.monotonic() - started)
 
     async def _embed_one(self, catalogue: LocalCatalogue, gif_id: str) -> Vector:
-        vector = await self._embed(await self._decode(await catalogue.read(gif_id)))
-        if not np.isfinite(vector).all():  # in the index it would spoil the mean, and so every search
-            raise MediaError("The model finds no vector for it.")
-        return vector
+        key = GifKey(catalogue.name, gif_id)
+
+        async def make(keys: Sequence[GifKey]) -> dict[GifKey, Vector]:
+            vector = await self._embed(await self._decode(await catalogue.read(gif_id)))
+            if not np.isfinite(vector).all():  # in the index it would spoil the mean, and so every search
+                raise MediaError("The model finds no vector for it.")
+            return {key: vector}
+
+        return (await self._once.vectors(self._space, [key], make))[key]
 
     async def _keep(self, catalogue: LocalCatalogue, vectors: dict[GifKey, Vector]) -> None:
         if vectors:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from engine.errors import OverloadedError
 from engine.memory_cache import BoundedCache
@@ -39,12 +40,23 @@ class _Live:
         return self.latest.ranking() if isinstance(self.latest, Rerank) else self.latest
 
 
-class LiveSearches:
-    """Runs searches. A caller who leaves ends a search only where nobody else waits for it."""
+class Recent(Protocol):
+    """Rankings of a few minutes ago."""
 
-    def __init__(self) -> None:
+    async def get(self, key: str) -> Ranking | None:
+        """The ranking, or None."""
+
+    async def set(self, key: str, value: Ranking) -> None:
+        """Keeps the ranking for a while."""
+
+
+class LiveSearches:
+    """Runs searches. A caller who leaves ends a search only where nobody else waits for it. ``recent`` remembers what
+    was found; by default in memory."""
+
+    def __init__(self, recent: Recent | None = None) -> None:
         self._live: dict[str, _Live] = {}
-        self._recent: BoundedCache[Ranking] = BoundedCache(RECENT, RECENT_S)
+        self._recent: Recent = BoundedCache[Ranking](RECENT, RECENT_S) if recent is None else recent
 
     def __len__(self) -> int:
         return len(self._live)

@@ -19,7 +19,7 @@ class BoundedCache(Generic[V]):
     def __init__(self, most: int, ttl_s: float) -> None:
         self._most = most
         self._ttl_s = ttl_s
-        self._cache = SimpleMemoryCache()
+        self._cache = SimpleMemoryCache(timeout=None)  # its asyncio.wait_for loses cancellations before Python 3.12
         self._used: OrderedDict[str, None] = OrderedDict()
 
     def __len__(self) -> int:

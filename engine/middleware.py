@@ -53,14 +53,16 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def layers(access: AccessRules, metrics: Metrics) -> tuple[Middleware, ...]:
-    """The middlewares, outermost first."""
+def layers(access: AccessRules, metrics: Metrics, closing: Callable[[], bool]) -> tuple[Middleware, ...]:
+    """The middlewares, outermost first. While the service is ``closing``, each answer ends its connection, so that
+    callers who keep connections open turn to another one."""
 
     @web.middleware
     async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = time.perf_counter()
-        response = await handler(request)
         route = _name(request)
+        with metrics.in_hand.labels(route).track_inprogress():
+            response = await handler(request)
         metrics.requests.labels(route, _method(request), response.status).inc()
         metrics.request_seconds.labels(route).observe(time.perf_counter() - started)
         return response
@@ -73,6 +75,8 @@ def layers(access: AccessRules, metrics: Metrics) -> tuple[Middleware, ...]:
             response = problem_of(error)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
+        if closing():
+            response.force_close()
         return response
 
     @web.middleware

@@ -70,7 +70,7 @@ def document() -> dict[str, Any]:
     }
     ready = {
         "200": _json("Searches are answered.", "Readiness"),
-        "503": _problem("The engine is starting."),
+        "503": _problem("The engine is starting, or closing down; then no more searches should be sent to it."),
     }
     return {
         "openapi": "3.1.0",

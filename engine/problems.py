@@ -10,6 +10,7 @@ from aiohttp import web
 
 from engine.errors import (
     DeepGifError,
+    IndexUnavailableError,
     InvalidRequestError,
     MediaError,
     NotFoundError,
@@ -21,6 +22,7 @@ from engine.errors import (
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
 _STATUS: dict[type[DeepGifError], tuple[HTTPStatus, str]] = {
+    IndexUnavailableError: (HTTPStatus.SERVICE_UNAVAILABLE, "The index is away"),
     InvalidRequestError: (HTTPStatus.BAD_REQUEST, "That cannot be searched for"),
     MediaError: (HTTPStatus.UNPROCESSABLE_ENTITY, "That GIF cannot be read"),
     NotFoundError: (HTTPStatus.NOT_FOUND, "There is nothing here"),

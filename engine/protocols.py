@@ -96,6 +96,28 @@ class EmbeddingStore(Protocol):
         """All vectors of one provider in this space, in chunks of keys and (N, D)."""
 
 
+class Remembered(Protocol):
+    """What is kept of one provider's GIFs, each for some time from when it was last seen."""
+
+    async def put(self, candidates: Sequence[Candidate]) -> None:
+        """Keeps the candidates, or what is new of them."""
+
+    async def get(self, ids: Collection[str]) -> dict[str, Candidate]:
+        """Those of ``ids`` that are kept; their ``url`` is empty unless addresses may be kept."""
+
+    async def count(self) -> int:
+        """How many are kept."""
+
+    def scan(self) -> AsyncIterator[list[Candidate]]:
+        """All that are kept on this machine, in chunks."""
+
+    async def forget_expired(self) -> list[GifKey]:
+        """Removes what has been kept long enough, with its vectors; the keys of it."""
+
+    async def forget(self, ids: Collection[str]) -> None:
+        """Removes these GIFs, with their vectors for every model."""
+
+
 class Provider(Protocol):
     """Where GIFs come from: what they are called and where their media is."""
 

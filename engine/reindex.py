@@ -14,15 +14,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from engine.assembly import DATABASE, EngineOptions, bundle_info, open_engine
+from engine.assembly import EngineOptions, bundle_info, open_engine
 from engine.bounded import as_they_come
-from engine.embedding import CandidateEmbedder, Vector, View, WriteBuffer
+from engine.embedding import CandidateEmbedder, View, WriteBuffer
 from engine.errors import BudgetError, InvalidRequestError, MediaError, ProviderError, StoreError
 from engine.indexer import IndexReport, Progress
 from engine.metrics import Metrics
+from engine.once import Vector
 from engine.protocols import Encoder
 from engine.providers.remote import RemoteProvider
-from engine.store import Database, embedding_space, stored_ids
+from engine.store import FILE, Database, embedding_space, stored_ids
 from engine.types import Candidate
 
 LOCK = "reindex.lock"
@@ -71,7 +72,7 @@ async def move(
 ) -> ReindexReport:
     """As ``reindex``, from the space ``old``. ``load`` gives another encoder than the bundle's own."""
     started = time.monotonic()
-    async with Database(options.data_dir / DATABASE) as database:
+    async with Database(options.data_dir / FILE) as database:
         moving = {one.name: await stored_ids(database, View.CLIP.of(old), one.name) for one in options.remote.providers}
     with _alone(options.data_dir):
         async with open_engine(options, Metrics(), load) as engine:

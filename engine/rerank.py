@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.embedding import CandidateEmbedder, Vector, View, WriteBuffer
+from engine.embedding import CandidateEmbedder, View, WriteBuffer
 from engine.errors import DeepGifError
 from engine.lookup import Found, Likeness
+from engine.once import Vector
 from engine.protocols import SearchProvider
 from engine.ranking import Evidence, Fused, RankingModel, confidence, fold, fuse
 from engine.types import Candidate, Coverage, Gif, GifKey, Origin

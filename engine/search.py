@@ -243,8 +243,10 @@ class SearchEngine:
         """One page of the ranking, and what must be shown beside it."""
         first, last = request.offset, min(request.offset + request.limit + SPARE, MAX_RANKED)
         part = ranking.fused[first:last]
-        missing = [one.evidence.key for one in part if one.evidence.key not in ranking.gifs]
-        gifs = {**ranking.gifs, **await self._lookup(missing, ask=ranking.origin is Origin.KNOWN)}
+        # Addresses that are lacking in what another engine answered are asked for once, for all pages.
+        shown = part if ranking.origin is Origin.KNOWN else ranking.fused[:MAX_RANKED]
+        missing = [one.evidence.key for one in shown if one.evidence.key not in ranking.gifs]
+        gifs = {**ranking.gifs, **await self._lookup(missing, ask=True)}
         results = answer(
             part,
             gifs,

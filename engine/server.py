@@ -12,10 +12,19 @@ from aiohttp import web
 
 from engine.errors import InvalidRequestError, NotFoundError, NotReadyError
 from engine.metrics import Metrics
-from engine.middleware import AccessRules, layers
+from engine.middleware import AccessRules, is_loopback, layers
 from engine.openapi import document
 from engine.search import SearchEngine
-from engine.types import DEFAULT_DEADLINE_S, DEFAULT_LIMIT, MAX_LIMIT, GifKey, Rating, SearchAnswer, SearchRequest
+from engine.types import (
+    DEFAULT_DEADLINE_S,
+    DEFAULT_LIMIT,
+    MAX_DEADLINE_S,
+    MAX_LIMIT,
+    GifKey,
+    Rating,
+    SearchAnswer,
+    SearchRequest,
+)
 from engine.wire import answer_to_json, rating_of, request_from_json, request_from_query, whole_number
 
 MAX_BODY_BYTES = 64 * 1024
@@ -25,26 +34,39 @@ WEB = Path(__file__).parent / "web"
 ASSETS = {"app.css": "text/css", "app.js": "text/javascript", "icon.svg": "image/svg+xml"}
 MEDIA_TYPES = {".gif": "image/gif", ".webp": "image/webp"}
 A_YEAR_S = 365 * 24 * 3600
+DRAIN_S = 5.0  # in which load balancers notice that /readyz has turned, looking every 2 seconds twice
+FINISH_S = (
+    MAX_DEADLINE_S + 2.0
+)  # in which a stopping service finishes what is in hand: the longest search, and its way out
 
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
     """How the engine is reached. ``public_url`` goes in front of media addresses; without it the request's own
-    scheme and host do."""
+    scheme and host do. ``drain_s`` is for how long it answers on when it was asked to stop."""
 
     access: AccessRules
     public_url: str = ""
     max_rating: Rating = Rating.PG_13
     deadline_s: float = DEFAULT_DEADLINE_S
+    drain_s: float = 0.0
 
 
 class Routes:
-    """The handlers. ``engine`` gives the search engine once it is loaded and warm, and None before."""
+    """The handlers. ``engine`` gives the search engine once it is loaded and warm, and None before; ``closing`` says
+    whether the service was asked to stop."""
 
-    def __init__(self, engine: Callable[[], SearchEngine | None], metrics: Metrics, options: ServerOptions) -> None:
+    def __init__(
+        self,
+        engine: Callable[[], SearchEngine | None],
+        metrics: Metrics,
+        options: ServerOptions,
+        closing: Callable[[], bool],
+    ) -> None:
         self._engine = engine
         self._metrics = metrics
         self._options = options
+        self._closing = closing
 
     def table(self) -> list[web.RouteDef]:
         """All routes. Names are what ``metrics`` and the OpenAPI document call them."""
@@ -52,7 +74,7 @@ class Routes:
             web.get("/", self.page, name="page", allow_head=True),
             web.get("/assets/{name}", self.asset, name="asset"),
             web.get("/v1/search", self.search_get, name="search", allow_head=False),
-            web.post("/v1/search", self.search_post),
+            web.post("/v1/search", self.search_post, name="search"),
             web.get("/v1/similar", self.similar, name="similar", allow_head=False),
             web.post("/v1/sent", self.sent, name="sent"),
             web.get("/v1/words", self.words, name="words", allow_head=False),
@@ -145,7 +167,9 @@ class Routes:
         return web.json_response({"status": "alive"})
 
     async def readyz(self, request: web.Request) -> web.Response:
-        """Models are loaded and warm, and searches are answered."""
+        """Models are loaded and warm, and searches are answered, for a while at least."""
+        if self._closing():  # searches are still answered, but no more should be sent here
+            raise NotReadyError("The engine is closing down; please ask another one, or try again in a moment.")
         engine = self._ready()
         coverage = await engine.coverage()
         return web.json_response(
@@ -167,6 +191,14 @@ class Routes:
         return engine
 
 
+def drain_s_of(setting: float | None, host: str) -> float:
+    """For how many seconds a service on ``host`` answers on when it was asked to stop: as set, else ``DRAIN_S``, but
+    not where no balancer of another machine can reach it."""
+    if setting is not None:
+        return setting
+    return 0.0 if is_loopback(host) else DRAIN_S
+
+
 async def _json_of(request: web.Request) -> object:
     if request.content_type != "application/json":
         raise InvalidRequestError("Please send JSON, with the content type application/json.")
@@ -177,14 +209,21 @@ async def _json_of(request: web.Request) -> object:
     return body
 
 
-def create_app(engine: Callable[[], SearchEngine | None], metrics: Metrics, options: ServerOptions) -> web.Application:
+def create_app(
+    engine: Callable[[], SearchEngine | None],
+    metrics: Metrics,
+    options: ServerOptions,
+    closing: Callable[[], bool] = lambda: False,
+) -> web.Application:
     """The whole service as an aiohttp application."""
-    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=layers(options.access, metrics))
-    app.add_routes(Routes(engine, metrics, options).table())
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=layers(options.access, metrics, closing))
+    app.add_routes(Routes(engine, metrics, options, closing).table())
     return app
 
 
 def create_runner(app: web.Application) -> web.AppRunner:
     """Runs the application: handlers stop when their caller leaves, and no address, which may hold somebody's words,
     goes into a log."""
-    return web.AppRunner(app, handler_cancellation=True, access_log=None, max_line_size=MAX_LINE_BYTES)
+    return web.AppRunner(
+        app, handler_cancellation=True, access_log=None, max_line_size=MAX_LINE_BYTES, shutdown_timeout=FINISH_S
+    )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.assembly import DATABASE, bundle_info
+from engine.assembly import bundle_info
 from engine.embedding import View
 from engine.errors import InvalidRequestError, ModelError, NotFoundError
-from engine.store import Database, embedding_space
+from engine.store import FILE, Database, embedding_space
 from models.bundles import bundle_folder
 
 DROP_AT_ONCE = 2000  # vectors a transaction, so that a running engine can write in between
@@ -30,7 +30,7 @@ async def forget_model(data_dir: Path, model: str, in_use: Path) -> tuple[list[s
     """Drops all vectors of a model: a shipped one's name, the folder of a bundle, or as ``kept_models`` has it, with or
     without the frame sampling. What was dropped, and how many vectors. Raises ``InvalidRequestError`` for the model in
     the bundle ``in_use``, and ``NotFoundError`` where there are none."""
-    async with Database(data_dir / DATABASE) as database:
+    async with Database(data_dir / FILE) as database:
         parts = await _parts(database)
         names = {model, _named(model)}
         kept = {_pictures(space) for space, _ in parts}

@@ -18,10 +18,11 @@ import aiosqlite
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import StoreError
+from engine.errors import NotFoundError, StoreError
 from engine.protocols import Vectors, VectorSpace
 from engine.types import GifKey
 
+FILE = "deepgif.sqlite"  # in the data folder
 SCHEMA_VERSION = 2
 CHUNK = 500  # ids a statement; SQLite allows 32,766 variables, older builds 999
 SCAN_CHUNK = 4096
@@ -134,6 +135,18 @@ class Database:
             if self._connection is not None:
                 await self._connection.close()
                 self._connection = None
+
+
+async def open_to_read(path: Path) -> sqlite3.Connection:
+    """A connection to the database at ``path`` that writes nothing, once the file is of this version. An engine may be
+    at work meanwhile. Raises ``NotFoundError`` where there is none, and ``StoreError``."""
+    if not await asyncio.to_thread(path.is_file):
+        raise NotFoundError(f"There is no {path}; DEEPGIF_DATA_DIR says where to look.")
+    async with Database(path):
+        pass
+    connection = sqlite3.connect(path, timeout=BUSY_S)
+    connection.execute("PRAGMA query_only=ON")
+    return connection
 
 
 def embedding_space(model: VectorSpace) -> str:

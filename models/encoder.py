@@ -15,31 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.device import FrameRunner
+from models.device import Clips, FrameRunner
 from models.info import BundleInfo
 from models.maps import TwoMaps
-from models.sampling import FrameSampling
-
-Clips = Sequence[NDArray[np.uint8]]  # (T, H, W, 3) each, RGB
-
-
-class Encoder(Protocol):
-    """A loaded bundle, whatever its kind: words and frames to unit vectors of one space. Methods block, and may be
-    called from any thread."""
-
-    @property
-    def info(self) -> BundleInfo: ...
-    @property
-    def space(self) -> str: ...
-    @property
-    def dimension(self) -> int: ...
-    @property
-    def sampling(self) -> FrameSampling: ...
-    @property
-    def frames_at_once(self) -> int: ...
-    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
-    def encode_clips(self, clips: Clips) -> NDArray[np.float32]: ...
-    def understands(self, text: str) -> float: ...
 
 
 class SentenceReader(Protocol):
@@ -57,8 +35,9 @@ class SentenceReader(Protocol):
 
 
 class TwoTowerEncoder:
-    """``Encoder`` of two networks, which may be used apart. ``unit_frames`` says that a clip is the mean of its frames'
-    unit features, in place of the mean of the features as they are."""
+    """A loaded bundle, whatever its kind: words and frames to unit vectors of one space. Methods block, and may be
+    called from any thread. ``unit_frames`` says that a clip is the mean of its frames' unit features, in place of the
+    mean of the features as they are."""
 
     def __init__(
         self, info: BundleInfo, frames: FrameRunner, sentences: SentenceReader, maps: TwoMaps, *, unit_frames: bool
@@ -79,11 +58,17 @@ class TwoTowerEncoder:
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(N, D) unit vectors."""
-        return self.embed_text_features(self.text_features(texts))
+        features = torch.from_numpy(self.text_features(texts))
+        with torch.inference_mode():
+            return self._maps.texts(features.to(self._frames.device)).cpu().numpy()
 
     def encode_clips(self, clips: Clips) -> NDArray[np.float32]:
         """(N, D) unit vectors of clips, which may differ in T, H and W."""
-        return self._embed(self._frames(clips))
+        features = self._frames(clips)
+        if not features:
+            return np.empty((0, self.dimension), np.float32)
+        with torch.inference_mode():
+            return self._maps.clips(pooled(features, unit_frames=self._unit_frames)).cpu().numpy()
 
     def text_features(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(N, B), before the map."""
@@ -93,24 +78,9 @@ class TwoTowerEncoder:
         """(T, A) of each clip, before the map."""
         return [features.cpu().numpy() for features in self._frames(clips)]
 
-    def embed_text_features(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(N, B) to (N, D) unit vectors."""
-        with torch.inference_mode():
-            return self._maps.texts(torch.from_numpy(features).to(self._frames.device)).cpu().numpy()
-
-    def embed_frame_features(self, features: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """(T, A) of each of N clips to (N, D) unit vectors."""
-        return self._embed([torch.from_numpy(one).to(self._frames.device) for one in features])
-
     def understands(self, text: str) -> float:
         """The share of the text, in [0, 1], that is made of words learnt; 0.0 for a text without any."""
         return self._sentences.understands(text)
-
-    def _embed(self, features: Sequence[Tensor]) -> NDArray[np.float32]:
-        if not features:
-            return np.empty((0, self.dimension), np.float32)
-        with torch.inference_mode():
-            return self._maps.clips(pooled(features, unit_frames=self._unit_frames)).cpu().numpy()
 
 
 def pooled(features: Sequence[Tensor], *, unit_frames: bool) -> Tensor:

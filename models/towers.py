@@ -20,8 +20,8 @@ from torch.nn import functional as F
 from models.bundles import bundle_folder, load_two_towers
 from models.classic import SAMPLING, load_sentences, load_vgg16
 from models.datasets import DatasetError
-from models.device import FrameRunner
-from models.encoder import Clips, SentenceReader, pooled
+from models.device import Clips, FrameRunner
+from models.encoder import SentenceReader, pooled
 from models.features import Report, extract
 from models.info import OPEN_CLIP
 from models.mobilenet import MobileNetV2

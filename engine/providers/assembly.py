@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import reduce
+from typing import Protocol
 
 import aiohttp
 
 from engine.download import Downloader, DownloadRules
+from engine.protocols import Remembered
 from engine.providers import giphy, klipy
-from engine.providers.budget import CallBudget
+from engine.providers.budget import Budget, CallBudget
 from engine.providers.http import JsonApi
 from engine.providers.remembered import RememberedGifs
 from engine.providers.remote import RemoteProvider
@@ -53,9 +55,22 @@ class Remote:
     downloader: Downloader
 
 
+class SharedByProviders(Protocol):
+    """What several engines know of providers together."""
+
+    def gifs(self, near: RememberedGifs, keep_urls: bool) -> Remembered:
+        """What is remembered of one provider's GIFs, with what others remember behind it; addresses only where they
+        may be kept."""
+
+    def budget(self, near: CallBudget) -> Budget:
+        """What is left of one key's calls for all engines together."""
+
+
 @asynccontextmanager
-async def open_remote(options: RemoteOptions, database: Database) -> AsyncIterator[Remote]:
-    """The providers, ready to be asked."""
+async def open_remote(
+    options: RemoteOptions, database: Database, shared: SharedByProviders | None = None
+) -> AsyncIterator[Remote]:
+    """The providers, ready to be asked; ``shared`` is what other engines know of them."""
     async with AsyncExitStack() as stack:
         downloader = await stack.enter_async_context(Downloader(options.downloads or _rules(options.providers)))
         session = await stack.enter_async_context(
@@ -63,13 +78,15 @@ async def open_remote(options: RemoteOptions, database: Database) -> AsyncIterat
         )
         opened = []
         for chosen in options.providers:
-            budget = await open_budget(chosen, database)
+            own = await open_budget(chosen, database)
+            budget = shared.budget(own) if shared is not None else own
             api = APIS[chosen.name](
                 JsonApi(session, TITLES[chosen.name], budget), chosen.key, chosen.url or URLS[chosen.name]
             )
-            remembered = RememberedGifs(
+            near = RememberedGifs(
                 database, api.name, api.attribution, days=options.keep_days, keep_urls=chosen.keep_urls
             )
+            remembered = shared.gifs(near, chosen.keep_urls) if shared is not None else near
             opened.append(RemoteProvider(api, remembered, downloader, pingbacks=chosen.pingbacks))
         yield Remote(tuple(opened), downloader)
 

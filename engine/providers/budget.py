@@ -8,6 +8,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from engine.errors import BudgetError
 from engine.store import Database
@@ -17,6 +18,25 @@ FOR_ADDRESSES = 0.1  # the share that searches leave, for the addresses of GIFs 
 FOR_SEARCHES = 0.5  # the share that work in the background leaves
 NO_LIMIT = 2**31
 _TAKE = "INSERT INTO calls SELECT ?,? WHERE (SELECT COUNT(*) FROM calls WHERE budget=? AND at>?) < ?"
+
+
+class Budget(Protocol):
+    """How many calls with one key a provider still allows."""
+
+    @property
+    def per_hour(self) -> int:
+        """Calls that are allowed in any 60 minutes; 0 for no limit."""
+
+    @property
+    def provider(self) -> str:
+        """What people know the provider by."""
+
+    async def take(self, *, leave: float = FOR_ADDRESSES) -> None:
+        """Counts a call that is about to be made. Raises ``BudgetError`` and counts nothing where less than the share
+        ``leave`` of the allowance would be left."""
+
+    def used(self) -> int:
+        """Calls made in the last 60 minutes."""
 
 
 class CallBudget:
@@ -29,7 +49,7 @@ class CallBudget:
         self.provider = provider
         self.per_hour = per_hour
         self._database = database
-        self._name = f"{provider}:{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+        self.name = f"{provider}:{hashlib.sha256(key.encode()).hexdigest()[:16]}"
         self._clock = clock
         self._calls: list[float] | None = None
         self._taking = asyncio.Lock()
@@ -37,9 +57,9 @@ class CallBudget:
     async def open(self) -> None:
         """Reads what was counted before."""
         now = self._clock()
-        await self._database.write("DELETE FROM calls WHERE budget=? AND at<=?", [(self._name, now - HOUR_S)])
+        await self._database.write("DELETE FROM calls WHERE budget=? AND at<=?", [(self.name, now - HOUR_S)])
         # A clock that was set back must not lock the key for ever.
-        await self._database.write("UPDATE calls SET at=? WHERE budget=? AND at>?", [(now, self._name, now)])
+        await self._database.write("UPDATE calls SET at=? WHERE budget=? AND at>?", [(now, self.name, now)])
         await self._read()
 
     async def take(self, *, leave: float = FOR_ADDRESSES) -> None:
@@ -48,7 +68,7 @@ class CallBudget:
         most = self.per_hour - int(self.per_hour * leave) if self.per_hour else NO_LIMIT
         async with self._taking:
             now = self._clock()
-            taken = await self._database.write(_TAKE, [(self._name, now, self._name, now - HOUR_S, most)])
+            taken = await self._database.write(_TAKE, [(self.name, now, self.name, now - HOUR_S, most)])
             if self.per_hour:
                 await self._read()  # with what other processes took
             else:
@@ -66,8 +86,13 @@ class CallBudget:
 
     async def _read(self) -> None:
         query = "SELECT at FROM calls WHERE budget=? AND at>? ORDER BY at"
-        rows = await self._database.read(query, (self._name, self._clock() - HOUR_S))
+        rows = await self._database.read(query, (self.name, self._clock() - HOUR_S))
         self._calls = [at for (at,) in rows]
+
+    def times(self) -> list[float]:
+        """When the calls of the last 60 minutes were made, in seconds since 1970, oldest first."""
+        self.used()
+        return list(self._counted)
 
     @property
     def _counted(self) -> list[float]:

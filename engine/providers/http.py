@@ -13,7 +13,7 @@ from purgatory.domain.model import OpenedState
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from engine.errors import BudgetError, ProviderError
-from engine.providers.budget import FOR_ADDRESSES, CallBudget
+from engine.providers.budget import FOR_ADDRESSES, Budget
 
 MAX_BYTES = 4 * 1024 * 1024  # of one answer; 50 GIFs with all renditions are about 500 KB
 ATTEMPTS = 3
@@ -28,7 +28,7 @@ class _PassingError(ProviderError):
 class JsonApi:
     """GET calls to one provider. ``name`` is what people know it by; every call is taken from ``budget``."""
 
-    def __init__(self, session: aiohttp.ClientSession, name: str, budget: CallBudget, timeout_s: float = 5.0) -> None:
+    def __init__(self, session: aiohttp.ClientSession, name: str, budget: Budget, timeout_s: float = 5.0) -> None:
         self.budget = budget
         self._session = session
         self._name = name

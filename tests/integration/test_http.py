@@ -349,6 +349,8 @@ async def test_metrics(start: Start, http: aiohttp.ClientSession) -> None:
     for path in ("/v1/search?q=secretwords", "/v1/search", "/secretwords"):
         async with http.get(service.origin + path):
             pass
+    async with http.post(f"{service.origin}/v1/search", json={"query": "secretwords"}):
+        pass
     async with http.request("SECRETWORDS", service.origin):
         pass
     async with http.get(f"{service.origin}/metrics") as response:
@@ -356,8 +358,11 @@ async def test_metrics(start: Start, http: aiohttp.ClientSession) -> None:
         text = await response.text()
     assert 'deepgif_http_requests_total{method="GET",route="search",status="200"} 1.0' in text
     assert 'deepgif_http_requests_total{method="GET",route="search",status="400"} 1.0' in text
+    assert 'deepgif_http_requests_total{method="POST",route="search",status="200"} 1.0' in text
     assert 'deepgif_http_requests_total{method="GET",route="none",status="404"} 1.0' in text
-    assert 'deepgif_best_fit_total{fit="fair"} 1.0' in text
+    assert 'deepgif_best_fit_total{fit="fair"} 2.0' in text
+    assert 'deepgif_requests_in_hand{route="search"} 0.0' in text
+    assert 'deepgif_requests_in_hand{route="metrics"} 1.0' in text
     assert "secretwords" not in text.lower()
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from engine.assembly import DATABASE, Engine, EngineOptions, open_engine
+from engine.assembly import Engine, EngineOptions, open_engine
 from engine.download import DownloadRules
 from engine.embedding import STORE_EVERY
 from engine.errors import StoreError
@@ -22,6 +22,7 @@ from engine.metrics import Metrics
 from engine.protocols import ProviderQuery
 from engine.providers.assembly import ProviderOptions, RemoteOptions
 from engine.reindex import IN_FLIGHT, Moved, ReindexReport, move
+from engine.store import FILE
 from engine.types import Coverage, Rating, SearchRequest
 from tests.fakes.encoder import ColourEncoder, WideEncoder
 from tests.fakes.giphy_server import FakeGif, GiphyServer, fake
@@ -64,7 +65,7 @@ class Place:
         yield lambda done, total: self.progress.append((name, done, total))
 
     def sql(self, query: str, *values: object) -> list[Any]:
-        with closing(sqlite3.connect(self.data_dir / DATABASE)) as connection:
+        with closing(sqlite3.connect(self.data_dir / FILE)) as connection:
             rows = connection.execute(query, values).fetchall()
             connection.commit()
             return rows

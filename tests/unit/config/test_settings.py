@@ -55,6 +55,8 @@ def test_the_environment_goes_before_the_file_and_arguments_before_both(tmp_path
         ("token", "two words"),
         ("log_level", "loud"),
         ("threads", "-1"),
+        ("drain_s", "soon"),
+        ("drain_s", "-1"),
     ],
 )
 def test_wrong_settings_are_named(name, value, monkeypatch):

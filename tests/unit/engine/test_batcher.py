@@ -45,14 +45,57 @@ async def busy(batcher, gate, item=0):
 
 async def test_what_queued_up_goes_together():
     """While one batch runs, the next gathers, up to its cost; everyone gets their own result."""
-    gate, sizes = Gate(), []
-    async with batcher_of(gate, on_batch=lambda size, waited_s: sizes.append((size, waited_s >= 0))) as batcher:
+    gate, waits = Gate(), []
+    async with batcher_of(gate, on_batch=lambda waited_s: waits.append(waited_s)) as batcher:
         tasks = await busy(batcher, gate) + await submitted(batcher, range(1, 7))
         assert batcher.waiting == 6
         gate.open.set()
         assert await asyncio.gather(*tasks) == [0, 2, 4, 6, 8, 10, 12]
     assert gate.batches == [[0], [1, 2, 3, 4], [5, 6]]
-    assert sizes == [(1, True), (4, True), (2, True)]
+    assert [len(waited_s) for waited_s in waits] == [1, 4, 2]
+    assert all(waited_s == sorted(waited_s, reverse=True) and waited_s[-1] >= 0 for waited_s in waits)
+
+
+async def test_the_load():
+    """Depth and age of the queue and the time of the work, while a batch runs and when it has ended; callers who left
+    are no load."""
+    gate = Gate()
+    async with batcher_of(gate) as batcher:
+        assert (batcher.waiting, batcher.oldest_s, batcher.busy_s) == (0, 0, 0)
+        first = await busy(batcher, gate)
+        gone, *stayed = await submitted(batcher, [1, 2, 3])
+        gone.cancel()
+        await asyncio.sleep(0)
+        assert batcher.waiting == 2
+        age, worked = batcher.oldest_s, batcher.busy_s
+        assert age > 0
+        assert worked > 0
+        await asyncio.sleep(0.01)
+        assert batcher.oldest_s > age
+        assert batcher.busy_s > worked
+        gate.open.set()
+        await asyncio.gather(*first, *stayed)
+        assert (batcher.waiting, batcher.oldest_s) == (0, 0)
+        worked = batcher.busy_s
+        await asyncio.sleep(0.01)
+        assert batcher.busy_s == worked  # nothing runs
+        await batcher.submit(4)
+        assert batcher.busy_s > worked
+
+
+async def test_a_batch_that_fails_was_work_too():
+    """The time of a failed batch counts, and stops counting."""
+
+    def run(items):
+        raise ValueError("bad items")
+
+    async with batcher_of(run) as batcher:
+        with pytest.raises(ValueError, match="bad items"):
+            await batcher.submit(1)
+        worked = batcher.busy_s
+        assert worked > 0
+        await asyncio.sleep(0.01)
+        assert batcher.busy_s == worked
 
 
 async def test_costs():
@@ -157,7 +200,7 @@ async def test_closing_fails_everyone_who_waits():
 async def test_a_dying_worker_fails_everyone_who_waits():
     """If the worker itself breaks, nobody waits for ever, and the cause is kept."""
 
-    def break_down(size, waited_s):
+    def break_down(waited_s):
         raise MemoryError("no more")
 
     async with batcher_of(lambda items: items, on_batch=break_down) as batcher:

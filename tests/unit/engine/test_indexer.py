@@ -194,3 +194,28 @@ async def test_a_failing_model_keeps_what_was_done(start):
         await setting.indexer.run(setting.catalogue)
     encoder.before = lambda count: None
     assert (await setting.indexer.run(setting.catalogue)).embedded == 3
+
+
+async def test_what_is_embedded_is_kept_when_it_is_stopped(folder, tmp_path):
+    """Stopped in the middle, by a signal say: every vector that came back is stored before the run ends."""
+    came, held = asyncio.Event(), asyncio.Event()
+    vectors = iter([np.full(4, 0.5, np.float32)] * 2)
+
+    async def embed(clip):
+        vector = next(vectors, None)
+        if vector is None:
+            await held.wait()
+        return vector
+
+    def progress(done, total):
+        if done == 2:
+            came.set()
+
+    async with Database(tmp_path / "d.sqlite") as database:
+        setting = Setting(folder, database, embed)
+        running = asyncio.create_task(setting.indexer.run(setting.catalogue, progress))
+        await asyncio.wait_for(came.wait(), 10)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert await setting.store.count("s", "folder") == 2

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from engine.memory_cache import BoundedCache
 from tests.fakes.waiting import skip
 
@@ -45,3 +47,15 @@ async def test_a_failing_engine_has_nothing(monkeypatch):
         monkeypatch.setattr(cache._cache, name, fail)
     assert await cache.get("a") is None
     await cache.set("b", 2)
+
+
+async def test_who_leaves_is_let_go():
+    """A caller who is cancelled while the cache is asked ends there, at whatever moment."""
+    cache = BoundedCache(2, 60)
+    for moments in range(10):
+        task = asyncio.create_task(cache.get("a"))
+        for _ in range(moments):
+            await asyncio.sleep(0)
+        if task.cancel():
+            with pytest.raises(asyncio.CancelledError):
+                await task

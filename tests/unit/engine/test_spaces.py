@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 import engine.spaces
-from engine.assembly import DATABASE
 from engine.errors import InvalidRequestError, ModelError, NotFoundError
 from engine.spaces import forget_model, kept_models
-from engine.store import Database, SqliteEmbeddingStore
+from engine.store import FILE, Database, SqliteEmbeddingStore
 from engine.types import GifKey
 
 OLD, NEW = "old@11111111/2x8", "new@22222222/2x8"
@@ -28,7 +27,7 @@ def in_use(tmp_path):
 @pytest.fixture
 async def database(tmp_path):
     """25 GIFs of two providers with the old model, as clips, stills and texts that overlap; 5 with the new one."""
-    async with Database(tmp_path / DATABASE) as opened:
+    async with Database(tmp_path / FILE) as opened:
         store, vector = SqliteEmbeddingStore(opened, 2), np.array([1, 0], np.float32)
 
         async def put(space, provider, ids):

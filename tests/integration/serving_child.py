@@ -1,0 +1,57 @@
+"""A service with an encoder of colours whose searches for ``wait`` are held: ``serving_child.py FOLDER DATA DRAIN_S``.
+
+While such a search is encoded, the file DATA/held is there; it goes on when the file DATA/gate is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from config.logging import configure_logging
+from engine.assembly import EngineOptions
+from engine.middleware import AccessRules
+from engine.protocols import Vectors
+from engine.server import ServerOptions
+from engine.serving import serve
+from tests.fakes.encoder import ColourEncoder
+
+HOLD_S = 60
+
+
+class HeldEncoder(ColourEncoder):
+    """Holds whoever searches for ``wait``."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        if "wait" in texts:
+            (self._folder / "held").touch()
+            ends_at = time.monotonic() + HOLD_S
+            while not (self._folder / "gate").exists() and time.monotonic() < ends_at:
+                time.sleep(0.01)
+        return super().encode_texts(texts)
+
+
+def main() -> None:
+    folder, data, drain_s = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
+    configure_logging("info", "text")
+    asyncio.run(
+        serve(
+            EngineOptions(bundle=data, data_dir=data, folder=folder),
+            ServerOptions(AccessRules(), drain_s=drain_s),
+            "127.0.0.1",
+            0,
+            lambda address: print(address, file=sys.stderr, flush=True),
+            lambda options: HeldEncoder(data),
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
