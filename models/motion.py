@@ -31,7 +31,8 @@ from safetensors.torch import load, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.encoder import Clips, TwoTowerEncoder
+from models.device import Clips
+from models.encoder import TwoTowerEncoder
 from models.info import (
     MANIFEST,
     MOTION,
