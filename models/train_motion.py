@@ -11,8 +11,7 @@ A stopped run goes on where it was: features are kept in the run's folder.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -21,13 +20,13 @@ import torch
 import typer
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from models.bundles import bundle_folder
 from models.encoder import TwoTowerEncoder
 from models.features import extract
 from models.info import MOTION, SMALL, BundleError, BundleInfo, read_info
 from models.motion import MotionConfig, load_base, load_motion, save_motion
+from models.progress import progress
 from models.scenes.pairs import draw_pairs
 from models.scenes.stage import DEFAULT_FONT, FontMissingError
 from models.training.motion import MotionOptions, neutral_texts, pair_features, prepare, teach
@@ -96,13 +95,13 @@ def _run(
     texts = neutral_texts(data, options.neutral, options.seed)  # first: what is missing is said at once
     pairs = draw_pairs(options.pairs, options.seed, held_out=False)
     kept = run / encoder.space.replace("@", "-")
-    with _progress(console, "Clips") as report:
+    with progress(console, "Clips") as report:
         file = kept / f"pairs-{options.pairs}-{options.frames}-{options.seed}.npy"
         features = pair_features(encoder, pairs, options.frames, font, file, report)
-    with _progress(console, "Sentences") as report:
+    with progress(console, "Sentences") as report:
         lessons = prepare(pairs, features, places, texts, _reader(encoder, kept, report), options)
     config = MotionConfig(features.shape[2], lessons.neutral.shape[1], places)
-    with _progress(console, "Head") as report:
+    with progress(console, "Head") as report:
         head = teach(lessons, config, options, lambda done, total, loss: report(done, total))
     info = BundleInfo(MOTION, name or f"{base_info.name}-motion", "", base_info.licence, base_info.sampling)
     shown = base if path.is_absolute() else str(path.resolve())
@@ -121,19 +120,6 @@ def _reader(
         return extract(texts, encoder.text_features, width, folder / f"texts-{name}.npy", report, batch=256)
 
     return read
-
-
-@contextmanager
-def _progress(console: Console, name: str) -> Iterator[Callable[[int, int], None]]:
-    columns = (
-        TextColumn(name),
-        BarColumn(),
-        TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task(name, total=1)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 if __name__ == "__main__":
