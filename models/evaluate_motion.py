@@ -100,9 +100,7 @@ def main(
         models = {}
         for name in bundle:
             encoder = load_bundle(bundle_folder(name))
-            models[encoder.info.name] = judge(
-                drawn, clip_vectors(encoder, drawn, glyphs, console), encoder.encode_texts
-            )
+            models[encoder.space] = judge(drawn, clip_vectors(encoder, drawn, glyphs, console), encoder.encode_texts)
     except (BundleError, FontMissingError) as error:
         console.print(str(error), style="red", markup=False)
         raise typer.Exit(1) from error

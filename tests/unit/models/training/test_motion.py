@@ -139,7 +139,7 @@ def test_the_program(folder, tmp_path, monkeypatch):
     shown = runner.invoke(measure, args, catch_exceptions=False, env={"COLUMNS": "200"})
     assert shown.exit_code == 0
     assert all(kind.name in shown.output for kind in PAIR_KINDS)
-    assert "tiny-motion: clip" in shown.output
+    assert f"{encoder.space}: clip" in shown.output
 
 
 def test_what_is_missing_is_said(folder, tmp_path):
