@@ -62,13 +62,13 @@ def read_info(folder: Path) -> BundleInfo:
 
 
 def _version(manifest: dict[str, Any]) -> str:
-    """Another one for other weights, its base's among them. A model that others publish has a name in place of a
-    checksum."""
+    """Another one for other weights, its base's and the share of motion among them. A model that others publish has a
+    name in place of a checksum."""
     sums = [str(manifest["sha256"][file]) for file in (CLIP_WEIGHTS, WEIGHTS) if file in manifest["sha256"]]
     published = manifest.get("kind") == OPEN_CLIP and CLIP_WEIGHTS not in manifest["sha256"]
     parts = [f"{manifest['model']}/{manifest['pretrained']}", *sums] if published else sums
     if manifest.get("kind") == MOTION:
-        parts = [str(manifest["base_space"]), *sums]
+        parts = [str(manifest["base_space"]), str(manifest["weight"]), *sums]
     if not parts:
         raise KeyError(WEIGHTS)
     return (sums[0] if parts == sums[:1] else hashlib.sha256("\n".join(parts).encode()).hexdigest())[:8]

@@ -204,7 +204,7 @@ def test_a_base_without_places(base, tmp_path):
 
 
 def test_the_version_is_that_of_head_and_base(saved, tmp_path):
-    """Another head or another base is another space."""
+    """Another head, another base or another share is another space."""
     versions = {read_info(saved).version}
     info = read_info(saved)
     save_motion(tmp_path / "other", info, "../base", "tiny@00000000", fresh_head(), WEIGHT)
@@ -213,7 +213,9 @@ def test_the_version_is_that_of_head_and_base(saved, tmp_path):
     torch.nn.init.zeros_(other.read.bias)
     save_motion(tmp_path / "third", info, "../base", load_small(tmp_path / "base").space, other, WEIGHT)
     versions.add(read_info(tmp_path / "third").version)
-    assert len(versions) == 3
+    save_motion(tmp_path / "fourth", info, "../base", load_small(tmp_path / "base").space, fresh_head(), WEIGHT / 2)
+    versions.add(read_info(tmp_path / "fourth").version)
+    assert len(versions) == 4
 
 
 def test_another_base_is_refused(saved):
@@ -243,6 +245,7 @@ def test_one_wrong_byte(saved):
         ({"sampling": {"count": 3, "size": 96}}, "frames of another size"),
         ({"licence": ...}, "missing or wrong"),
         ({"base_space": ...}, "missing or wrong"),
+        ({"weight": ...}, "missing or wrong"),
     ],
 )
 def test_a_wrong_description(saved, change, says):
