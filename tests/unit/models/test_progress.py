@@ -13,6 +13,6 @@ def test_how_much_is_done_is_shown():
     with progress(Console(file=shown, force_terminal=True, width=80), "Clips") as report:
         report(10, 2400)
         report(1200, 2400)
-    last = shown.getvalue().strip().splitlines()[-1]
+    *_, last = shown.getvalue().split("\r")
     assert "Clips" in last
     assert "1,200 of 2,400" in last
