@@ -45,8 +45,8 @@ class Settings(BaseSettings):
     model: str = Field("small", min_length=1, description="Name of a shipped model, or the folder of a bundle.")
     device: str = Field(
         "auto",
-        pattern=r"^(auto|cpu|all|cuda(:\d{1,2})?(,cuda:\d{1,2})*)$",
-        description="Where the model runs: auto (the first GPU, if any), cpu, cuda:1, cuda:0,cuda:1, or all.",
+        pattern=r"^(auto|cpu|onnxruntime|all|cuda(:\d{1,2})?(,cuda:\d{1,2})*)$",
+        description="Where the model runs: auto (the first GPU, if any), cpu, onnxruntime, cuda:1, several, or all.",
     )
     threads: int = Field(0, ge=0, le=1024, description="CPU threads of the model; 0 takes as many as there are cores.")
     data_dir: Annotated[Path, NoDecode] = Field(

@@ -36,7 +36,7 @@ from engine.shared.options import RedisOptions
 from engine.store import FILE, Database, SqliteEmbeddingStore, embedding_space
 from engine.vocabulary import Vocabulary
 from models.bundles import load_bundle
-from models.device import DeviceError, choose_devices
+from models.device import DeviceError, choose_devices, torch_device
 from models.info import BundleError, BundleInfo, read_info
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ async def open_engine(
         encoder = await asyncio.to_thread(load or _load, options)
         devices = devices_of(options.device)
         space = embedding_space(encoder)
-        indexes = open_indexes(options.index, encoder.dimension, devices[0], space, options.qdrant)
+        indexes = open_indexes(options.index, encoder.dimension, str(torch_device(devices[0])), space, options.qdrant)
         pictures, texts = await asyncio.to_thread(stack.enter_context, indexes)
         ranking, bank = await asyncio.to_thread(load_ranking, options.bundle, encoder.space)
         likeness = Likeness(bank, ranking.hubness)
@@ -130,7 +130,7 @@ async def open_engine(
         )
         decoders = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="deepgif-decode")
         stack.callback(decoders.shutdown, wait=True, cancel_futures=True)
-        on_cpu = devices == ("cpu",)  # a GPU resizes frames faster
+        on_cpu = {torch_device(one).type for one in devices} == {"cpu"}  # a GPU resizes frames faster
         decode = _in(decoders, partial(decode_clip, sampling=encoder.sampling, limits=options.limits, resize=on_cpu))
 
         words = Vocabulary()

@@ -35,7 +35,7 @@ async def facts_of(options: EngineOptions) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "device": ", ".join(f"{one} ({torch.cuda.get_device_name(one)})" if one != "cpu" else one for one in devices),
+        "device": ", ".join(_described(one) for one in devices),
         "model": bundle.space,
         "model_licence": bundle.licence,
         "frames": str(bundle.sampling),
@@ -46,3 +46,7 @@ async def facts_of(options: EngineOptions) -> dict[str, Any]:
         **remote,
         "data": str(options.data_dir),
     }
+
+
+def _described(device: str) -> str:
+    return f"{device} ({torch.cuda.get_device_name(device)})" if device.startswith("cuda") else device

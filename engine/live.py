@@ -15,6 +15,7 @@ from engine.types import Origin
 MOST = 128  # searches under way
 LEFTOVERS = 8  # of them, such as go on although everybody was answered
 RECENT, RECENT_S = 500, 600.0
+TOO_LATE = "The engine could not answer in time; please try again in a moment."
 
 Report = Callable[[Rerank | Ranking], None]
 
@@ -88,7 +89,7 @@ class LiveSearches:
         if not live.task.done() and live.waiting == 0 and self._leftovers() > LEFTOVERS:
             live.task.cancel()
         if ranking is None:
-            raise OverloadedError("The engine could not answer in time; please try again in a moment.")
+            raise OverloadedError(TOO_LATE)
         return ranking
 
     async def close(self) -> None:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from engine.embedding import CandidateEmbedder
-from engine.errors import InvalidRequestError, NotFoundError, ProviderError
-from engine.live import LiveSearches
+from engine.errors import InvalidRequestError, NotFoundError, OverloadedError, ProviderError
+from engine.live import TOO_LATE, LiveSearches
 from engine.lookup import Found, Likeness, Query
 from engine.protocols import Index, Provider, ProviderQuery, SearchProvider
 from engine.ranking import RankingModel, alike, answer, confidence, fold, fuse, in_order
@@ -35,6 +35,7 @@ from engine.types import (
 from engine.vocabulary import Vocabulary
 from engine.words import clean_words
 
+ADDRESSES_S = 0.5  # for which providers are asked for addresses even after the deadline
 SPARE = 8  # more GIFs than asked for, in case some have gone
 POOL = MAX_RANKED // 2 + SPARE  # GIFs of each likeness that are compared
 TOGETHER = 12  # known GIFs that are ranked together with a provider's
@@ -101,12 +102,11 @@ class SearchEngine:
         ends_at = asyncio.get_running_loop().time() + request.deadline_s
         outside = self._outside
         if outside is None:
-            found = await self._find(Query(words, POOL, request.max_rating))
-            ranking = await self._known(found)
+            ranking = await self._known_by(ends_at, Query(words, POOL, request.max_rating))
         else:
             query = ProviderQuery(words, request.max_rating, request.language, request.country)
             ranking = await outside.live.ranking(query, ends_at, lambda report: self._staged(outside, query, report))
-        results, attribution = await self._page(ranking, request)
+        results, attribution = await self._page(ranking, request, ends_at)
         return SearchAnswer(
             words=words,
             results=results,
@@ -192,6 +192,17 @@ class SearchEngine:
         report(rerank)
         await rerank.run()
 
+    async def _known_by(self, ends_at: float, query: Query) -> Ranking:
+        """The ranking of what is known, where it is there by ``ends_at`` (the loop's time). Raises
+        ``OverloadedError``."""
+        try:
+            async with asyncio.timeout_at(ends_at) as limit:
+                return await self._known(await self._find(query))
+        except TimeoutError as error:
+            if limit.expired():
+                raise OverloadedError(TOO_LATE) from error
+            raise
+
     async def _known(self, found: Found) -> Ranking:
         """The ranking of what is known."""
         coverage = await self.coverage()
@@ -239,14 +250,18 @@ class SearchEngine:
         merged = [some[place] for place in range(longest) for some in lists if place < len(some)]
         return merged, tuple(notices)
 
-    async def _page(self, ranking: Ranking, request: SearchRequest) -> tuple[tuple[ScoredGif, ...], tuple[str, ...]]:
+    async def _page(
+        self, ranking: Ranking, request: SearchRequest, ends_at: float
+    ) -> tuple[tuple[ScoredGif, ...], tuple[str, ...]]:
         """One page of the ranking, and what must be shown beside it."""
         first, last = request.offset, min(request.offset + request.limit + SPARE, MAX_RANKED)
         part = ranking.fused[first:last]
         # Addresses that are lacking in what another engine answered are asked for once, for all pages.
         shown = part if ranking.origin is Origin.KNOWN else ranking.fused[:MAX_RANKED]
         missing = [one.evidence.key for one in shown if one.evidence.key not in ranking.gifs]
-        gifs = {**ranking.gifs, **await self._lookup(missing, ask=True)}
+        gifs = {**ranking.gifs, **await self._lookup_by(ends_at, missing)}
+        if part and not any(one.evidence.key in gifs for one in part) and asyncio.get_running_loop().time() >= ends_at:
+            raise OverloadedError(TOO_LATE)
         results = answer(
             part,
             gifs,
@@ -263,6 +278,19 @@ class SearchEngine:
     def _attribution(self, results: Sequence[ScoredGif]) -> tuple[str, ...]:
         shown = {result.gif.key.provider for result in results}
         return tuple(provider.attribution for provider in self.library.remote if provider.name in shown)
+
+    async def _lookup_by(self, ends_at: float, keys: Sequence[GifKey]) -> dict[GifKey, Gif]:
+        """As ``_lookup``. Providers are asked until ``ends_at`` (the loop's time), but for ``ADDRESSES_S`` at least;
+        GIFs whose addresses have not come by then are left out."""
+        found = await self._lookup(keys, ask=False)
+        lacking = [key for key in keys if key not in found]
+        if lacking and self.library.remote:
+            try:
+                async with asyncio.timeout_at(max(ends_at, asyncio.get_running_loop().time() + ADDRESSES_S)):
+                    found |= await self._lookup(lacking, ask=True)
+            except TimeoutError:
+                _log.info("The addresses of %d GIFs did not come in time.", len(lacking))
+        return found
 
     async def _lookup(self, keys: Sequence[GifKey], *, ask: bool) -> dict[GifKey, Gif]:
         ids: dict[str, list[str]] = {}

@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 
-from models.device import FrameRunner
+from models.device import FrameRunner, torch_device
 from models.encoder import TwoTowerEncoder
 from models.info import CLASSIC, MANIFEST, WEIGHTS, BundleError, checked, read_info, read_manifest, write_manifest
 from models.maps import TwoMaps
@@ -38,7 +38,7 @@ def load_classic(folder: Path, devices: Sequence[str] = ("cpu",), weights: Path 
     if weights is None:
         raise BundleError(f"{folder} needs the weights of VGG16 and Skip-Thoughts: say where they are kept.")
     try:
-        frames, sentences = load_vgg16(weights), load_sentences(weights, devices[0])
+        frames, sentences = load_vgg16(weights), load_sentences(weights, str(torch_device(devices[0])))
     except (WeightsError, SkipFilesError) as error:
         raise BundleError(str(error)) from error
     try:

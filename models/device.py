@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models import onnx_runtime
 from models.frames import placed
 from models.sampling import FrameSampling
 
@@ -38,29 +39,42 @@ class DeviceError(Exception):
 
 def choose_devices(setting: str) -> tuple[str, ...]:
     """The devices that a setting names: ``auto`` is the first GPU where there is one and else the CPU, ``all`` are all
-    GPUs, and others are names with commas between. Raises ``DeviceError``."""
+    GPUs, ``onnxruntime`` is the CPU through ONNX Runtime, and others are names with commas between. Raises
+    ``DeviceError``."""
     there = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if setting == "auto":
         return ("cuda:0",) if there else ("cpu",)
     names = [f"cuda:{number}" for number in range(there)] if setting == "all" else setting.split(",")
     chosen = tuple(dict.fromkeys("cuda:0" if name == "cuda" else name for name in names))
-    known = {"cpu", *(f"cuda:{number}" for number in range(there))}
+    known = {"cpu", onnx_runtime.NAME, *(f"cuda:{number}" for number in range(there))}
     if not chosen or not known.issuperset(chosen):
         has = f"{there} GPU{'s' if there > 1 else ''}" if there else "no GPU"
         raise DeviceError(f"This machine has {has} that torch can use: set DEEPGIF_DEVICE to auto or cpu.")
+    if onnx_runtime.NAME in chosen and not onnx_runtime.installed():
+        raise DeviceError("ONNX Runtime is not installed: pip install 'deepgif[onnx]', or set DEEPGIF_DEVICE to cpu.")
     return chosen
 
 
-class FrameRunner:
-    """Runs a network that takes pixels (B, 3, S, S) from 0 to 255 and gives features (B, A). May be called from any
-    thread."""
+def torch_device(name: str) -> torch.device:
+    """Where torch computes for one of the chosen devices."""
+    return torch.device("cpu" if name == onnx_runtime.NAME else name)
 
-    def __init__(self, network: nn.Module, sampling: FrameSampling, devices: Sequence[str] = ("cpu",)) -> None:
-        chosen = [torch.device(device) for device in devices]
+
+class FrameRunner:
+    """Runs a network that takes pixels (B, 3, S, S) from 0 to 255 and gives features (B, A); on a CPU it is given at
+    most ``few`` frames. May be called from any thread."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        sampling: FrameSampling,
+        devices: Sequence[str] = ("cpu",),
+        few: int = FRAMES_ON_CPU,
+    ) -> None:
         # Copies first: ``to`` changes the network itself.
-        networks = [network, *(copy.deepcopy(network) for _ in chosen[1:])]
-        self._lanes = [_Lane(one, sampling, device) for one, device in zip(networks, chosen, strict=True)]
-        self.device = chosen[0]
+        networks = [network, *(copy.deepcopy(network) for _ in devices[1:])]
+        self._lanes = [_Lane(one, sampling, device, few) for one, device in zip(networks, devices, strict=True)]
+        self.device = torch_device(devices[0])
 
     @property
     def frames_at_once(self) -> int:
@@ -85,16 +99,19 @@ class FrameRunner:
 class _Lane:
     """One device with a copy of the network. ``batch`` is how many frames it takes at once."""
 
-    def __init__(self, network: nn.Module, sampling: FrameSampling, device: torch.device) -> None:
-        self._device = device
+    def __init__(self, network: nn.Module, sampling: FrameSampling, name: str, few: int) -> None:
+        device = self._device = torch_device(name)
         self._sampling = sampling
-        self._network = network.eval().to(device)
-        self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
+        self._few = few if device.type == "cpu" else MOST_FRAMES
+        network.eval().to(device)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
+        use_onnx = name == onnx_runtime.NAME
+        self._network = onnx_runtime.OnnxNetwork(network, sampling.size) if use_onnx else network
         self.batch = FRAMES_ON_CPU
         self._upload = _Upload(device) if device.type == "cuda" else None
         if device.type == "cuda":
             if torch.cuda.is_bf16_supported(including_emulation=False):
-                self._network.to(torch.bfloat16)
+                network.to(torch.bfloat16)
             self.batch = self._measure()
 
     def run(self, clips: Clips) -> Tensor:
@@ -114,8 +131,8 @@ class _Lane:
         return torch.cat([self.run(piece) for piece in pieces(clips, self.batch)])
 
     def _run(self, clips: Clips) -> Tensor:
-        features: Tensor = self._network(torch.cat([square(frames, self._sampling) for frames in self._moved(clips)]))
-        return features
+        pixels = torch.cat([square(frames, self._sampling) for frames in self._moved(clips)])
+        return torch.cat([self._network(few) for few in pixels.split(self._few)])
 
     def _moved(self, clips: Clips) -> list[Tensor]:
         """The clips (T, H, W, 3) on the device; neighbours of the same size become one."""

@@ -23,7 +23,7 @@ from models.classic import save_classic
 from models.clip import save_adapted
 from models.corpora import DEV, READERS, TEST, TRAIN, DescribedClips, fetch_tgif
 from models.datasets import DatasetError, pan, read_clip
-from models.device import DeviceError, choose_devices
+from models.device import DeviceError, choose_devices, torch_device
 from models.features import extract
 from models.info import BundleError
 from models.losses import Loss
@@ -108,7 +108,7 @@ def main(
         clips = READERS[data](folder)
         devices = choose_devices(device)
         if bundle is None:
-            read = reader(sentences, weights, skip, devices[0])
+            read = reader(sentences, weights, skip, str(torch_device(devices[0])))
             towers, what = published(frames, weights, mobilenet, devices, read), f"{frames} and {sentences}"
         else:
             towers, what = of_bundle(bundle, weights, devices), f"adapters on {bundle}"

@@ -23,6 +23,7 @@ from models.torchvision_cpu import prepare_torchvision
 
 FEATURES = 1280
 FRAME_SIZE = 224
+FRAMES_IN_CACHE = 4  # computed at once on a CPU: so light a network waits for memory, where the maps of more lie
 TAIL_START = 8  # features[8:] work on 14 x 14 maps and less: a fifth of the arithmetic, nine tenths of the weights
 
 

@@ -33,7 +33,7 @@ from models.info import (
 )
 from models.joint import JointModel
 from models.maps import TwoMaps
-from models.mobilenet import FEATURES, MobileNetStrips
+from models.mobilenet import FEATURES, FRAMES_IN_CACHE, MobileNetStrips
 from models.sampling import FrameSampling
 from models.sentence import SENTENCE_DIMENSION, WORD_START, SentenceConfig, SentenceEncoder, pad, spell_out, to_pieces
 
@@ -84,7 +84,7 @@ def small_encoder(
     info: BundleInfo, model: JointModel, tokenizer: Tokenizer, devices: Sequence[str] = ("cpu",)
 ) -> TwoTowerEncoder:
     """The encoder that a taught model is."""
-    frames = FrameRunner(model.frames, info.sampling, devices)
+    frames = FrameRunner(model.frames, info.sampling, devices, FRAMES_IN_CACHE)
     maps = TwoMaps(FEATURES, SENTENCE_DIMENSION)
     maps.frame_map, maps.sentence_map = model.frame_map, model.sentence_map
     sentences = SmallSentences(model.sentences, tokenizer, frames.device)

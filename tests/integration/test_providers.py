@@ -21,12 +21,12 @@ from engine.assembly import SHIPPED_CATALOGUE, Engine, EngineOptions, open_engin
 from engine.client import EngineClient
 from engine.download import DownloadRules
 from engine.errors import NotFoundError, NotReadyError
-from engine.live import LEFTOVERS, LiveSearches
+from engine.live import LEFTOVERS, TOO_LATE, LiveSearches
 from engine.metrics import Metrics
 from engine.middleware import AccessRules
 from engine.providers.assembly import ProviderOptions, RemoteOptions
 from engine.rerank import MOVING, WORKERS, Rerank
-from engine.search import NOT_JUDGED, ONLY_KNOWN
+from engine.search import ADDRESSES_S, NOT_IN_TIME, NOT_JUDGED, ONLY_KNOWN
 from engine.server import ServerOptions, create_app, create_runner
 from engine.types import MAX_DEADLINE_S, Coverage, GifKey, Origin, Rating, SearchRequest, Source
 from models.bundles import bundle_folder
@@ -197,6 +197,31 @@ async def test_the_deadline_holds_and_the_rest_goes_on(open_one: Open, server: G
         assert later.coverage.seen == 100
         assert len(server.calls) == 2
         assert all(int(one[3:]) % 3 == 0 for one in ids(later))
+
+
+async def test_addresses_are_waited_for_only_a_moment(open_one: Open, server: GiphyServer) -> None:
+    """Where a provider hangs, neither its search nor the addresses of what is known keep people waiting: one sentence
+    says so, and where addresses may be kept, what is known is shown."""
+    async with open_one(keep_urls=True) as engine:
+        await engine.search.search(patient("red", 5))
+    for keep_urls in (False, True):
+        server.faults.extend(["slow"] * 30)
+        server.calls.clear()
+        async with open_one(keep_urls=keep_urls) as engine:
+            task = asyncio.create_task(engine.search.search(SearchRequest("red", 5, deadline_s=4)))
+            await until(lambda: len(server.calls) == 2)
+            skip(4)
+            if keep_urls:
+                await until(task.done)
+                assert len(task.result().results) == 5
+                assert NOT_IN_TIME in task.result().notices
+                continue
+            await until(lambda: "/v1/gifs" in server.stalled)
+            assert not task.done()
+            skip(ADDRESSES_S)
+            await until(task.done)
+            assert str(task.exception()) == TOO_LATE
+            assert [path for path, _ in server.calls].count("/v1/gifs") == 1
 
 
 async def test_equal_queries_run_once_and_one_who_leaves_ends_nothing(open_one: Open, server: GiphyServer) -> None:

@@ -1,5 +1,6 @@
 """The manifests under deploy/: their own validators take them, and they say what the programs understand."""
 
+import asyncio
 import re
 import shutil
 import subprocess
@@ -10,6 +11,8 @@ import kubernetes_validate
 import pytest
 import yaml
 from compose_spec import PyCompose
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from bot.database import CLOSE_S
 from bot.worker import STOP_S
@@ -17,6 +20,7 @@ from config.settings import PREFIX, Settings, load_settings
 from engine.metrics import Metrics
 from engine.middleware import OPEN_ROUTES, AccessRules
 from engine.server import DRAIN_S, FINISH_S, ServerOptions, create_app
+from tests.fakes.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -61,7 +65,7 @@ def given():
             yield name, document["data"]
     for name, pod in pods().items():
         for container in pod["containers"]:
-            yield name, {one["name"]: one["value"] for one in container.get("env", ())}
+            yield name, {one["name"]: one["value"] for one in container.get("env", ()) if "value" in one}
     for path in UNITS:
         yield path.name, dict(one.split("=", 1) for one in unit_values(path, "Environment"))
 
@@ -111,13 +115,49 @@ def test_kubernetes_objects_belong_together():
             assert document["spec"]["selector"] in labels
         if document["kind"] == "PodDisruptionBudget":
             assert document["spec"]["selector"]["matchLabels"] in labels
+        if document["kind"] == "NetworkPolicy":
+            ((source,),) = [rule["from"] for rule in document["spec"]["ingress"]]
+            assert document["spec"]["podSelector"]["matchLabels"] in labels
+            assert source["podSelector"]["matchLabels"] in labels
         if document["kind"] == "HorizontalPodAutoscaler":
             assert document["spec"]["scaleTargetRef"]["name"] in names
     for pod in pods().values():
         (container,) = pod["containers"]
         ports = {port["name"] for port in container["ports"]}
-        assert {one["httpGet"]["port"] for key, one in container.items() if key.endswith("Probe")} <= ports
+        probes = [one for key, one in container.items() if key.endswith("Probe")]
+        assert {one.get("httpGet", one.get("tcpSocket"))["port"] for one in probes} <= ports
         assert {one["name"] for one in container["volumeMounts"]} == {one["name"] for one in pod["volumes"]}
+
+
+async def test_redis_takes_its_arguments(tmp_path):
+    """Started as the manifest says, it asks for the password, and drops nothing when it is full."""
+    server = shutil.which("redis-server")
+    if server is None:
+        pytest.skip("needs redis-server (Debian: apt-get install redis-server)")
+    (container,) = pods()["deepgif-redis"]["containers"]
+    assert container["command"] == ["redis-server"]
+    arguments = ["the-password" if one == "$(REDIS_PASSWORD)" else one for one in container["args"]]
+    socket = tmp_path / "socket"
+    started = await asyncio.create_subprocess_exec(
+        server, *arguments, "--port", "0", "--unixsocket", str(socket), cwd=tmp_path, stdout=asyncio.subprocess.DEVNULL
+    )
+    try:
+        await until(socket.exists)
+        async with Redis(unix_socket_path=str(socket)) as stranger:
+            with pytest.raises(RedisError, match=r"(?i)authenticat"):
+                await stranger.ping()
+        async with Redis(unix_socket_path=str(socket), password="the-password", decode_responses=True) as client:
+            names = ("maxmemory", "maxmemory-policy", "save", "appendonly")
+            assert await client.config_get(*names) == {
+                "maxmemory": str(2**30),
+                "maxmemory-policy": "noeviction",
+                "save": "",
+                "appendonly": "no",
+            }
+    finally:
+        started.terminate()
+        await started.wait()
+    assert not [path for path in tmp_path.iterdir() if path != socket]
 
 
 def test_autoscaler_and_adapter():
@@ -192,6 +232,8 @@ def test_nobody_is_killed_too_early():
         assert seconds(service["stop_grace_period"]) >= needed, name
     maps = {one["metadata"]["name"]: one["data"] for _, one in documents() if one["kind"] == "ConfigMap"}
     for name, pod in pods().items():
+        if name == "deepgif-redis":  # nothing in it is missed
+            continue
         engine = name == "deepgif-engine"
         drain_s = seconds(maps[name]["DEEPGIF_DRAIN_S"]) if engine else 0
         needed = drain_s + FINISH_S if engine else bots - MARGIN_S

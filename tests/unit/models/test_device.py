@@ -78,6 +78,14 @@ def test_devices_share_the_work():
     assert network.batches == [5]
 
 
+def test_the_cpu_computes_a_few_frames_at_once():
+    """Where a network asks for that."""
+    network = Means()
+    clips = clips_of(9)
+    assert_features(FrameRunner(network, SAMPLING, few=4)(clips), clips)
+    assert network.batches == [4, 4, 1]
+
+
 def test_when_memory_runs_out_the_batch_is_halved(caplog):
     """The answer is the same, it is said once a halving, and later batches are small from the start."""
     network = Means(most=9)
@@ -175,6 +183,7 @@ def test_how_many_frames_fit(free, needed, fits):
         ("auto", 0, ("cpu",)),
         ("auto", 2, ("cuda:0",)),
         ("cpu", 2, ("cpu",)),
+        ("onnxruntime", 1, ("onnxruntime",)),
         ("cuda", 1, ("cuda:0",)),
         ("cuda:1", 2, ("cuda:1",)),
         ("cuda:1,cuda:0,cuda:1", 2, ("cuda:1", "cuda:0")),

@@ -1,0 +1,59 @@
+"""The deadline of a search over what is known, where the model has too much to do."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from engine.assembly import EngineOptions, open_engine
+from engine.errors import OverloadedError
+from engine.live import TOO_LATE
+from engine.metrics import Metrics
+from engine.protocols import Vectors
+from engine.types import MAX_DEADLINE_S, SearchRequest
+from tests.fakes.encoder import ColourEncoder
+from tests.fakes.media import animation
+from tests.fakes.waiting import skip, until
+
+
+class HeldEncoder(ColourEncoder):
+    """Holds searches until ``go`` is set; ``held`` are those that it has got."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = threading.Event()
+        self.held = 0
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        self.held += len(texts)
+        assert self.go.wait(60)
+        return super().encode_texts(texts)
+
+
+async def test_nobody_waits_past_the_deadline(tmp_path: Path) -> None:
+    """Without a provider too, whoever still waits at the deadline is told so; who has more time gets the answer."""
+    (tmp_path / "red.gif").write_bytes(animation("GIF", ["red", "red"]))
+    encoder = HeldEncoder()
+    encoder.go.set()
+    options = EngineOptions(tmp_path, tmp_path / "data", folder=tmp_path)
+    async with open_engine(options, Metrics(), lambda _: encoder) as engine:
+        await engine.index()
+        encoder.go.clear()
+        encoder.held = 0
+        soon, late = (
+            asyncio.create_task(engine.search.search(SearchRequest("red", 1, deadline_s=seconds)))
+            for seconds in (3, MAX_DEADLINE_S)
+        )
+        await until(lambda: encoder.held)
+        assert not soon.done()
+        skip(3)
+        await until(soon.done)
+        with pytest.raises(OverloadedError, match=TOO_LATE):
+            await soon
+        assert not late.done()
+        encoder.go.set()
+        assert len((await late).results) == 1
