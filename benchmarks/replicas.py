@@ -1,8 +1,9 @@
-"""``python -m benchmarks.replicas once|get|catch-up [GIFS ...]``: several engines over one redis-server of their own.
+"""``python -m benchmarks.replicas once|get|calls|catch-up [GIFS ...]``: several engines over their own redis-server.
 
 ``once``: embeddings done per 1,000 queries with 1, 2, 4 and 8 replicas over a local server like GIPHY's. ``get``: 100
-vectors of 384 numbers from Redis against bare redis-py, on one node and in a Cluster. ``catch-up``: a new replica with
-an empty disk, until it finds all that the others know.
+vectors of 384 numbers from Redis against bare redis-py, on one node and in a Cluster. ``calls``: what comes before each
+call to a provider, by one engine alone and by one that shares. ``catch-up``: a new replica with an empty disk, until it
+finds all that the others know.
 """
 
 from __future__ import annotations
@@ -27,11 +28,16 @@ from engine.download import DownloadRules
 from engine.metrics import Metrics
 from engine.protocols import Vectors
 from engine.providers.assembly import ProviderOptions, RemoteOptions
+from engine.providers.breaker import Breaker, OwnBreaker
+from engine.providers.budget import Budget, CallBudget
+from engine.shared.breaker import SharedBreaker
+from engine.shared.budget import SharedBudget
 from engine.shared.link import RedisLink
 from engine.shared.options import RedisOptions
 from engine.shared.rows import write_row
 from engine.shared.vectors import RedisEmbeddingStore, pack
 from engine.shared.writes import Writer
+from engine.store import Database
 from engine.types import Candidate, Gif, GifKey, Rating, SearchRequest
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.giphy_server import FakeGif, GiphyServer
@@ -128,6 +134,41 @@ async def get(folder: Path) -> None:
                 )
 
 
+async def calls(folder: Path) -> None:
+    async with (
+        RedisServer(folder / "one") as one,
+        RedisCluster(folder / "cluster") as cluster,
+        Database(folder / "calls.sqlite") as database,
+    ):
+        for name, options in (
+            ("one node", RedisOptions(one.url, timeout_s=5.0)),
+            ("Cluster", RedisOptions(cluster.url, True, timeout_s=5.0)),
+        ):
+            budgets = [CallBudget(database, "GIPHY", f"{name} {way}", 10 * ROUNDS) for way in range(3)]
+            for budget in budgets:
+                await budget.open()
+            breaker, near = OwnBreaker("GIPHY"), OwnBreaker("GIPHY")
+            async with RedisLink(options) as link:
+                ways: list[tuple[Breaker, Budget]] = [
+                    (breaker, budgets[0]),
+                    (breaker, SharedBudget(budgets[1], link)),
+                    (SharedBreaker(near, link, budgets[2].name), SharedBudget(budgets[2], link)),
+                ]
+                took_s: list[list[float]] = [[] for _ in ways]
+                for _ in range(ROUNDS):
+                    for times, (within, taken) in zip(took_s, ways, strict=True):
+                        started = time.perf_counter()
+                        async with within.calling():
+                            await taken.take()
+                        times.append(time.perf_counter() - started)
+                alone_ms, counted_ms, shared_ms = (1000 * float(np.median(times)) for times in took_s)
+                print(
+                    f"{name}: before a call {alone_ms:.2f} ms alone, {counted_ms:.2f} ms counted together, "
+                    f"{shared_ms:.2f} ms with the breaker too, ratio {shared_ms / counted_ms:.2f}",
+                    flush=True,
+                )
+
+
 async def fill(redis: RedisServer, space: str, size: int) -> None:
     """What other replicas would have left: for each GIF its texts, and the vectors of its still and its texts."""
     rng = np.random.default_rng(0)
@@ -172,6 +213,7 @@ def main() -> None:
     parts: dict[str, Callable[[Path], object]] = {
         "once": once,
         "get": get,
+        "calls": calls,
         "catch-up": lambda folder: catch_up(folder, [int(text) for text in sys.argv[2:]] or SIZES),
     }
     chosen = parts.get(sys.argv[1] if len(sys.argv) > 1 else "")

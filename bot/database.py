@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -174,13 +174,26 @@ class Database:
 
     async def put(self, table: sa.Table, **values: Any) -> None:
         """Keeps a row, in place of the one with the same key. Others may put the same row at the same moment."""
-        insert = postgresql.insert if self._url.get_backend_name() == "postgresql" else sqlite.insert
         keys = list(table.primary_key.columns.keys())
         others = {name: value for name, value in values.items() if name not in keys}
         async with self.write() as connection:
             await connection.execute(
-                insert(table).values(**values).on_conflict_do_update(index_elements=keys, set_=others)
+                self._insert(table).values(**values).on_conflict_do_update(index_elements=keys, set_=others)
             )
+
+    async def merge(self, table: sa.Table, column: str, some: Mapping[str, Any], **key: Any) -> None:
+        """Puts ``some`` into the object in the ``column`` of the row with this ``key``, which is made where there is
+        none. What others put there at the same moment stays."""
+        same = sa.and_(*(table.c[name] == value for name, value in key.items()))
+        async with self.write() as connection:
+            # First of all, so that SQLite is locked before it is read: what is read is the latest.
+            await connection.execute(self._insert(table).values({**key, column: {}}).on_conflict_do_nothing())
+            old = await connection.scalar(sa.select(table.c[column]).where(same).with_for_update())
+            await connection.execute(table.update().where(same).values({column: {**(old or {}), **some}}))
+
+    def _insert(self, table: sa.Table) -> Any:
+        postgres = self._url.get_backend_name() == "postgresql"
+        return postgresql.insert(table) if postgres else sqlite.insert(table)
 
     async def read(self, query: sa.Select[Any], **values: str) -> list[Any]:
         """All rows of a query with ``values`` for its parameters. Raises ``StoreError`` once the database is closed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
 
@@ -92,7 +92,8 @@ def listed(words: tuple[str, ...], most: int) -> str:
 
 
 class PreferenceStore:
-    """Keeps choices; ``most`` is the rating that no workspace can go above."""
+    """Keeps choices; ``most`` is the rating that no workspace can go above. Every question reads the database, so that
+    what one process keeps counts for all at once."""
 
     def __init__(self, database: Database, most: Rating) -> None:
         self._database = database
@@ -118,9 +119,11 @@ class PreferenceStore:
         preview = (await self._chosen(place)).get(scope, {}).get("preview")
         return preview if isinstance(preview, bool) else None
 
-    async def save(self, platform: str, workspace: str, chosen: Preferences) -> None:
-        """Keeps the choices of a workspace."""
-        await self._put(platform, workspace, Scope.WORKSPACE, "", asdict(chosen))
+    async def change(self, platform: str, workspace: str, **changed: Any) -> None:
+        """Keeps some of a workspace's choices, by their names in ``Preferences``. All others stay, whoever changes them
+        at the same moment."""
+        key = {"platform": platform, "workspace": workspace, "scope": Scope.WORKSPACE, "subject": ""}
+        await self._database.merge(preferences, "chosen", changed, **key)
 
     async def set_preview(self, place: Place, scope: Scope, preview: bool | None) -> None:
         """Keeps the choice of the place's channel or person."""

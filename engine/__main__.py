@@ -187,9 +187,12 @@ def forget_model(
 ) -> None:
     """Drop the vectors of a model that is no longer wanted.
 
+    On this machine, and in Redis where several engines share them (DEEPGIF_REDIS_URL). Stop it whenever you like: the
+    same command goes on.
+
     deepgif forget-model small@1a2b3c4d
     """
-    from engine.console import out
+    from engine.console import out, progress_bar
 
     with _plain_errors():
         from engine.spaces import forget_model as run
@@ -197,8 +200,11 @@ def forget_model(
 
         settings = load_settings()
         configure_logging("warning", settings.log_format)
-        models, vectors = asyncio.run(run(settings.data_dir, old_model, bundle_folder(settings.model)))
-        out.print(f"Dropped {vectors:,} vectors of {', '.join(models)}.", highlight=False)
+        redis, in_use = _redis_options(settings), bundle_folder(settings.model)
+        with progress_bar("Dropping") as report:
+            done = asyncio.run(run(settings.data_dir, old_model, in_use, redis, lambda dropped: report(dropped, None)))
+        there = f" on this machine, and {done.shared:,} in Redis" if redis is not None else ""
+        out.print(f"Dropped {done.here:,} vectors of {', '.join(done.models)}{there}.", highlight=False)
 
 
 @app.command()

@@ -110,8 +110,9 @@ def print_moved(report: ReindexReport, model: str) -> None:
 
 
 @contextmanager
-def progress_bar(name: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error that is told ``(done, total)``, and goes when the work ends."""
+def progress_bar(name: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar on standard error that is told ``(done, total)``, the total where it is known, and goes when the work
+    ends."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True) as progress:
         task = progress.add_task(name, total=None)

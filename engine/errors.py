@@ -11,7 +11,8 @@
     ├── IndexUnavailableError    the server that holds the index does not answer, or refuses
     ├── StoreError               what is kept on disk cannot be used
     ├── ProviderError            a provider of GIFs does not answer, or refuses
-    │   └── BudgetError          no call to the provider may be made at present
+    │   ├── BudgetError          no call to the provider may be made at present
+    │   └── RestingError         the provider has failed several times and is left alone
     ├── ListenError              the address cannot be listened on
     └── EngineUnavailableError   (client side) the engine does not answer
 
@@ -66,6 +67,13 @@ class BudgetError(ProviderError):
             f"minute{plural}."
         )
         self.minutes = minutes
+
+
+class RestingError(ProviderError):
+    """The provider has failed several times in a row and is left alone for a moment."""
+
+    def __init__(self, provider: str) -> None:
+        super().__init__(f"{provider} has failed several times; it is asked again in a moment.")
 
 
 class IndexUnavailableError(DeepGifError):

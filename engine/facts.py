@@ -8,9 +8,11 @@ from typing import Any
 import torch
 
 from engine.assembly import SHIPPED_CATALOGUE, EngineOptions, bundle_info, devices_of
+from engine.errors import StoreError
 from engine.providers.assembly import open_budget
 from engine.providers.local import LocalCatalogue
-from engine.spaces import kept_models
+from engine.shared.options import RedisOptions
+from engine.spaces import kept_models, pictures_of
 from engine.store import FILE, Database, embedding_space
 
 
@@ -43,9 +45,26 @@ async def facts_of(options: EngineOptions) -> dict[str, Any]:
         "gifs_in_folder": seen,
         "gifs_embedded": embedded,
         "models_kept": kept,
+        **await _shared(options.redis),
         **remote,
         "data": str(options.data_dir),
     }
+
+
+async def _shared(redis: RedisOptions | None) -> dict[str, str]:
+    """Whether Redis answers, where one is set, and of which models vectors are noted there."""
+    if redis is None:
+        return {}
+    from engine.shared.spaces import spaces_in_redis
+
+    try:
+        spaces = await spaces_in_redis(redis)
+    except StoreError as error:
+        return {"redis": str(error)}
+    if spaces is None:
+        return {"redis": "does not answer"}
+    models = ", ".join(sorted({pictures_of(space) for space in spaces}))
+    return {"redis": "answers", "models_in_redis": models or "none"}
 
 
 def _described(device: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 import discord
@@ -81,7 +82,7 @@ def settings_view(shown: Shown) -> ui.LayoutView:
 
 
 def texts_modal(chosen: Preferences) -> ui.Modal:
-    """What is typed rather than chosen."""
+    """What is typed rather than chosen. The id of each field says what it showed: nothing else comes back with it."""
     modal = ui.Modal(title="DeepGIF settings", custom_id=MODAL)
     fields = (
         ("words", "Blocked words", "Separated by commas.", listed(chosen.blocked_words, MAX_TEXT), MAX_TEXT),
@@ -90,27 +91,52 @@ def texts_modal(chosen: Preferences) -> ui.Modal:
     )
     for name, label, description, value, most in fields:
         style = discord.TextStyle.paragraph if most > 100 else discord.TextStyle.short
+        shown = value[:most]
         field = ui.TextInput[Any](
-            custom_id=name, style=style, required=False, max_length=most, default=value[:most] or None
+            custom_id=f"{name}:{_digest(name, shown)}",
+            style=style,
+            required=False,
+            max_length=most,
+            default=shown or None,
         )
         modal.add_item(ui.Label(text=label, description=description, component=field))
     return modal
 
 
-def read_texts(values: Mapping[str, str], old: Preferences) -> Preferences:
-    """What was typed, over the ``old`` choices. Raises ``InvalidRequestError``."""
+def read_texts(values: Mapping[str, str]) -> dict[str, Any]:
+    """What was typed and is not what the modal showed, by the names of ``Preferences``; ``values`` are by the ids of
+    the fields. Raises ``InvalidRequestError``."""
+    changed = {}
+    for field, value in values.items():
+        name, _, shown = field.partition(":")
+        preference, meaning = _TYPED[name]
+        meant = meaning(value)  # which is refused before it is compared
+        if _digest(name, value) != shown:
+            changed[preference] = meant
+    return changed
+
+
+def _hours(text: str) -> float:
     try:
-        hours = float(values["hours"] or 0)
+        hours = float(text or 0)
     except ValueError:
         hours = -1.0
     if not 0 <= hours <= MAX_REPEAT_HOURS:
         raise InvalidRequestError(f"The hours must be a number from 0 to {MAX_REPEAT_HOURS:g}.")
-    return replace(
-        old,
-        blocked_words=word_list(values["words"]),
-        language=language_of(values["language"].strip().lower()),
-        repeat_hours=hours,
-    )
+    return hours
+
+
+_TYPED: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "words": ("blocked_words", word_list),
+    "language": ("language", lambda text: language_of(text.strip().lower())),
+    "hours": ("repeat_hours", _hours),
+}
+
+
+def _digest(name: str, text: str) -> str:
+    """What tells a meaning from another one; it is no secret."""
+    _, meaning = _TYPED[name]
+    return hashlib.sha256(repr(meaning(text)).encode("utf-8", "replace")).hexdigest()[:16]
 
 
 class SettingsPanel:
@@ -142,14 +168,14 @@ class SettingsPanel:
         if not await self._may(interaction):
             return
         place = place_of(interaction)
-        old = await self._preferences.of_workspace(PLATFORM, place.workspace)
         try:
-            chosen = read_texts(dict(_texts(_values(interaction, "components"))), old)
+            changed = read_texts(dict(_texts(_values(interaction, "components"))))
         except (DeepGifError, KeyError) as error:
             text = str(error) if isinstance(error, DeepGifError) else replies.PROBLEM
             await respond(interaction, layout.told(text))
             return
-        await self._preferences.save(PLATFORM, place.workspace, chosen)
+        if changed:
+            await self._preferences.change(PLATFORM, place.workspace, **changed)
         await respond(interaction, layout.told("Saved."))
 
     async def _save(self, place: Place, name: str, values: Sequence[str]) -> None:
@@ -159,17 +185,18 @@ class SettingsPanel:
         if name == "unblock":
             await self._shelf.unblock(place, {GifKey(*value.split(":", 1)) for value in values})
             return
-        chosen = await self._preferences.of_workspace(PLATFORM, place.workspace)
+        changed: dict[str, Any] = {}
         match name:
             case "rating":
-                chosen = replace(chosen, max_rating=min(Rating(values[0]), _GENERAL, key=_level))
+                changed = {"max_rating": min(Rating(values[0]), _GENERAL, key=_level)}
             case "restricted":
-                chosen = replace(chosen, restricted_rating=Rating(values[0]))
+                changed = {"restricted_rating": Rating(values[0])}
             case "workspace":
-                chosen = replace(chosen, preview=bool(_PREVIEWS.get(values[0])))
+                changed = {"preview": bool(_PREVIEWS.get(values[0]))}
             case "off":
-                chosen = replace(chosen, off_channels=tuple(values))
-        await self._preferences.save(PLATFORM, place.workspace, chosen)
+                changed = {"off_channels": tuple(values)}
+        if changed:
+            await self._preferences.change(PLATFORM, place.workspace, **changed)
 
     async def _view(self, place: Place) -> ui.LayoutView:
         return settings_view(

@@ -16,12 +16,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot import replies
 from bot.command import Command, Verb, parse, words_of_message
 from bot.metrics import BotMetrics
-from bot.preferences import Place, Preferences, PreferenceStore, Scope
+from bot.preferences import Place, PreferenceStore, Scope
 from bot.replies import Action
 from bot.shelf import Shelf
 from bot.slack import blocks
 from bot.slack.home import home_view
-from bot.slack.settings_view import CALLBACK, Choices, read_choices, settings_view
+from bot.slack.settings_view import CALLBACK, Changes, Choices, read_changes, settings_view
 from bot.slack.talk import code_of
 from bot.slack.task import PLATFORM, SlackTask
 from bot.slack.text import ADMINS_ONLY, plain
@@ -149,24 +149,26 @@ class Listeners:
     async def save(self, ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, view: dict[str, Any]) -> None:
         """The settings were filled in; the modal closes when they are saved."""
         place = _place(body, view.get("private_metadata") or "")
-        old = await self._preferences.of_workspace(PLATFORM, place.workspace)
-        choices, wrong = read_choices(view, old)
+        changes, wrong = read_changes(view)
         if wrong:
             await ack(response_action="errors", errors=wrong)
             return
-        await self._preferences.set_preview(place, Scope.PERSON, choices.person)
-        if choices.workspace is None:
+        if Scope.PERSON in changes.previews:
+            await self._preferences.set_preview(place, Scope.PERSON, changes.previews[Scope.PERSON])
+        if not changes.of_admin:
             await ack()
         elif await _is_admin(client, place.person):
-            await self._save_workspace(place, choices, choices.workspace)
+            await self._save_workspace(place, changes)
             await ack()
         else:
             await ack(response_action="errors", errors={"workspace": ADMINS_ONLY})
 
-    async def _save_workspace(self, place: Place, choices: Choices, chosen: Preferences) -> None:
-        await self._preferences.save(PLATFORM, place.workspace, chosen)
-        await self._preferences.set_preview(place, Scope.CHANNEL, choices.channel)
-        await self._shelf.unblock(place, set(choices.unblock))
+    async def _save_workspace(self, place: Place, changes: Changes) -> None:
+        if changes.workspace:
+            await self._preferences.change(PLATFORM, place.workspace, **changes.workspace)
+        if Scope.CHANNEL in changes.previews:
+            await self._preferences.set_preview(place, Scope.CHANNEL, changes.previews[Scope.CHANNEL])
+        await self._shelf.unblock(place, set(changes.unblock))
 
     async def _open_settings(self, body: dict[str, Any], client: AsyncWebClient) -> None:
         place = Place(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from bot.preferences import MAX_REPEAT_HOURS, Preferences, listed, word_list
+from bot.preferences import MAX_REPEAT_HOURS, Preferences, Scope, listed, word_list
 from bot.shelf import Titled
 from bot.slack.blocks import MAX_LABEL, Block, plain_text
 from engine.errors import InvalidRequestError
@@ -24,14 +24,25 @@ _MEANINGS = {choice: preview for preview, choice in _CHOICES.items()}
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What the modal shows and gives: previews of the person and of the channel, and, for admins, the workspace's
-    choices and what is blocked in it (``unblock`` is what they allow again)."""
+    """What the modal shows: previews of the person and of the channel, and, for admins, the workspace's choices and
+    what is blocked in it."""
 
     person: bool | None
     channel: bool | None = None
     workspace: Preferences | None = None
     blocked: tuple[Titled, ...] = ()
-    unblock: frozenset[GifKey] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What was changed in the modal, so that what others changed since it was opened stays: previews of the person and
+    of the channel, a workspace's choices by their names in ``Preferences``, and GIFs that are allowed again;
+    ``of_admin`` where it was the modal for admins."""
+
+    previews: Mapping[Scope, bool | None]
+    workspace: Mapping[str, Any]
+    unblock: frozenset[GifKey]
+    of_admin: bool
 
 
 def settings_view(choices: Choices, channel: str, most: Rating) -> Block:
@@ -67,39 +78,61 @@ def settings_view(choices: Choices, channel: str, most: Rating) -> Block:
     }
 
 
-def read_choices(view: Mapping[str, Any], old: Preferences) -> tuple[Choices, dict[str, str]]:
-    """What was filled in, over the ``old`` choices, and what is wrong with it, by block."""
-    values = {name: next(iter(elements.values())) for name, elements in view["state"]["values"].items()}
-    person = _MEANINGS[_chosen(values["person"])]
-    if "workspace" not in values:
-        return Choices(person), {}
-    wrong: dict[str, str] = {}
-    words, language = old.blocked_words, ""
-    try:
-        words = word_list(values["words"].get("value") or "")
-    except InvalidRequestError as error:
-        wrong["words"] = str(error)
-    try:
-        language = language_of((values["language"].get("value") or "").strip().lower())
-    except InvalidRequestError as error:
-        wrong["language"] = str(error)
-    hours = float(values["hours"].get("value") or 0)
-    workspace = replace(
-        old,
-        max_rating=Rating(_chosen(values["rating"])),
-        preview=bool(_MEANINGS[_chosen(values["workspace"])]),
-        language=language,
-        blocked_words=words,
-        off_channels=tuple(values["off"].get("selected_conversations") or ()),
-        repeat_hours=hours,
-    )
-    allowed = values.get("unblock", {}).get("selected_options") or ()
+def read_changes(view: Mapping[str, Any]) -> tuple[Changes, dict[str, str]]:
+    """What was filled in and is not what the modal showed, and what is wrong with it, by block."""
+    filled = {name: next(iter(elements.values())) for name, elements in view["state"]["values"].items()}
+    shown = {
+        block["block_id"]: _shown(block["element"]) for block in view.get("blocks") or () if block["type"] == "input"
+    }
+    read, wrong = _read(filled)
+    before, _ = _read({name: shown[name] for name in filled if name in shown})
+    changed = {name: value for name, value in read.items() if name not in before or before[name] != value}
+    previews = {scope: changed.pop(scope) for scope in (Scope.PERSON, Scope.CHANNEL) if scope in changed}
+    allowed = filled.get("unblock", {}).get("selected_options") or ()
     unblock = frozenset(GifKey(*option["value"].split(":", 1)) for option in allowed)
-    return Choices(person, _MEANINGS[_chosen(values["channel"])], workspace, (), unblock), wrong
+    return Changes(previews, changed, unblock, "workspace" in filled), wrong
+
+
+def _shown(element: Mapping[str, Any]) -> dict[str, Any]:
+    """An element as it is filled in where nobody touches it."""
+    return {
+        "selected_option": element.get("initial_option"),
+        "value": element.get("initial_value"),
+        "selected_conversations": element.get("initial_conversations"),
+    }
+
+
+def _read(values: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, str]]:
+    """What the blocks mean, by scopes and by the names of ``Preferences``; and what is wrong, by block."""
+    read: dict[str, Any] = {}
+    wrong: dict[str, str] = {}
+    for block, (name, meaning) in _FIELDS.items():
+        if block in values:
+            try:
+                read[name] = meaning(values[block])
+            except InvalidRequestError as error:
+                wrong[block] = str(error)
+    return read, wrong
 
 
 def _chosen(value: Mapping[str, Any]) -> str:
     return str(value["selected_option"]["value"])
+
+
+def _typed(value: Mapping[str, Any]) -> str:
+    return value.get("value") or ""
+
+
+_FIELDS: dict[str, tuple[str, Callable[[Mapping[str, Any]], Any]]] = {  # of the blocks: what each chooses, and how
+    "person": (Scope.PERSON, lambda value: _MEANINGS[_chosen(value)]),
+    "channel": (Scope.CHANNEL, lambda value: _MEANINGS[_chosen(value)]),
+    "workspace": ("preview", lambda value: bool(_MEANINGS[_chosen(value)])),
+    "rating": ("max_rating", lambda value: Rating(_chosen(value))),
+    "language": ("language", lambda value: language_of(_typed(value).strip().lower())),
+    "words": ("blocked_words", lambda value: word_list(_typed(value))),
+    "hours": ("repeat_hours", lambda value: float(_typed(value) or 0)),
+    "off": ("off_channels", lambda value: tuple(value.get("selected_conversations") or ())),
+}
 
 
 def _input(name: str, label: str, element: Block, hint: str = "") -> Block:

@@ -13,6 +13,7 @@ import aiohttp
 from engine.download import Downloader, DownloadRules
 from engine.protocols import Remembered
 from engine.providers import giphy, klipy
+from engine.providers.breaker import Breaker, OwnBreaker
 from engine.providers.budget import Budget, CallBudget
 from engine.providers.http import JsonApi
 from engine.providers.remembered import RememberedGifs
@@ -65,6 +66,9 @@ class SharedByProviders(Protocol):
     def budget(self, near: CallBudget) -> Budget:
         """What is left of one key's calls for all engines together."""
 
+    def breaker(self, near: OwnBreaker, name: str) -> Breaker:
+        """Whether any engine asks the provider at present, by the ``name`` of its key's budget."""
+
 
 @asynccontextmanager
 async def open_remote(
@@ -78,11 +82,12 @@ async def open_remote(
         )
         opened = []
         for chosen in options.providers:
-            own = await open_budget(chosen, database)
+            title = TITLES[chosen.name]
+            own, alone = await open_budget(chosen, database), OwnBreaker(title)
             budget = shared.budget(own) if shared is not None else own
-            api = APIS[chosen.name](
-                JsonApi(session, TITLES[chosen.name], budget), chosen.key, chosen.url or URLS[chosen.name]
-            )
+            breaker = shared.breaker(alone, own.name) if shared is not None else alone
+            calls = JsonApi(session, title, budget, breaker)
+            api = APIS[chosen.name](calls, chosen.key, chosen.url or URLS[chosen.name])
             near = RememberedGifs(
                 database, api.name, api.attribution, days=options.keep_days, keep_urls=chosen.keep_urls
             )

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
-from purgatory import AsyncCircuitBreakerFactory
-from purgatory.domain.model import OpenedState
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from engine.errors import BudgetError, ProviderError
+from engine.errors import ProviderError
+from engine.providers.breaker import Breaker
 from engine.providers.budget import FOR_ADDRESSES, Budget
 
 MAX_BYTES = 4 * 1024 * 1024  # of one answer; 50 GIFs with all renditions are about 500 KB
+TIMEOUT_S = 5.0  # of one call
 ATTEMPTS = 3
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 1.0
-FAILURES, REST_S = 12, 30.0  # after so many failed calls in a row the provider is left alone for so long
 
 
 class _PassingError(ProviderError):
@@ -26,33 +24,38 @@ class _PassingError(ProviderError):
 
 
 class JsonApi:
-    """GET calls to one provider. ``name`` is what people know it by; every call is taken from ``budget``."""
+    """GET calls to one provider. ``name`` is what people know it by; every call is taken from ``budget`` and made
+    within ``breaker``."""
 
-    def __init__(self, session: aiohttp.ClientSession, name: str, budget: Budget, timeout_s: float = 5.0) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        name: str,
+        budget: Budget,
+        breaker: Breaker,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
         self.budget = budget
         self._session = session
         self._name = name
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
-        self._breakers = AsyncCircuitBreakerFactory(FAILURES, REST_S, exclude=[asyncio.CancelledError, BudgetError])
+        self._breaker = breaker
 
     async def get(self, url: str, parameters: Mapping[str, str], *, leave: float = FOR_ADDRESSES) -> dict[str, Any]:
         """The JSON object that ``url`` answers; at least the share ``leave`` of the calls is left. Raises
-        ``BudgetError``, and ``ProviderError`` for everything else that goes wrong; neither text holds the address,
-        which has the key in it."""
+        ``BudgetError``, ``RestingError``, and ``ProviderError`` for everything else that goes wrong; no text holds the
+        address, which has the key in it."""
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(_PassingError),
             wait=wait_random_exponential(FIRST_WAIT_S, LONGEST_WAIT_S),
             stop=stop_after_attempt(ATTEMPTS),
             reraise=True,
         )
-        try:
-            async for attempt in retrying:
-                with attempt:
-                    async with await self._breakers.get_breaker(self._name):
-                        await self.budget.take(leave=leave)
-                        return await self._call(url, parameters)
-        except OpenedState as error:
-            raise ProviderError(f"{self._name} has failed several times; it is asked again in a moment.") from error
+        async for attempt in retrying:
+            with attempt:
+                async with self._breaker.calling():
+                    await self.budget.take(leave=leave)
+                    return await self._call(url, parameters)
         raise AssertionError("tenacity ends with a value or an error")
 
     async def _call(self, url: str, parameters: Mapping[str, str]) -> dict[str, Any]:

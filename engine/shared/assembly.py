@@ -10,9 +10,11 @@ from typing import Any
 from engine.embedding import CandidateEmbedder, View
 from engine.metrics import Metrics
 from engine.protocols import EmbeddingStore, Index
+from engine.providers.breaker import OwnBreaker
 from engine.providers.budget import CallBudget
 from engine.providers.remembered import DAY_S, RememberedGifs
 from engine.shared.answers import SharedAnswers
+from engine.shared.breaker import SharedBreaker
 from engine.shared.budget import SharedBudget
 from engine.shared.claims import SharedOnce
 from engine.shared.follower import Follower
@@ -66,6 +68,10 @@ class Shared:
     def budget(self, near: CallBudget) -> SharedBudget:
         """What is left of one key's calls for all engines together."""
         return SharedBudget(near, self.link)
+
+    def breaker(self, near: OwnBreaker, name: str) -> SharedBreaker:
+        """Whether any engine asks a provider with one key at present."""
+        return SharedBreaker(near, self.link, name)
 
     def answers(self) -> SharedAnswers:
         """Answers that any engine gave some minutes ago."""

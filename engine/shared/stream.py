@@ -35,7 +35,7 @@ class EventStream:
 
     def __init__(self, link: RedisLink, space: str, views: Mapping[str, str], providers: Collection[str]) -> None:
         self._link = link
-        self._name = f"{link.prefix}:s:{part_of_key(space)}"
+        self._name = stream_key(link.prefix, space)
         self._views = views
         self._providers = frozenset(providers)
         self._me = secrets.token_hex(8)
@@ -93,6 +93,11 @@ class EventStream:
         return Write(
             f"{kind}:{key.provider}:{key.id}:{view}", (("XADD", self._name, "MAXLEN", "~", KEPT, "*", *fields),)
         )
+
+
+def stream_key(prefix: str, space: str) -> str:
+    """The key of the stream of one space."""
+    return f"{prefix}:s:{part_of_key(space)}"
 
 
 def _text(value: object) -> str:

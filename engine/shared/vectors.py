@@ -63,6 +63,11 @@ def _beginning(prefix: str, space: str, provider: str) -> str:
     return f"{prefix}:v:{part_of_key(space)}:{part_of_key(provider)}"
 
 
+def known_spaces_key(prefix: str) -> str:
+    """The key of the set of all spaces that have vectors."""
+    return f"{prefix}:spaces"
+
+
 def whole(part: str) -> str:
     """The text that a part of a key was made of."""
     return unquote(part, errors="surrogatepass")
@@ -81,6 +86,7 @@ class RedisEmbeddingStore:
         self._keep_s = keep_s
         self._clock = clock
         self._spaces: set[str] = set()  # that Redis was told of
+        self._known = known_spaces_key(link.prefix)
 
     def name(self, space: str, key: GifKey) -> str:
         """The key in Redis of a vector."""
@@ -140,10 +146,6 @@ class RedisEmbeddingStore:
         keys = [GifKey(provider, whole(name.rpartition(":")[2])) for name in names]
         found = unpack_many(keys, values, self._dimension)
         return (list(found), np.stack(list(found.values()))) if found else None
-
-    @property
-    def _known(self) -> str:
-        return f"{self._link.prefix}:spaces"
 
 
 class NearAndShared:

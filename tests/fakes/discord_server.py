@@ -225,7 +225,7 @@ class Discord:
         return await self._interact(3, data, person, said.channel, said=said)
 
     async def fill(self, modal: dict[str, Any], person: str = "99", **values: str) -> Asked:
-        """A modal, with what it shows where nothing else is typed."""
+        """A modal, with what it shows where nothing else is typed; fields by what their ids begin with."""
         fields = [label["component"] for label in modal["components"]]
         components = [
             {
@@ -235,7 +235,7 @@ class Discord:
                     "type": 4,
                     "id": 10 + place,
                     "custom_id": one["custom_id"],
-                    "value": values.get(one["custom_id"], one.get("value") or ""),
+                    "value": values.get(one["custom_id"].partition(":")[0], one.get("value") or ""),
                 },
             }
             for place, one in enumerate(fields)

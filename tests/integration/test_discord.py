@@ -98,7 +98,7 @@ async def heard(discord: Discord, text: str, person: str = "1") -> None:
 
 async def prefer(options: BotOptions, **changes: Any) -> None:
     async with Database(options.database_url) as database:
-        await PreferenceStore(database, Rating.R).save("discord", GUILD, Preferences(**changes))
+        await PreferenceStore(database, Rating.R).change("discord", GUILD, **changes)
 
 
 def files_in(folder: Path) -> bytes:
@@ -365,6 +365,23 @@ async def test_settings(bot: Running, discord: Discord, engine: EngineServer) ->
         )
     await discord.choose(settings, "rating", ["g"], person="1")
     await until(lambda: sum(MANAGERS_ONLY in one.text for one in discord.private("1")) == 3)
+
+
+async def test_two_managers_at_once(bot: Running, discord: Discord, options: BotOptions) -> None:
+    """Each saves what they changed, and not what their modal showed of the rest."""
+    await prefer(options, blocked_words=("dog",), language="en", repeat_hours=1.25)
+    await discord.command("deepgif-settings", person="99")
+    settings = await told(discord, "99")
+    asked = [await discord.choose(settings, "open", []) for _ in range(2)]
+    await until(lambda: all(one.kind == 9 for one in asked))
+    await discord.choose(settings, "rating", ["g"])
+    await discord.fill(asked[0].data, words="dog, cat")
+    await discord.fill(asked[1].data, language="")
+    await until(lambda: sum("Saved." in one.text for one in discord.private("99")) == 2)
+    async with Database(options.database_url) as database:
+        assert await PreferenceStore(database, Rating.R).of_workspace("discord", GUILD) == Preferences(
+            max_rating=Rating.G, blocked_words=("dog", "cat"), repeat_hours=1.25
+        )
 
 
 async def test_age_restricted_channels(

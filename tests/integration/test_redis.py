@@ -15,11 +15,11 @@ from engine.assembly import Engine, EngineOptions, open_engine
 from engine.download import DownloadRules
 from engine.metrics import Metrics
 from engine.providers.assembly import ProviderOptions, RemoteOptions
+from engine.providers.breaker import FAILURES
 from engine.shared.options import RedisOptions
 from engine.types import GifKey, Rating, SearchRequest
 from tests.fakes.encoder import ColourEncoder
-from tests.fakes.giphy_server import FakeGif, GiphyServer
-from tests.fakes.media import animation
+from tests.fakes.giphy_server import GiphyServer, fake
 from tests.fakes.redis_servers import SERVER, RedisCluster, RedisServer, calm
 from tests.fakes.waiting import until
 
@@ -27,13 +27,6 @@ pytestmark = pytest.mark.skipif(not SERVER, reason="needs redis-server (Debian: 
 COLOURS = ("red", "lime", "blue")
 CALM = RedisOptions("", timeout_s=10.0)  # where a slow machine must not look like a Redis that is away
 Open = Callable[..., AbstractAsyncContextManager[Engine]]
-
-
-def fake(number: int, colour: str) -> FakeGif:
-    """A GIF whose title says nothing of its colour. Numbers make equal colours differ a little."""
-    shade = {"red": (255, number, 0), "lime": (0, 255, number), "blue": (number, 0, 255)}[colour]
-    colours = ["#{:02x}{:02x}{:02x}".format(*shade)] * 2
-    return FakeGif(f"gif{number:03}", f"Thing {number}", animation("GIF", colours), animation("GIF", colours[:1]))
 
 
 GIFS = [fake(number, COLOURS[number % 3]) for number in range(0, 240, 2)]
@@ -322,6 +315,27 @@ async def searching(*engines: Engine) -> AsyncIterator[Count]:
         yield count
         for task in tasks:
             task.cancel()
+
+
+async def test_a_provider_that_is_down_for_all(open_one: Open, redis: RedisServer, giphy: GiphyServer) -> None:
+    """What one engine found out costs the others no call; they answer with what is known, and say why."""
+    options = replace(CALM, url=redis.url)
+    async with AsyncExitStack() as stack:
+        opening = [open_one(name, options, keep_urls=True) for name in "abc"]
+        engines = [await stack.enter_async_context(one) for one in opening]
+        await search(engines[0])
+        await until(lambda: all(known(one) == 100 for one in engines))
+        giphy.calls.clear()
+        giphy.faults.extend(["429"] * 100)  # each a failure at once, without another try
+        for number in range(FAILURES):
+            await search(engines[0], f"blue {number}")
+        assert FAILURES <= len(giphy.calls) <= FAILURES + 1  # two pages are asked for at once
+        calls = len(giphy.calls)
+        for engine in engines:
+            answer = await engine.search.search(SearchRequest("red again", 2, deadline_s=20))
+            assert answer.results
+            assert any("asked again in a moment" in notice for notice in answer.notices)
+        assert len(giphy.calls) == calls
 
 
 @pytest.mark.parametrize(("keep_urls", "calls"), [(False, 1), (True, 0)])

@@ -20,7 +20,7 @@ from bot.assembly import BotOptions
 from bot.database import Database, favourites, jobs, metadata, showings
 from bot.finder import OUT_OF_REACH
 from bot.journal import Journal, State
-from bot.preferences import Place, Preferences, PreferenceStore, listed, word_list
+from bot.preferences import Place, Preferences, PreferenceStore, Scope, listed, word_list
 from bot.sealing import Seal
 from bot.slack.run import Running, SlackOptions, open_bot
 from bot.slack.task import SlackTask
@@ -90,7 +90,7 @@ async def told(slack: Slack, person: str = "U1", count: int = 1) -> Any:
 
 async def prefer(options: BotOptions, **changes: Any) -> None:
     async with Database(options.database_url) as database:
-        await PreferenceStore(database, Rating.R).save("slack", "T1", Preferences(**changes))
+        await PreferenceStore(database, Rating.R).change("slack", "T1", **changes)
 
 
 def files_in(folder: Path) -> bytes:
@@ -220,16 +220,16 @@ async def test_what_is_acknowledged_is_kept(
     journal, and settings."""
 
     def slowly(keep: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        async def kept(*given: Any) -> Any:
+        async def kept(*given: Any, **named: Any) -> Any:
             await asyncio.sleep(0.1)  # in which a receipt comes that does not wait for it
-            return await keep(*given)
+            return await keep(*given, **named)
 
         return kept
 
     await slack.command(WORDS)
     buttons = await told(slack)
     monkeypatch.setattr(Journal, "accept", slowly(Journal.accept))
-    monkeypatch.setattr(PreferenceStore, "save", slowly(PreferenceStore.save))
+    monkeypatch.setattr(PreferenceStore, "change", slowly(PreferenceStore.change))
     mention = {"type": "app_mention", "channel": "C1", "user": "U1", "text": f"<@UBOT> {WORDS}"}
     direct = {"type": "message", "channel_type": "im", "channel": "D1", "user": "U1", "text": WORDS}
     async with Database(options.database_url) as database:
@@ -353,6 +353,25 @@ async def test_settings(bot: Running, slack: Slack, engine: EngineServer) -> Non
     await until(lambda: len(slack.views) == 3)
     assert "mother-in-law" in str(slack.views[2])
     assert "COFF" in str(slack.views[2])
+
+
+async def test_two_admins_at_once(bot: Running, slack: Slack, options: BotOptions) -> None:
+    """Each saves what they changed, and not what their modal showed of the rest."""
+    await prefer(options, blocked_words=("dog",), repeat_hours=1.6)
+    for count in (1, 2):
+        await slack.command("settings", person="UADMIN")
+        await until(lambda count=count: len(slack.views) == count)  # type: ignore[misc]
+    one, other = slack.views
+    preview = {"selected_option": {"value": "preview"}}
+    await slack.submit(one, {"words": {"value": "cat"}, "channel": preview, "person": preview}, "UADMIN")
+    await slack.submit(other, {"language": {"value": "de"}, "off": {"selected_conversations": ["COFF"]}}, "UADMIN")
+    async with Database(options.database_url) as database:
+        store = PreferenceStore(database, Rating.R)
+        assert await store.of_workspace("slack", "T1") == Preferences(
+            blocked_words=("cat",), language="de", off_channels=("COFF",), repeat_hours=1.6
+        )
+        place = Place("slack", "T1", one["private_metadata"], "UADMIN")
+        assert [await store.preview(place, scope) for scope in (Scope.CHANNEL, Scope.PERSON)] == [True, True]
 
 
 async def test_a_gif_is_not_repeated_in_a_channel(bot: Running, slack: Slack, engine: EngineServer) -> None:
@@ -746,14 +765,12 @@ def test_words_are_listed_as_they_are_read() -> None:
 
 async def test_preferences_of_a_place(options: BotOptions) -> None:
     """A person's choice counts more than the channel's, and that more than the workspace's."""
-    from bot.preferences import Scope
-
     async with Database(options.database_url) as database:
         store = PreferenceStore(database, Rating.PG)
         place = Place("slack", "T1", "C1", "U1")
-        await store.save("slack", "T1", Preferences(max_rating=Rating.R, preview=False))
+        await store.change("slack", "T1", max_rating=Rating.R, preview=False)
         assert (await store.of(place)).max_rating is Rating.PG
-        await store.save("slack", "T2", Preferences(max_rating=Rating.G, restricted_rating=Rating.R))
+        await store.change("slack", "T2", max_rating=Rating.G, restricted_rating=Rating.R)
         adults = Place("slack", "T2", "C1", "U1", age_restricted=True)
         assert (await store.of(adults)).max_rating is Rating.PG
         assert (await store.of(replace(adults, age_restricted=False))).max_rating is Rating.G

@@ -7,7 +7,7 @@ import pytest
 
 import engine.spaces
 from engine.errors import InvalidRequestError, ModelError, NotFoundError
-from engine.spaces import forget_model, kept_models
+from engine.spaces import Forgotten, forget_model, kept_models
 from engine.store import FILE, Database, SqliteEmbeddingStore
 from engine.types import GifKey
 
@@ -56,8 +56,11 @@ async def test_gifs_by_model(database):
 async def test_dropping_a_model(database, tmp_path, in_use, named, goes, monkeypatch):
     """All its vectors in all views, in many small steps; nobody else's."""
     monkeypatch.setattr(engine.spaces, "DROP_AT_ONCE", 7)
-    models, dropped = await forget_model(tmp_path, named, in_use)
-    assert (models, dropped) == (goes, 127 if goes == [OLD] else 128)
+    told = []
+    done = await forget_model(tmp_path, named, in_use, on_progress=told.append)
+    assert done == Forgotten(tuple(goes), 127 if goes == [OLD] else 128)
+    assert told == sorted(set(told))
+    assert (told[-1], len(told) > 10) == (done.here, True)
     kept = await kept_models(database)
     assert kept.keys() == {OLD, "old@11111111/4x8", NEW} - set(goes)
     assert await count(database, f"{OLD}:text") == 0
