@@ -1,10 +1,12 @@
-"""``python -m benchmarks.encode``: frames a second through the micro-batcher against the bare model, and the time of
-one query on one core."""
+"""``python -m benchmarks.encode``: frames a second through the micro-batcher against the bare model, the time of one
+query on one core, and what motion adds to clips and queries."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,12 +18,12 @@ from models.bundles import bundle_folder, load_bundle
 from models.device import choose_devices
 
 CLIPS = 128
-ROUNDS = 5
+ROUNDS, SHORT_ROUNDS = 5, 25
 
 
 def main() -> None:
     print(machine())
-    encoder = load_bundle(bundle_folder("small"), choose_devices("auto"))
+    encoder, moving = (load_bundle(bundle_folder(name), choose_devices("auto")) for name in ("small", "small_motion"))
     sampling = encoder.sampling
     rng = np.random.default_rng(0)
     clips = [
@@ -58,6 +60,29 @@ def main() -> None:
         seconds.append(time.perf_counter() - started)
     p50, p99 = (1000 * percentile(seconds, percent) for percent in (50, 99))
     print(f"one query on one core: p50 {p50:.2f} ms, p99 {p99:.2f} ms, over {len(seconds)} queries")
+
+    few, asked = clips[:4], queries()[:60]
+    for what, count, run in (
+        ("clip", len(few), lambda model: model.encode_clips(few)),
+        ("query", len(asked), lambda model: [model.encode_texts([words]) for words in asked]),
+    ):
+        plain_s, moving_s = processor_time(partial(run, encoder), partial(run, moving))
+        print(
+            f"processor time of a {what}: small {1000 * plain_s / count:.2f} ms, "
+            f"small_motion {1000 * moving_s / count:.2f} ms ({moving_s / plain_s:.2f})"
+        )
+
+
+def processor_time(*runs: Callable[[], object]) -> list[float]:
+    """Seconds that each of ``runs`` computes, the median of some rounds in turns; what else the machine does counts
+    little."""
+    seconds: list[list[float]] = [[] for _ in runs]
+    for _ in range(SHORT_ROUNDS):
+        for column, run in zip(seconds, runs, strict=True):
+            started = time.process_time()
+            run()
+            column.append(time.process_time() - started)
+    return [float(np.median(column)) for column in seconds]
 
 
 if __name__ == "__main__":

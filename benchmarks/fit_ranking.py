@@ -36,7 +36,7 @@ from engine.ranking import (
 from engine.types import Gif, GifKey, Rating, describe
 from models.bundles import bundle_folder, load_bundle
 from models.datasets import read_clip
-from models.encoder import TwoTowerEncoder
+from models.encoder import Encoder
 from models.training.corpus import read_captions
 
 BANK = 512
@@ -68,7 +68,7 @@ class Judged:
     count: int
 
 
-def embed(encoder: TwoTowerEncoder, labelled: LabelledSet) -> Embedded:
+def embed(encoder: Encoder, labelled: LabelledSet) -> Embedded:
     """All vectors of a labelled set."""
     parts = [labelled.items[start : start + AT_ONCE] for start in range(0, len(labelled.items), AT_ONCE)]
     pixels = [encoder.encode_clips([read_clip(item.path, encoder.sampling) for item in part]) for part in parts]
@@ -81,7 +81,7 @@ def embed(encoder: TwoTowerEncoder, labelled: LabelledSet) -> Embedded:
     return Embedded(labelled, np.concatenate(pixels), encoder.encode_texts(texts), encoder.encode_texts(words), keys)
 
 
-def make_bank(encoder: TwoTowerEncoder, data: Path, pixels: Vectors) -> QueryBank:
+def make_bank(encoder: Encoder, data: Path, pixels: Vectors) -> QueryBank:
     """Centres of the sentences of the training photographs (spherical k-means), and how hot ``pixels`` usually are."""
     sentences = [some[0] for some in read_captions(data, "train").values()]
     vectors = torch.from_numpy(encoder.encode_texts(sentences))
@@ -207,10 +207,11 @@ def main(
     data: Annotated[Path, typer.Argument(help="Folder with flickr8k.", exists=True, file_okay=False)],
     out: Annotated[Path | None, typer.Option(help="Bundle to write ranking.json and bank.safetensors into.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder that keeps the judging sentence vectors.")] = None,
+    bundle: Annotated[str, typer.Option(help="A shipped bundle's name, or a bundle's folder.")] = "small",
 ) -> None:
-    """Fit the ranking of the model `small`, and print what it gives."""
+    """Fit the ranking of a model, and print what it gives."""
     print(machine())
-    encoder = load_bundle(bundle_folder("small"))
+    encoder = load_bundle(bundle_folder(bundle))
     with tempfile.TemporaryDirectory() as temporary:
         kept = cache or Path(temporary)
         photos = embed(encoder, photographs(data, "dev", kept))

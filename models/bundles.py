@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from models.encoder import TwoTowerEncoder
-from models.info import CLASSIC, MANIFEST, OPEN_CLIP, SMALL, BundleError, read_info
+from models.encoder import Encoder, TwoTowerEncoder
+from models.info import CLASSIC, MANIFEST, MOTION, OPEN_CLIP, SMALL, BundleError, read_info
 
 BUNDLED = Path(__file__).parent
 
@@ -17,9 +17,18 @@ def bundle_folder(name: str) -> Path:
     return shipped if name.isidentifier() and (shipped / MANIFEST).is_file() else Path(name).expanduser()
 
 
-def load_bundle(folder: Path, devices: Sequence[str] = ("cpu",), weights: Path | None = None) -> TwoTowerEncoder:
+def load_bundle(folder: Path, devices: Sequence[str] = ("cpu",), weights: Path | None = None) -> Encoder:
     """Loads and checks a bundle; ``weights`` is the folder of published weights. Raises ``BundleError`` where a file is
     missing or not what it was."""
+    if read_info(folder).kind == MOTION:
+        from models.motion import load_motion
+
+        return load_motion(folder, devices, weights)
+    return load_two_towers(folder, devices, weights)
+
+
+def load_two_towers(folder: Path, devices: Sequence[str] = ("cpu",), weights: Path | None = None) -> TwoTowerEncoder:
+    """Loads a bundle of two networks that may be used apart: of any kind but "motion". Raises ``BundleError``."""
     info = read_info(folder)
     if info.kind == SMALL:
         from models.small_bundle import load_small
@@ -33,4 +42,6 @@ def load_bundle(folder: Path, devices: Sequence[str] = ("cpu",), weights: Path |
         from models.clip import load_clip
 
         return load_clip(folder, devices, weights)
+    if info.kind == MOTION:
+        raise BundleError(f"{folder} stands on another bundle: name that one here.")
     raise BundleError(f"{folder} holds a model of the kind {info.kind}, which this version does not know.")

@@ -1,4 +1,5 @@
-"""What every loaded bundle is: a network for frames, a reader of sentences, and two linear maps into one space.
+"""What every loaded bundle can do, and what most are: a network for frames, a reader of sentences, and two linear maps
+into one space.
 
 Shapes: N texts or clips, T frames of a clip, H x W their pixels, A and B the features of frames and sentences, D
 dimensions of the space.
@@ -18,6 +19,41 @@ from torch.nn import functional as F
 from models.device import Clips, FrameRunner
 from models.info import BundleInfo
 from models.maps import TwoMaps
+from models.sampling import FrameSampling
+
+
+class Encoder(Protocol):
+    """A loaded bundle, whatever its kind: words and frames to unit vectors of one space. Methods block, and may be
+    called from any thread."""
+
+    @property
+    def info(self) -> BundleInfo:
+        """What the bundle says of itself."""
+
+    @property
+    def space(self) -> str:
+        """What a vector of it means."""
+
+    @property
+    def dimension(self) -> int:
+        """D."""
+
+    @property
+    def sampling(self) -> FrameSampling:
+        """The frames it looks at."""
+
+    @property
+    def frames_at_once(self) -> int:
+        """How many frames are computed at once."""
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(N, D) unit vectors."""
+
+    def encode_clips(self, clips: Clips) -> NDArray[np.float32]:
+        """(N, D) unit vectors of clips, which may differ in T, H and W."""
+
+    def understands(self, text: str) -> float:
+        """The share of the text, in [0, 1], that is made of words learnt; 0.0 for a text without any."""
 
 
 class SentenceReader(Protocol):
@@ -35,9 +71,8 @@ class SentenceReader(Protocol):
 
 
 class TwoTowerEncoder:
-    """A loaded bundle, whatever its kind: words and frames to unit vectors of one space. Methods block, and may be
-    called from any thread. ``unit_frames`` says that a clip is the mean of its frames' unit features, in place of the
-    mean of the features as they are."""
+    """``Encoder`` of two networks, which may be used apart. ``unit_frames`` says that a clip is the mean of its frames'
+    unit features, in place of the mean of the features as they are."""
 
     def __init__(
         self, info: BundleInfo, frames: FrameRunner, sentences: SentenceReader, maps: TwoMaps, *, unit_frames: bool
@@ -58,17 +93,11 @@ class TwoTowerEncoder:
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(N, D) unit vectors."""
-        features = torch.from_numpy(self.text_features(texts))
-        with torch.inference_mode():
-            return self._maps.texts(features.to(self._frames.device)).cpu().numpy()
+        return self.embed_text_features(self.text_features(texts))
 
     def encode_clips(self, clips: Clips) -> NDArray[np.float32]:
         """(N, D) unit vectors of clips, which may differ in T, H and W."""
-        features = self._frames(clips)
-        if not features:
-            return np.empty((0, self.dimension), np.float32)
-        with torch.inference_mode():
-            return self._maps.clips(pooled(features, unit_frames=self._unit_frames)).cpu().numpy()
+        return self._embed(self._frames(clips))
 
     def text_features(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(N, B), before the map."""
@@ -78,9 +107,24 @@ class TwoTowerEncoder:
         """(T, A) of each clip, before the map."""
         return [features.cpu().numpy() for features in self._frames(clips)]
 
+    def embed_text_features(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(N, B) to (N, D) unit vectors."""
+        with torch.inference_mode():
+            return self._maps.texts(torch.from_numpy(features).to(self._frames.device)).cpu().numpy()
+
+    def embed_frame_features(self, features: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """(T, A) of each of N clips to (N, D) unit vectors."""
+        return self._embed([torch.from_numpy(one).to(self._frames.device) for one in features])
+
     def understands(self, text: str) -> float:
         """The share of the text, in [0, 1], that is made of words learnt; 0.0 for a text without any."""
         return self._sentences.understands(text)
+
+    def _embed(self, features: Sequence[Tensor]) -> NDArray[np.float32]:
+        if not features:
+            return np.empty((0, self.dimension), np.float32)
+        with torch.inference_mode():
+            return self._maps.clips(pooled(features, unit_frames=self._unit_frames)).cpu().numpy()
 
 
 def pooled(features: Sequence[Tensor], *, unit_frames: bool) -> Tensor:

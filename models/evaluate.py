@@ -16,7 +16,7 @@ from rich.table import Table
 
 from models.bundles import bundle_folder, load_bundle
 from models.datasets import DatasetError, DescribedFiles, read_described
-from models.encoder import TwoTowerEncoder
+from models.encoder import Encoder
 from models.info import BundleError
 from models.retrieval import Recall, clip_to_text, text_to_clip
 
@@ -24,7 +24,7 @@ CLIPS_AT_ONCE = 16
 T = TypeVar("T")
 
 
-def evaluate(encoder: TwoTowerEncoder, data: DescribedFiles, console: Console) -> tuple[Recall, Recall]:
+def evaluate(encoder: Encoder, data: DescribedFiles, console: Console) -> tuple[Recall, Recall]:
     """Sentence to clip, and clip to sentence."""
     total = -(-len(data.files) // CLIPS_AT_ONCE)
     batches = _batches(data.clips(encoder.sampling), CLIPS_AT_ONCE)

@@ -6,7 +6,8 @@
     README.md           the model card
 
 A bundle's kind says which networks it is for: "small" is all in the folder; "classic" (``models.classic``) and
-"open-clip" (``models.clip``) stand on weights that others publish.
+"open-clip" (``models.clip``) stand on weights that others publish; "motion" (``models.motion``) stands on another
+bundle.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 from models.sampling import Fit, FrameSampling
 
 MANIFEST, WEIGHTS, CLIP_WEIGHTS = "bundle.json", "model.safetensors", "open_clip_model.safetensors"
-SMALL, CLASSIC, OPEN_CLIP = "small", "classic", "open-clip"  # kinds
+SMALL, CLASSIC, OPEN_CLIP, MOTION = "small", "classic", "open-clip", "motion"  # kinds
 
 
 class BundleError(Exception):
@@ -61,10 +62,13 @@ def read_info(folder: Path) -> BundleInfo:
 
 
 def _version(manifest: dict[str, Any]) -> str:
-    """Another one for other weights. A model that others publish has a name in place of a checksum."""
+    """Another one for other weights, its base's and the share of motion among them. A model that others publish has a
+    name in place of a checksum."""
     sums = [str(manifest["sha256"][file]) for file in (CLIP_WEIGHTS, WEIGHTS) if file in manifest["sha256"]]
     published = manifest.get("kind") == OPEN_CLIP and CLIP_WEIGHTS not in manifest["sha256"]
     parts = [f"{manifest['model']}/{manifest['pretrained']}", *sums] if published else sums
+    if manifest.get("kind") == MOTION:
+        parts = [str(manifest["base_space"]), str(manifest["weight"]), *sums]
     if not parts:
         raise KeyError(WEIGHTS)
     return (sums[0] if parts == sums[:1] else hashlib.sha256("\n".join(parts).encode()).hexdigest())[:8]

@@ -7,8 +7,7 @@ with adapters.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +16,6 @@ import numpy as np
 import torch
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from models.bundles import bundle_folder
@@ -30,6 +28,7 @@ from models.features import extract
 from models.info import BundleError
 from models.losses import Loss
 from models.maps import TwoMaps
+from models.progress import progress
 from models.ranking import PAIRS, Part, RankingOptions, judge, teach
 from models.retrieval import Recall
 from models.skip_files import SkipFilesError
@@ -104,7 +103,7 @@ def main(
         if (sentences is Sentences.UNI_SKIP) != (skip is not None):
             raise DatasetError("--sentences uni-skip and --skip FOLDER belong together.")
         if fetch:
-            with _progress(console, "GIFs") as report:
+            with progress(console, "GIFs") as report:
                 console.print(f"{fetch_tgif(folder, report)} GIFs are gone for ever.")
         clips = READERS[data](folder)
         devices = choose_devices(device)
@@ -163,7 +162,7 @@ def _parts(data: DescribedClips, run: Path, towers: Towers, *, move: bool, conso
     owners = np.array([place for place, clip in enumerate(data.clips) for _ in clip.sentences])
     take = pan if move else read_clip
     paths = [clip.path for clip in data.clips]
-    with _progress(console, "Clips") as report:
+    with progress(console, "Clips") as report:
         rows = extract(
             paths,
             lambda some: towers.see([take(path, towers.sampling) for path in some]),
@@ -172,7 +171,7 @@ def _parts(data: DescribedClips, run: Path, towers: Towers, *, move: bool, conso
             report,
             batch=16,
         )
-    with _progress(console, "Sentences") as report:
+    with progress(console, "Sentences") as report:
         sentences = towers.read(texts, run, report)
     clip_rows, text_rows = torch.from_numpy(np.array(rows)), torch.from_numpy(np.array(sentences))
     parts = {}
@@ -190,23 +189,10 @@ def _parts(data: DescribedClips, run: Path, towers: Towers, *, move: bool, conso
 
 
 def _teach(parts: dict[str, Part], options: RankingOptions, console: Console) -> Result:
-    with _progress(console, f"{options.loss}, seed {options.seed}") as report:
+    with progress(console, f"{options.loss}, seed {options.seed}") as report:
         maps, dev = teach(parts[TRAIN], parts[DEV], options, lambda done, total, loss: report(done, total))
     test = judge(maps, parts[TEST]) if TEST in parts else None
     return Result(options.loss, options.seed, dev, test, maps)
-
-
-@contextmanager
-def _progress(console: Console, name: str) -> Iterator[Callable[[int, int], None]]:
-    columns = (
-        TextColumn(name),
-        BarColumn(),
-        TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task(name, total=1)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 def run_main() -> None:

@@ -76,6 +76,22 @@ class MobileNetV2(nn.Module):
         return maps.mean(dim=(2, 3))
 
 
+class MobileNetStrips(MobileNetV2):
+    """The same network, pooled apart for each of the S/32 columns, from the left, and then for each row, from the top:
+    features (B, P * 1280) of P places. Pooled over the whole frame, where something is is all but lost."""
+
+    @staticmethod
+    def pool(maps: Tensor) -> Tensor:
+        """(B, 1280, S/32, S/32) to (B, P * 1280)."""
+        return torch.cat([maps.mean(dim=2), maps.mean(dim=3)], dim=2).transpose(1, 2).flatten(1)
+
+    @staticmethod
+    def whole(strips: Tensor) -> Tensor:
+        """(B, P * 1280) to what ``MobileNetV2`` gives, (B, 1280): the mean over the columns."""
+        places = strips.view(len(strips), -1, FEATURES)  # (B, P, 1280)
+        return places[:, : places.shape[1] // 2].mean(dim=1)
+
+
 def _with_bias(conv: nn.Conv2d) -> nn.Conv2d:
     """The same convolution with a bias and, at stride 2, "SAME" padding."""
     strided = conv.stride[0] == 2

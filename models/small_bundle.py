@@ -15,14 +15,25 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from tokenizers import Tokenizer
+from torch import Tensor
 from torch.nn import functional as F
 
 from models.device import FrameRunner
 from models.encoder import TwoTowerEncoder
-from models.info import MANIFEST, WEIGHTS, BundleError, BundleInfo, checked, read_info, read_manifest, write_manifest
+from models.info import (
+    MANIFEST,
+    SMALL,
+    WEIGHTS,
+    BundleError,
+    BundleInfo,
+    checked,
+    read_info,
+    read_manifest,
+    write_manifest,
+)
 from models.joint import JointModel
 from models.maps import TwoMaps
-from models.mobilenet import FEATURES, FRAMES_IN_CACHE
+from models.mobilenet import FEATURES, FRAMES_IN_CACHE, MobileNetStrips
 from models.sampling import FrameSampling
 from models.sentence import SENTENCE_DIMENSION, WORD_START, SentenceConfig, SentenceEncoder, pad, spell_out, to_pieces
 
@@ -62,6 +73,13 @@ class SmallSentences:
         return known / total if total else 0.0
 
 
+class StripsEncoder(TwoTowerEncoder):
+    """The same encoder, whose frame features are those of ``MobileNetStrips``."""
+
+    def _embed(self, features: Sequence[Tensor]) -> NDArray[np.float32]:
+        return super()._embed([MobileNetStrips.whole(strips) for strips in features])
+
+
 def small_encoder(
     info: BundleInfo, model: JointModel, tokenizer: Tokenizer, devices: Sequence[str] = ("cpu",)
 ) -> TwoTowerEncoder:
@@ -70,15 +88,21 @@ def small_encoder(
     maps = TwoMaps(FEATURES, SENTENCE_DIMENSION)
     maps.frame_map, maps.sentence_map = model.frame_map, model.sentence_map
     sentences = SmallSentences(model.sentences, tokenizer, frames.device)
-    return TwoTowerEncoder(info, frames, sentences, maps, unit_frames=True)
+    kind = StripsEncoder if isinstance(model.frames, MobileNetStrips) else TwoTowerEncoder
+    return kind(info, frames, sentences, maps, unit_frames=True)
 
 
-def load_small(folder: Path, devices: Sequence[str] = ("cpu",)) -> TwoTowerEncoder:
-    """Loads and checks a bundle of the kind "small". Raises ``BundleError``."""
+def load_small(folder: Path, devices: Sequence[str] = ("cpu",), *, strips: bool = False) -> TwoTowerEncoder:
+    """Loads and checks a bundle of the kind "small"; with ``strips`` its frame features tell places apart. Raises
+    ``BundleError``."""
     info, manifest = read_info(folder), read_manifest(folder)
+    if info.kind != SMALL:
+        raise BundleError(f"{folder} is of the kind {info.kind}, not {SMALL}.")
     weights, tokenizer = (checked(folder / name, manifest) for name in (WEIGHTS, TOKENIZER))
     try:
         model = JointModel(SentenceConfig(**manifest["sentence"]))
+        if strips:
+            model.frames = MobileNetStrips()
         model.load_state_dict({name: tensor.float() for name, tensor in load(weights).items()})
         return small_encoder(info, model, Tokenizer.from_str(tokenizer.decode("utf-8")), devices)
     except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:

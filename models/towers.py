@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from models.bundles import bundle_folder, load_bundle
+from models.bundles import bundle_folder, load_two_towers
 from models.classic import SAMPLING, load_sentences, load_vgg16
 from models.datasets import DatasetError
 from models.device import Clips, FrameRunner
@@ -81,7 +81,7 @@ def published(frames: Frames, weights: Path, mobilenet: Path | None, devices: Se
 def of_bundle(bundle: str, weights: Path, devices: Sequence[str]) -> Towers:
     """The towers of a bundle of the CLIP family: unit vectors of one space. Raises ``DatasetError`` or
     ``BundleError``."""
-    encoder = load_bundle(bundle_folder(bundle), devices, weights)
+    encoder = load_two_towers(bundle_folder(bundle), devices, weights)
     if encoder.info.kind != OPEN_CLIP:
         raise DatasetError(f"Adapters go on top of a bundle of the CLIP family; {bundle} is of another kind.")
     name = encoder.space.replace("/", "-")

@@ -40,10 +40,10 @@ def read_corpus(data: Path, seed: int = 0) -> Corpus:
     """All texts below ``data``. Raises ``FileNotFoundError`` naming a missing file."""
     glosses, unseen_glosses = _wordnet(data / "text" / "wordnet.tsv")
     captions = [text for texts in read_captions(data, "train").values() for text in texts]
-    comments = _first_column(data / "text" / "goemotions-train.tsv")
+    comments = first_column(data / "text" / "goemotions-train.tsv")
     full = [*captions, *_msvd(data), *_exercises(data), *comments, *glosses, *_emoji(data)]
     full = [text for text in full if len(text) <= LONG or (len(text) <= 2 * LONG and _one_in(4, text))]
-    unseen_comments = _first_column(data / "text" / "goemotions-dev.tsv")
+    unseen_comments = first_column(data / "text" / "goemotions-dev.tsv")
     train = dict.fromkeys([*full, *_spans([*captions, *comments], random.Random(seed))])  # noqa: S311
     unseen = dict.fromkeys(text for text in [*unseen_comments, *unseen_glosses] if text not in train)
     return Corpus(tuple(train), tuple(unseen))
@@ -79,7 +79,8 @@ def _one_in(n: int, text: str) -> bool:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4]) % n == 0
 
 
-def _first_column(path: Path) -> list[str]:
+def first_column(path: Path) -> list[str]:
+    """What stands before the first tab of each line."""
     return [line.split("\t")[0].strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 

@@ -24,11 +24,13 @@ def frames_in(count, sampling):
     return found
 
 
-def test_the_shipped_model_gives_the_same_vectors():
+@pytest.mark.parametrize("name", ["small", "small_motion"])
+def test_the_shipped_models_give_the_same_vectors(name):
     """Of real GIFs, one at a time and many at once, within 1e-5; frames of another size are resized first, as for
     torch."""
-    own, other = (load_bundle(bundle_folder("small"), (device,)) for device in ("cpu", onnx_runtime.NAME))
+    own, other = (load_bundle(bundle_folder(name), (device,)) for device in ("cpu", onnx_runtime.NAME))
     clips = frames_in(9, own.sampling)
+    clips.append(np.concatenate(clips[:4]))
     np.testing.assert_allclose(other.encode_clips(clips), own.encode_clips(clips), atol=1e-5)
     np.testing.assert_allclose(other.encode_clips(clips[:1]), own.encode_clips(clips[:1]), atol=1e-5)
     large = [clip.repeat(2, axis=1).repeat(2, axis=2) for clip in clips[:2]]
