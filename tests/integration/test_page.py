@@ -324,7 +324,7 @@ async def test_the_rating_is_sent_and_remembered(open_page: Open, server: PageSe
     page = await open_page("/?q=cat#catalogue:gif-4")
     await expect(page.locator("#chosen-title")).to_have_text("GIF number 4")
     await page.get_by_label("Show up to").select_option("g")
-    await page.wait_for_function("document.getElementById('answer').ariaBusy === 'false'")
+    await until(lambda: page.evaluate("document.getElementById('answer').ariaBusy === 'false'"))
     await expect(page.locator("#chosen-title")).to_have_text("GIF number 4")
     await page.reload()
     await expect(page.locator(".tile")).to_have_count(12)

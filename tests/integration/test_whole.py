@@ -16,6 +16,7 @@ from engine.client import EngineClient
 from engine.errors import InvalidRequestError
 from tests.fakes.browser import Watched, chromium
 from tests.fakes.process import ROOT, Served, serving
+from tests.fakes.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -40,7 +41,7 @@ async def test_searching_in_a_browser(served: Served) -> None:
         await expect(page.locator("#chosen-title")).to_have_text("A rocket takes off at night")
         image = page.locator("#stage-picture img")
         await expect(image).to_have_attribute("alt", re.compile("rises on a column of flames"))
-        await page.wait_for_function("document.querySelector('#stage-picture img').naturalWidth > 0")
+        await until(lambda: image.evaluate("(image) => image.naturalWidth > 0"))
         await expect(page.locator(".tile")).to_have_count(12)
         assert watched.complaints == []
         assert watched.hosts == {urlsplit(served.origin).netloc}
