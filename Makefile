@@ -19,7 +19,7 @@ discord: $(VENV)/.discord ## Set up, then run the Discord bot
 	$(BIN)/python -m bot discord
 
 test: $(VENV)/.dev ## Set up, then run all tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=loadfile $(ARGS)
 
 check: $(VENV)/.dev ## Lint, format and types
 	$(BIN)/ruff check .
