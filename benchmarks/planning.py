@@ -36,8 +36,8 @@ POINTS = (
     Point(2_000_000, 64, 512.75),
 )
 FIT_ERROR = 0.16  # of the farthest of them
-# `python -m benchmarks.capacity check`, and 89.4 frames a second on two cores, 3.43 ms to decode a GIF
-COSTS = Costs(loop_s=0.00151, batch_s=0.0036, query_s=0.00081, frame_s=2 / 89.4, decode_s=0.00343, spread=0.07)
+# `python -m benchmarks.capacity check`, and 185 frames a second on two cores, 3.43 ms to decode a GIF
+COSTS = Costs(loop_s=0.00148, batch_s=0.00299, query_s=0.00100, frame_s=2 / 185, decode_s=0.00343, spread=0.09)
 
 
 @dataclass(frozen=True, slots=True)
