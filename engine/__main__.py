@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -18,12 +18,6 @@ from config.settings import Settings, SettingsError, load_settings
 from engine.commands import register
 from engine.errors import DeepGifError
 from engine.types import DEFAULT_LIMIT, MAX_LIMIT, Rating, SearchAnswer, SearchRequest
-
-if TYPE_CHECKING:
-    from engine.assembly import EngineOptions
-    from engine.indexes import QdrantOptions
-    from engine.providers.assembly import RemoteOptions
-    from engine.shared.options import RedisOptions
 
 BACKGROUND = 10  # how nice a process is that gives way to the engine beside it; 19 would starve
 app = typer.Typer(
@@ -108,11 +102,12 @@ def serve(
             drain_s_of(settings.drain_s, settings.host),
         )
         err.print("Starting; the model is loaded in a few seconds.")
+        from engine.configured import engine_options
         from engine.serving import serve as run
 
         asyncio.run(
             run(
-                _engine_options(settings),
+                engine_options(settings),
                 options,
                 settings.host,
                 settings.port,
@@ -139,9 +134,10 @@ def index(
     with _plain_errors():
         settings = load_settings(folder=folder, model=model)
         configure_logging("warning", settings.log_format)
+        from engine.configured import engine_options
         from engine.here import index_here
 
-        report = asyncio.run(index_here(_engine_options(settings)))
+        report = asyncio.run(index_here(engine_options(settings)))
         print_json(asdict(report)) if as_json else print_indexed(report, folder)
 
 
@@ -169,11 +165,12 @@ def reindex(
     with _plain_errors():
         settings = load_settings(folder=folder, model=model)
         configure_logging("warning", settings.log_format)
+        from engine.configured import engine_options
         from engine.reindex import reindex as run
         from models.bundles import bundle_folder
 
         bundle = bundle_folder(new_model)
-        options = replace(_engine_options(settings), bundle=bundle)
+        options = replace(engine_options(settings), bundle=bundle)
         report = asyncio.run(run(options, bundle_folder(settings.model), progress_bar))
         setting = str(bundle.resolve()) if bundle == Path(new_model).expanduser() else new_model
         print_json(asdict(report)) if as_json else print_moved(report, setting)
@@ -195,12 +192,13 @@ def forget_model(
     from engine.console import out, progress_bar
 
     with _plain_errors():
+        from engine.configured import redis_options
         from engine.spaces import forget_model as run
         from models.bundles import bundle_folder
 
         settings = load_settings()
         configure_logging("warning", settings.log_format)
-        redis, in_use = _redis_options(settings), bundle_folder(settings.model)
+        redis, in_use = redis_options(settings), bundle_folder(settings.model)
         with progress_bar("Dropping") as report:
             done = asyncio.run(run(settings.data_dir, old_model, in_use, redis, lambda dropped: report(dropped, None)))
         there = f" on this machine, and {done.shared:,} in Redis" if redis is not None else ""
@@ -211,11 +209,13 @@ def forget_model(
 def info(folder: Folder = None, model: Model = None, as_json: Json = False) -> None:
     """Show versions, the model, the device and what can be found."""
     from engine.console import print_facts, print_json
-    from engine.facts import facts_of
 
     with _plain_errors():
+        from engine.configured import engine_options
+        from engine.facts import facts_of
+
         settings = load_settings(folder=folder, model=model)
-        facts = {"version": version("deepgif"), **asyncio.run(facts_of(_engine_options(settings)))}
+        facts = {"version": version("deepgif"), **asyncio.run(facts_of(engine_options(settings)))}
         print_json(facts) if as_json else print_facts(facts)
 
 
@@ -249,61 +249,10 @@ async def _ask(settings: Settings, request: SearchRequest) -> SearchAnswer:
 
 
 async def _search_here(settings: Settings, request: SearchRequest) -> SearchAnswer:
+    from engine.configured import engine_options
     from engine.here import search_here
 
-    return await search_here(_engine_options(settings), request)
-
-
-def _engine_options(settings: Settings) -> EngineOptions:
-    from engine.assembly import EngineOptions
-    from models.bundles import bundle_folder
-
-    return EngineOptions(
-        bundle=bundle_folder(settings.model),
-        data_dir=settings.data_dir,
-        folder=settings.folder,
-        device=settings.device,
-        threads=settings.threads,
-        remote=_remote_options(settings),
-        good_enough=settings.good_enough,
-        weights=settings.weights_dir or settings.data_dir / "weights",
-        index=settings.index,
-        qdrant=_qdrant_options(settings),
-        redis=_redis_options(settings),
-    )
-
-
-def _qdrant_options(settings: Settings) -> QdrantOptions | None:
-    from engine.indexes import QdrantOptions
-
-    if settings.index != "qdrant":
-        return None
-    if not settings.qdrant_url:
-        raise SettingsError("DEEPGIF_INDEX=qdrant needs DEEPGIF_QDRANT_URL, the address of a Qdrant server.")
-    key, quantization = settings.qdrant_api_key.get_secret_value(), settings.qdrant_quantization
-    return QdrantOptions(settings.qdrant_url, key, settings.qdrant_shards, settings.qdrant_replicas, quantization)
-
-
-def _redis_options(settings: Settings) -> RedisOptions | None:
-    """What several engines share, where that is set."""
-    from engine.shared.options import RedisOptions
-
-    url = settings.redis_url.get_secret_value()
-    return RedisOptions(url, settings.redis_cluster, settings.redis_prefix) if url else None
-
-
-def _remote_options(settings: Settings) -> RemoteOptions:
-    """The providers that there is a key for, in the order in which they are merged."""
-    from engine.providers.assembly import ProviderOptions, RemoteOptions
-
-    giphy, klipy = settings.giphy_api_key.get_secret_value(), settings.klipy_api_key.get_secret_value()
-    calls, keep = settings.giphy_calls_per_hour, settings.giphy_keep_urls
-    every = {
-        "giphy": ProviderOptions("giphy", giphy, calls, keep, settings.giphy_pingbacks),
-        "klipy": ProviderOptions("klipy", klipy, settings.klipy_calls_per_hour, settings.klipy_keep_urls),
-    }
-    chosen = tuple(options for name, options in every.items() if options.key and settings.providers in ("all", name))
-    return RemoteOptions(chosen, settings.keep_days)
+    return await search_here(engine_options(settings), request)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from engine.fitted import load_ranking
 from engine.frames import decode_clip
 from engine.indexer import Indexer, IndexReport, Progress
 from engine.indexes import Kind, QdrantOptions, open_indexes
+from engine.library import Library
 from engine.live import LiveSearches
 from engine.lookup import Found, Likeness, Query, finder
 from engine.metrics import Metrics
@@ -31,7 +32,7 @@ from engine.protocols import Clip, EmbeddingStore, Encoder, Vectors
 from engine.providers.assembly import Remote, RemoteOptions, open_remote
 from engine.providers.local import Changes, LocalCatalogue
 from engine.providers.remote import RemoteProvider
-from engine.search import Library, Outside, SearchEngine
+from engine.search import Outside, SearchEngine
 from engine.shared.options import RedisOptions
 from engine.store import FILE, Database, SqliteEmbeddingStore, embedding_space
 from engine.vocabulary import Vocabulary

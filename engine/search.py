@@ -6,16 +6,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from engine.embedding import CandidateEmbedder
 from engine.errors import InvalidRequestError, NotFoundError, OverloadedError, ProviderError
+from engine.library import Library
 from engine.live import TOO_LATE, LiveSearches
 from engine.lookup import Found, Likeness, Query
-from engine.protocols import Index, Provider, ProviderQuery, SearchProvider
+from engine.protocols import ProviderQuery
 from engine.ranking import RankingModel, alike, answer, confidence, fold, fuse, in_order
 from engine.rerank import NEAR_DUPLICATE, Ranking, Rerank
 from engine.types import (
@@ -24,7 +25,6 @@ from engine.types import (
     MAX_RANKED,
     Candidate,
     Coverage,
-    Gif,
     GifKey,
     Origin,
     Rating,
@@ -32,10 +32,8 @@ from engine.types import (
     SearchAnswer,
     SearchRequest,
 )
-from engine.vocabulary import Vocabulary
 from engine.words import clean_words
 
-ADDRESSES_S = 0.5  # for which providers are asked for addresses even after the deadline
 SPARE = 8  # more GIFs than asked for, in case some have gone
 POOL = MAX_RANKED // 2 + SPARE  # GIFs of each likeness that are compared
 TOGETHER = 12  # known GIFs that are ranked together with a provider's
@@ -46,22 +44,6 @@ NOT_JUDGED = "The pictures cannot be looked at just now; this is the provider's 
 NOT_IN_TIME = "The search at the provider takes too long just now; these GIFs are from what is known already."
 ONLY_KNOWN = "These GIFs are from what is known already."
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Library:
-    """What is known: vectors of pictures and of texts, the words of the texts, and where the GIFs come from. ``remote``
-    providers have a search of their own."""
-
-    pictures: Index
-    texts: Index
-    local: tuple[Provider, ...]
-    remote: tuple[SearchProvider, ...] = ()
-    words: Vocabulary = field(default_factory=Vocabulary)
-
-    def provider(self, name: str) -> Provider | None:
-        """The provider of this name."""
-        return next((one for one in (*self.local, *self.remote) if one.name == name), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +111,7 @@ class SearchEngine:
             raise NotFoundError("This GIF has not been looked at, so nothing can be said to look like it.")
         (hits,) = await asyncio.to_thread(self.library.pictures.search, vector[np.newaxis], POOL, max_rating)
         pixels = await asyncio.to_thread(self.library.pictures.vectors, hits.keys)
-        gifs = await self._lookup(list(hits.keys), ask=False)
+        gifs = await self.library.lookup(list(hits.keys), ask=False)
         results = alike(hits.keys, hits.scores, gifs, key, pixels, NEAR_DUPLICATE)
         return SearchAnswer(
             words="",
@@ -138,7 +120,7 @@ class SearchEngine:
             coverage=Coverage(hits.count, hits.count),
             elapsed_s=time.perf_counter() - started,
             ranked=len(results),
-            attribution=self._attribution(results[:limit]),
+            attribution=self.library.attribution(results[:limit]),
         )
 
     async def sent(self, key: GifKey) -> None:
@@ -165,7 +147,7 @@ class SearchEngine:
         known = await self._known(found)
         if known.fused and known.chance >= outside.good_enough:
             best = known.fused[0].evidence.key
-            if best in await self._lookup([one.evidence.key for one in known.fused[: POOL // 2]], ask=True):
+            if best in await self.library.lookup([one.evidence.key for one in known.fused[: POOL // 2]], ask=True):
                 report(known)
                 return
         report(_with(known, NOT_IN_TIME))
@@ -175,7 +157,7 @@ class SearchEngine:
             return
         near = [one.evidence.key for one in known.fused[:TOGETHER]]
         gifs, pixels = await asyncio.gather(
-            self._lookup(near, ask=False), asyncio.to_thread(self.library.pictures.vectors, near)
+            self.library.lookup(near, ask=False), asyncio.to_thread(self.library.pictures.vectors, near)
         )
         remote = {provider.name: provider for provider in self.library.remote}
         rerank = Rerank(
@@ -259,7 +241,7 @@ class SearchEngine:
         # Addresses that are lacking in what another engine answered are asked for once, for all pages.
         shown = part if ranking.origin is Origin.KNOWN else ranking.fused[:MAX_RANKED]
         missing = [one.evidence.key for one in shown if one.evidence.key not in ranking.gifs]
-        gifs = {**ranking.gifs, **await self._lookup_by(ends_at, missing)}
+        gifs = {**ranking.gifs, **await self.library.lookup_by(ends_at, missing)}
         if part and not any(one.evidence.key in gifs for one in part) and asyncio.get_running_loop().time() >= ends_at:
             raise OverloadedError(TOO_LATE)
         results = answer(
@@ -273,32 +255,7 @@ class SearchEngine:
             origin=ranking.origin,
             first=first,
         )[: request.limit]
-        return results, self._attribution(results)
-
-    def _attribution(self, results: Sequence[ScoredGif]) -> tuple[str, ...]:
-        shown = {result.gif.key.provider for result in results}
-        return tuple(provider.attribution for provider in self.library.remote if provider.name in shown)
-
-    async def _lookup_by(self, ends_at: float, keys: Sequence[GifKey]) -> dict[GifKey, Gif]:
-        """As ``_lookup``. Providers are asked until ``ends_at`` (the loop's time), but for ``ADDRESSES_S`` at least;
-        GIFs whose addresses have not come by then are left out."""
-        found = await self._lookup(keys, ask=False)
-        lacking = [key for key in keys if key not in found]
-        if lacking and self.library.remote:
-            try:
-                async with asyncio.timeout_at(max(ends_at, asyncio.get_running_loop().time() + ADDRESSES_S)):
-                    found |= await self._lookup(lacking, ask=True)
-            except TimeoutError:
-                _log.info("The addresses of %d GIFs did not come in time.", len(lacking))
-        return found
-
-    async def _lookup(self, keys: Sequence[GifKey], *, ask: bool) -> dict[GifKey, Gif]:
-        ids: dict[str, list[str]] = {}
-        for key in keys:
-            ids.setdefault(key.provider, []).append(key.id)
-        named = {name: provider for name in ids if (provider := self.library.provider(name)) is not None}
-        found = await asyncio.gather(*(provider.lookup(ids[name], ask=ask) for name, provider in named.items()))
-        return {gif.key: gif for gifs in found for gif in gifs.values()}
+        return results, self.library.attribution(results)
 
 
 def _check(request: SearchRequest) -> None:

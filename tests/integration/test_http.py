@@ -23,10 +23,11 @@ from engine.errors import (
 )
 from engine.fitted import UNFITTED, QueryBank
 from engine.index import MemoryIndex
+from engine.library import Library
 from engine.lookup import Likeness
 from engine.metrics import Metrics
 from engine.middleware import AccessRules
-from engine.search import STILL_LOOKING, STRANGE_WORDS, Library, SearchEngine
+from engine.search import STILL_LOOKING, STRANGE_WORDS, SearchEngine
 from engine.server import ServerOptions, create_app, create_runner
 from engine.types import Rating, SearchRequest
 from tests.fakes.gifs import MemoryFinder, MemoryProvider, gif, memory_index

@@ -21,12 +21,13 @@ from engine.assembly import SHIPPED_CATALOGUE, Engine, EngineOptions, open_engin
 from engine.client import EngineClient
 from engine.download import DownloadRules
 from engine.errors import NotFoundError, NotReadyError
+from engine.library import ADDRESSES_S
 from engine.live import LEFTOVERS, TOO_LATE, LiveSearches
 from engine.metrics import Metrics
 from engine.middleware import AccessRules
 from engine.providers.assembly import ProviderOptions, RemoteOptions
 from engine.rerank import MOVING, WORKERS, Rerank
-from engine.search import ADDRESSES_S, NOT_IN_TIME, NOT_JUDGED, ONLY_KNOWN
+from engine.search import NOT_IN_TIME, NOT_JUDGED, ONLY_KNOWN
 from engine.server import ServerOptions, create_app, create_runner
 from engine.types import MAX_DEADLINE_S, Coverage, GifKey, Origin, Rating, SearchRequest, Source
 from models.bundles import bundle_folder

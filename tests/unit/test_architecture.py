@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ENTRY_POINTS = {"engine/__main__.py", "engine/commands.py", "bot/__main__.py"}
+ENTRY_POINTS = {"engine/__main__.py", "engine/commands.py", "engine/configured.py", "bot/__main__.py"}
 LIGHT = (
     "engine.types",
     "engine.errors",

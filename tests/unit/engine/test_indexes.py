@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from config.settings import SettingsError, load_settings
-from engine.__main__ import _engine_options
 from engine.compact import CompactIndex
+from engine.configured import engine_options
 from engine.errors import IndexUnavailableError
 from engine.growing import GrowingIndex
 from engine.index import MemoryIndex
@@ -55,14 +55,14 @@ def test_from_the_settings(monkeypatch, tmp_path):
     """Qdrant needs an address, which is said; with one, all that is set goes along."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DEEPGIF_QDRANT_URL", raising=False)
-    assert _engine_options(load_settings()).index == "auto"
-    assert _engine_options(load_settings()).qdrant is None
+    assert engine_options(load_settings()).index == "auto"
+    assert engine_options(load_settings()).qdrant is None
     with pytest.raises(SettingsError, match="DEEPGIF_QDRANT_URL"):
-        _engine_options(load_settings(index="qdrant"))
+        engine_options(load_settings(index="qdrant"))
     settings = load_settings(
         index="qdrant", qdrant_url="http://q:1", qdrant_api_key="k", qdrant_shards=3, qdrant_quantization="binary"
     )
-    assert _engine_options(settings).qdrant == QdrantOptions("http://q:1", "k", 3, 1, "binary")
+    assert engine_options(settings).qdrant == QdrantOptions("http://q:1", "k", 3, 1, "binary")
 
 
 def test_the_key_is_not_shown():
