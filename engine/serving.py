@@ -69,7 +69,8 @@ async def serve(
 async def _drain(runner: web.AppRunner, grace_s: float, stop: Stop) -> None:
     _log.info("Closing down: what is in hand is finished first; a second signal stops at once.")
     with suppress(TimeoutError):
-        await asyncio.wait_for(stop.at_once.wait(), grace_s)
+        async with asyncio.timeout(grace_s):
+            await stop.at_once.wait()
     with suppress(TimeoutError):
         async with asyncio.timeout(FINISH_S):
             await until(stop.at_once, runner.cleanup())

@@ -28,12 +28,9 @@ class JointModel(nn.Module):
         self.frame_map = nn.Linear(FEATURES, JOINT_DIMENSION)
         self.sentence_map = nn.Linear(SENTENCE_DIMENSION, JOINT_DIMENSION)
 
-    def embed_clips(self, frames: Tensor, clip_lengths: Tensor) -> Tensor:
-        """Frames (F, 3, S, S) uint8 of M clips with ``clip_lengths`` (M,) frames each to unit vectors (M, D)."""
-        return self.map_features(self.frames(frames), clip_lengths)
-
     def map_features(self, features: Tensor, clip_lengths: Tensor) -> Tensor:
-        """Frame features (F, 1280) to unit clip vectors (M, D): the mean over a clip's unit features, mapped."""
+        """Frame features (F, 1280) of M clips with ``clip_lengths`` (M,) frames each to unit vectors (M, D): the mean
+        over a clip's unit features, mapped."""
         clip_of_frame = torch.repeat_interleave(torch.arange(len(clip_lengths), device=features.device), clip_lengths)
         totals = features.new_zeros(len(clip_lengths), features.shape[1])
         totals = totals.index_add(0, clip_of_frame, F.normalize(features, dim=1))

@@ -11,8 +11,8 @@ from typing import TypeVar
 from urllib.parse import quote, unquote
 
 import numpy as np
-from numpy.typing import NDArray
 
+from engine.once import Vector
 from engine.protocols import EmbeddingStore, Vectors
 from engine.shared.link import PATIENT_S, AwayError, RedisLink, RefusedError
 from engine.shared.writes import Write, Writer
@@ -22,7 +22,6 @@ HEADER = struct.Struct("<4sBBH")  # magic, version, type of the numbers, how man
 MAGIC, VERSION, FLOAT16 = b"DGIF", 1, 1
 SCAN_CHUNK = 1000
 K = TypeVar("K")
-Vector = NDArray[np.float32]  # (D,)
 
 
 def pack(vector: Vector) -> bytes:

@@ -34,7 +34,7 @@ def test_both_sides_land_on_one_unit_sphere(model):
     """Frames and words become unit vectors of 1024 dimensions."""
     frames = torch.randint(0, 256, (3, 3, 64, 64), dtype=torch.uint8)
     with torch.no_grad():
-        clips = model.embed_clips(frames, torch.tensor([1, 2]))
+        clips = model.map_features(model.frames(frames), torch.tensor([1, 2]))
         texts = model.embed_texts(torch.tensor([[1, 2], [3, 0]]), torch.tensor([2, 1]))
     assert clips.shape == (2, JOINT_DIMENSION)
     assert texts.shape == (2, JOINT_DIMENSION)
