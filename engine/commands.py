@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")]
 Bots = Annotated[bool, typer.Option("--bots", help="What the bots keep, in place of what the engine keeps.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, for programs.")]
-DAY_S = 24 * 3600.0
 
 
 def register(app: typer.Typer, plain_errors: Callable[[], AbstractContextManager[None]]) -> None:
@@ -67,6 +66,7 @@ def register(app: typer.Typer, plain_errors: Callable[[], AbstractContextManager
         from dataclasses import asdict
 
         from engine.console import out, print_json, progress_bar
+        from engine.providers.remembered import DAY_S
         from engine.store import FILE
         from engine.transfer import import_known
 
