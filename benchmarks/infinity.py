@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.measure import CATALOGUE, machine
-from models.clip import ClipFrames
+from models.clip import frames_of
 from models.device import FrameRunner, choose_devices, torch_device
 from models.frames import frame_of
 from models.sampling import FrameSampling
@@ -53,7 +53,7 @@ def ours(device: str) -> Callable[[Sequence[Path]], float]:
     prepare_torchvision()
     import open_clip
 
-    runner = FrameRunner(ClipFrames(open_clip.create_model("ViT-B-32", pretrained=None).visual), SAMPLING, [device])
+    runner = FrameRunner(frames_of(open_clip.create_model("ViT-B-32", pretrained=None).visual), SAMPLING, [device])
     pool = ThreadPoolExecutor(os.cpu_count() or 1)
 
     def decode(data: bytes) -> NDArray[np.uint8]:

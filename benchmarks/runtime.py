@@ -30,7 +30,7 @@ from benchmarks.measure import CATALOGUE, machine
 from engine.frames import decode_clip
 from engine.probe import MediaLimits
 from models.bundles import bundle_folder, load_bundle
-from models.clip import ClipFrames
+from models.clip import frames_of
 from models.info import WEIGHTS
 from models.mobilenet import FRAMES_IN_CACHE, MobileNetV2
 from models.onnx_runtime import OnnxNetwork, export
@@ -74,7 +74,7 @@ def network_of(name: str) -> nn.Module:
         prepare_torchvision()
         import open_clip
 
-        network = ClipFrames(open_clip.create_model("ViT-B-32", pretrained=None).visual)
+        network = frames_of(open_clip.create_model("ViT-B-32", pretrained=None).visual)
     return network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
 
 

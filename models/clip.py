@@ -46,13 +46,15 @@ from models.info import (
 from models.maps import TwoMaps, identity_maps
 from models.sampling import Fit, FrameSampling
 from models.torchvision_cpu import prepare_torchvision
+from models.vit import VisionTransformer, is_plain
 
 LOCAL, ADAPTED = "local", "-adapted"
 TEXTS_AT_ONCE = 256
 
 
 class ClipFrames(nn.Module):
-    """The tower for frames: pixels (B, 3, S, S) from 0 to 255 to features (B, D), not normalised."""
+    """Any tower for frames as open_clip computes it: pixels (B, 3, S, S) from 0 to 255 to features (B, D), not
+    normalised."""
 
     mean: Tensor
     std: Tensor
@@ -66,6 +68,11 @@ class ClipFrames(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         features: Tensor = self.visual((frames.to(self.mean.dtype) / 255.0 - self.mean) / self.std)
         return features
+
+
+def frames_of(visual: Any) -> nn.Module:
+    """The tower for frames, in the fastest form there is for it."""
+    return VisionTransformer(visual) if is_plain(visual) else ClipFrames(visual)
 
 
 class ClipSentences:
@@ -114,7 +121,7 @@ def load_clip(folder: Path, devices: Sequence[str] = ("cpu",), weights: Path | N
             f"network, {where}."
         ) from error
     # The towers part: that for frames may be copied, and runs in another precision.
-    frames = FrameRunner(ClipFrames(model.visual), info.sampling, devices)
+    frames = FrameRunner(frames_of(model.visual), info.sampling, devices)
     model.visual = None
     sentences = ClipSentences(model, tokenizer, frames.device)
     maps = _adapters(folder, manifest, sentences.dimension)
