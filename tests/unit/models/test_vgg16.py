@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
-from models.vgg16 import FEATURES, Vgg16
+from models.vgg16 import FEATURES, MORE, Vgg16, convolved, normalising
 
 
 @pytest.fixture(scope="module")
@@ -37,18 +38,19 @@ def test_it_is_fc7_after_its_relu(networks):
     np.testing.assert_allclose(features, seen[0], atol=1e-4)
 
 
-def test_the_first_convolution(networks):
-    """One output pixel against its sum written out (1e-4)."""
+@pytest.mark.parametrize(("row", "column"), [(10, 20), (0, 0), (223, 100), (50, 223)])
+def test_the_first_convolution(networks, row, column):
+    """One output pixel against its sum written out (1e-4), at the border too, around which all is zero."""
     ours, _ = networks
     frame = np.random.default_rng(2).integers(0, 256, (3, 224, 224), dtype=np.uint8)
-    pixels = (frame / 255.0 - np.array([0.485, 0.456, 0.406])[:, None, None]) / np.array([0.229, 0.224, 0.225])[
-        :, None, None
-    ]
+    mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    pixels = np.pad((frame / 255.0 - mean[:, None, None]) / std[:, None, None], ((0, 0), (1, 1), (1, 1)))
     conv = ours.features[0]
+    expected = (conv.weight[5].detach().numpy() * pixels[:, row : row + 3, column : column + 3]).sum()
     with torch.inference_mode():
-        out = conv((torch.from_numpy(frame)[None] / 255.0 - ours.mean) / ours.std)
-    expected = (conv.weight[5].detach().numpy() * pixels[:, 9:12, 19:22]).sum() + conv.bias[5].item()
-    assert out[0, 5, 10, 20].item() == pytest.approx(expected, abs=1e-4)
+        given = F.pad(torch.from_numpy(frame)[None].float(), (0, 0, 0, 0, 0, MORE), value=1)
+        out = convolved(given, normalising(conv.weight), conv.bias)
+    assert out[0, 5, row, column].item() == pytest.approx(max(0.0, expected + conv.bias[5].item()), abs=1e-4)
 
 
 def test_other_weights_are_refused(networks):
