@@ -1,8 +1,8 @@
 """Frames through a network, on the CPU or on one GPU or several.
 
-What goes to a GPU are the bytes of the frames, from pinned memory and on a stream of its own, so that one batch is
-copied while another is computed; there they are resized and normalised, and the network runs in bfloat16. Batches are
-cut by the memory that is free; where it runs out all the same they are halved from then on.
+What goes to a GPU are the bytes of the frames; there they are resized and normalised, and the network runs in bfloat16
+(``models.cuda``). Batches are cut by the memory that is free; where it runs out all the same they are halved from then
+on.
 
 Shapes: N clips, T frames of a clip, F frames of all clips, H x W their pixels, S pixels a side, A features.
 """
@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import copy
 import logging
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models import onnx_runtime
+from models.cuda import IN_FLIGHT, Graphs, Upload
 from models.frames import placed
 from models.sampling import FrameSampling
 
@@ -78,8 +80,9 @@ class FrameRunner:
 
     @property
     def frames_at_once(self) -> int:
-        """How many frames it takes at once, on all devices together."""
-        return sum(lane.batch for lane in self._lanes)
+        """How many frames are best given at once, for all devices together: a GPU is sent one batch while it computes
+        another."""
+        return sum(lane.batch * lane.in_flight for lane in self._lanes)
 
     def __call__(self, clips: Clips) -> list[Tensor]:
         """(T, A) float32 of each clip, on the first device; clips of any size are made S x S as the sampling says.
@@ -88,31 +91,40 @@ class FrameRunner:
         if not count:
             return []
         each = min(-(-count // len(self._lanes)), *(lane.batch for lane in self._lanes))
+        # Those of one size are resized at once.
+        order = sorted(range(len(clips)), key=lambda place: _size(clips[place]))
+        alike = [clips[place] for place in order]
         features = []
         with torch.inference_mode():
-            for number, piece in enumerate(pieces(clips, each)):
+            for number, piece in enumerate(pieces(alike, each)):
                 lane = self._lanes[number % len(self._lanes)]
                 features.append(lane.run(piece).float().to(self.device, non_blocking=True))
-            return list(torch.cat(features).split([len(clip) for clip in clips]))
+            found = dict(zip(order, torch.cat(features).split([len(clip) for clip in alike]), strict=True))
+        return [found[place] for place in range(len(clips))]
 
 
 class _Lane:
-    """One device with a copy of the network. ``batch`` is how many frames it takes at once."""
+    """One device with a copy of the network. ``batch`` is how many frames it takes at once, ``in_flight`` how many
+    batches it works on."""
 
     def __init__(self, network: nn.Module, sampling: FrameSampling, name: str, few: int) -> None:
-        device = self._device = torch_device(name)
+        self._device = torch_device(name)
         self._sampling = sampling
-        self._few = few if device.type == "cpu" else MOST_FRAMES
-        network.eval().to(device)
+        network.eval().to(self._device)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
-        use_onnx = name == onnx_runtime.NAME
-        self._network = onnx_runtime.OnnxNetwork(network, sampling.size) if use_onnx else network
-        self.batch = FRAMES_ON_CPU
-        self._upload = _Upload(device) if device.type == "cuda" else None
-        if device.type == "cuda":
+        self.batch, self.in_flight = FRAMES_ON_CPU, 1
+        self._upload: Callable[[Sequence[Clips]], list[Tensor]] = _on_cpu
+        self._network: Callable[[Tensor], Tensor] = network
+        if self._device.type == "cuda":
             if torch.cuda.is_bf16_supported(including_emulation=False):
                 network.to(torch.bfloat16)
-            self.batch = self._measure()
+            self._upload = Upload(self._device)
+            self._network = graphs = Graphs(network, sampling.size, self._measure(), self._device)
+            self.batch, self.in_flight = graphs.most, IN_FLIGHT
+            return
+        if name == onnx_runtime.NAME:
+            self._network = onnx_runtime.OnnxNetwork(network, sampling.size)
+        self._network = partial(_few_at_a_time, self._network, few)
 
     def run(self, clips: Clips) -> Tensor:
         """(F, A), maybe still being computed."""
@@ -131,23 +143,8 @@ class _Lane:
         return torch.cat([self.run(piece) for piece in pieces(clips, self.batch)])
 
     def _run(self, clips: Clips) -> Tensor:
-        pixels = torch.cat([square(frames, self._sampling) for frames in self._moved(clips)])
-        return torch.cat([self._network(few) for few in pixels.split(self._few)])
-
-    def _moved(self, clips: Clips) -> list[Tensor]:
-        """The clips (T, H, W, 3) on the device; neighbours of the same size become one."""
-        groups: list[list[NDArray[np.uint8]]] = []
-        for clip in clips:
-            if groups and groups[-1][0].shape[1:] == clip.shape[1:]:
-                groups[-1].append(clip)
-            else:
-                groups.append([clip])
-        alike = [np.concatenate(group) for group in groups]
-        if self._upload is None:
-            return [torch.from_numpy(clip) for clip in alike]
-        flat = self._upload(alike)
-        sizes = [clip.size for clip in alike]
-        return [part.view(clip.shape) for part, clip in zip(flat.split(sizes), alike, strict=True)]
+        groups = [list(group) for _, group in groupby(clips, key=_size)]
+        return self._network(squares(self._upload(groups), self._sampling))
 
     def _measure(self) -> int:
         """How many frames fit, by what a few need."""
@@ -163,34 +160,18 @@ class _Lane:
         return frames_that_fit(torch.cuda.mem_get_info(self._device)[0], needed / TRIED)
 
 
-class _Upload:
-    """Clips to a GPU in one piece, through two pinned buffers that take turns."""
+def _size(clip: NDArray[np.uint8]) -> tuple[int, int]:
+    _, height, width, _ = clip.shape
+    return height, width
 
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self._stream = torch.cuda.Stream(device)
-        self._buffers = [torch.empty(0, dtype=torch.uint8)] * 2
-        self._copied = [torch.cuda.Event(), torch.cuda.Event()]
-        self._turn = 0
-        self._lock = threading.Lock()
 
-    def __call__(self, clips: Clips) -> Tensor:
-        """All bytes of the clips, one after the other, ready for the device's current stream."""
-        size = sum(clip.size for clip in clips)
-        with self._lock:
-            turn = self._turn = 1 - self._turn
-            self._copied[turn].synchronize()  # what lay in this buffer must be on the device
-            if len(self._buffers[turn]) < size:
-                self._buffers[turn] = torch.empty(size, dtype=torch.uint8, pin_memory=True)
-            buffer = self._buffers[turn][:size]
-            np.concatenate([clip.reshape(-1) for clip in clips], out=buffer.numpy())
-            with torch.cuda.stream(self._stream):
-                flat = buffer.to(self._device, non_blocking=True)
-                self._copied[turn].record(self._stream)
-        current = torch.cuda.current_stream(self._device)
-        current.wait_stream(self._stream)
-        flat.record_stream(current)
-        return flat
+def _on_cpu(groups: Sequence[Clips]) -> list[Tensor]:
+    """Clips (T, H, W, 3), grouped by their size, to (F, H, W, 3) of each group."""
+    return [torch.from_numpy(np.concatenate(group)) for group in groups]
+
+
+def _few_at_a_time(network: Callable[[Tensor], Tensor], few: int, pixels: Tensor) -> Tensor:
+    return torch.cat([network(some) for some in pixels.split(few)])
 
 
 def frames_that_fit(free_bytes: int, bytes_a_frame: float) -> int:
@@ -214,14 +195,21 @@ def pieces(clips: Clips, most: int) -> Iterator[list[NDArray[np.uint8]]]:
         yield piece
 
 
-def square(frames: Tensor, sampling: FrameSampling) -> Tensor:
-    """Frames (T, H, W, 3) uint8 to pixels (T, 3, S, S) from 0 to 255, where they are: what ``models.frames.frame_of``
-    does with one picture, within 2 of 255 levels. Frames of S x S pixels are taken as they are."""
-    pixels = frames.permute(0, 3, 1, 2)
+def squares(groups: Sequence[Tensor], sampling: FrameSampling) -> Tensor:
+    """Frames (T, H, W, 3) uint8, several of one size together, to pixels (F, 3, S, S) uint8, where they are: what
+    ``models.frames.frame_of`` does with one picture, within 2 of 255 levels. Frames of S x S pixels are taken as they
+    are."""
+    resized = [_resized(frames.permute(0, 3, 1, 2), sampling) for frames in groups]
+    pixels = resized[0] if len(resized) == 1 else torch.cat(resized)
+    return pixels if pixels.dtype == torch.uint8 else pixels.round_().to(torch.uint8)
+
+
+def _resized(pixels: Tensor, sampling: FrameSampling) -> Tensor:
+    """(T, 3, H, W) to (T, 3, S, S), float from 0 to 255 unless they are as they were."""
     height, width = pixels.shape[2:]
     size = sampling.size
     if (height, width) == (size, size):
         return pixels
     place = placed(width, height, sampling)
     resized = F.interpolate(pixels.float(), (place.height, place.width), mode="bilinear", antialias=True)
-    return resized[:, :, place.top : place.top + size, place.left : place.left + size].round().clamp(0, 255)
+    return resized[:, :, place.top : place.top + size, place.left : place.left + size]

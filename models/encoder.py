@@ -129,4 +129,7 @@ class TwoTowerEncoder:
 
 def pooled(features: Sequence[Tensor], *, unit_frames: bool) -> Tensor:
     """(N, A): the mean over the frames (T, A) of each of N clips, each frame made of unit length before or not."""
-    return torch.stack([(F.normalize(one, dim=1) if unit_frames else one).mean(dim=0) for one in features])
+    frames = torch.cat(list(features))
+    lengths = torch.tensor([len(one) for one in features], device=frames.device)
+    means: Tensor = torch.segment_reduce(F.normalize(frames, dim=1) if unit_frames else frames, "mean", lengths=lengths)
+    return means

@@ -20,7 +20,7 @@ from models.device import (
     choose_devices,
     frames_that_fit,
     pieces,
-    square,
+    squares,
 )
 from models.frames import frame_of
 from models.sampling import Fit, FrameSampling
@@ -131,7 +131,7 @@ def test_frames_are_resized_as_pillow_does(fit, width, height):
     rng = np.random.default_rng(0)
     frames = rng.integers(0, 256, (2, height, width, 3), dtype=np.uint8)
     sampling = FrameSampling(2, SIZE, fit)
-    found = square(torch.from_numpy(frames), sampling).permute(0, 2, 3, 1).numpy()
+    found = squares([torch.from_numpy(frames)], sampling).permute(0, 2, 3, 1).numpy()
     for own, frame in zip(found, frames, strict=True):
         pillow = (frame if frame.shape[:2] == (SIZE, SIZE) else frame_of(Image.fromarray(frame), sampling)).astype(int)
         np.testing.assert_allclose(own.astype(int), pillow, atol=2)
@@ -162,7 +162,7 @@ def test_bfloat16_changes_little():
     encoder = load_bundle(bundle_folder("small"))
     clips = [clip.repeat(14, axis=1).repeat(14, axis=2) for clip in clips_of(2)]
     (full,) = encoder.frame_features(clips)
-    network = encoder._frames._lanes[0]._network.to(torch.bfloat16)
+    network = encoder._frames._lanes[0]._network.args[0].to(torch.bfloat16)
     with torch.inference_mode():
         half = network(torch.from_numpy(clips[0]).permute(0, 3, 1, 2)).float()
     assert (F.cosine_similarity(torch.from_numpy(full), half) > 0.995).all()
