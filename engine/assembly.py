@@ -10,12 +10,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from engine.batcher import MicroBatcher
+from engine.decoders import Decoders
 from engine.embedding import CandidateEmbedder
 from engine.errors import ModelError, OverloadedError
 from engine.fitted import load_ranking
@@ -35,6 +36,7 @@ from engine.providers.remote import RemoteProvider
 from engine.search import Outside, SearchEngine
 from engine.shared.options import RedisOptions
 from engine.store import FILE, Database, SqliteEmbeddingStore, embedding_space
+from engine.types import FrameSampling
 from engine.vocabulary import Vocabulary
 from models.bundles import load_bundle
 from models.device import DeviceError, choose_devices, torch_device
@@ -47,7 +49,7 @@ SHIPPED_CATALOGUE = Path(__file__).parent / "catalogue"
 QUERIES_AT_ONCE = 64
 QUERIES_WAITING = 512
 CLIPS_WAITING = 256
-T = TypeVar("T")
+MOST_DECODERS = 32  # at once: enough for one GPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +131,8 @@ async def open_engine(
                 on_batch=metrics.on_batch("clips"),
             )
         )
-        decoders = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="deepgif-decode")
-        stack.callback(decoders.shutdown, wait=True, cancel_futures=True)
-        on_cpu = {torch_device(one).type for one in devices} == {"cpu"}  # a GPU resizes frames faster
-        decode = _in(decoders, partial(decode_clip, sampling=encoder.sampling, limits=options.limits, resize=on_cpu))
+        on_cpu = {torch_device(one).type for one in devices} == {"cpu"}
+        decode = _decoders(encoder.sampling, options.limits, stack, on_cpu=on_cpu)
 
         words = Vocabulary()
 
@@ -238,8 +238,21 @@ def _encode_clips(encoder: Encoder, clips: Sequence[Clip]) -> list[Vector]:
         raise OverloadedError("The GPU has no memory left; please try again in a few seconds.") from error
 
 
-def _in(pool: ThreadPoolExecutor, function: Callable[[bytes], T]) -> Callable[[bytes], Awaitable[T]]:
-    def call(data: bytes) -> Awaitable[T]:
-        return asyncio.get_running_loop().run_in_executor(pool, function, data)
+def _decoders(
+    sampling: FrameSampling, limits: MediaLimits, stack: AsyncExitStack, *, on_cpu: bool
+) -> Callable[[bytes], Awaitable[Clip]]:
+    """What decodes GIFs. A CPU has more to do with a frame than to decode it: threads are enough. A GPU waits for the
+    decoders, and resizes faster than they do."""
+    count = min(os.cpu_count() or 1, MOST_DECODERS)
+    threads = ThreadPoolExecutor(count, thread_name_prefix="deepgif-decode")
+    function: Callable[[bytes], Clip] = partial(decode_clip, sampling=sampling, limits=limits)
+    if not on_cpu:
+        decoders = Decoders(sampling, limits, resize=False, most=count)
+        stack.callback(decoders.close)
+        function = decoders.decode
+    stack.callback(threads.shutdown, wait=True, cancel_futures=True)
+
+    def call(data: bytes) -> Awaitable[Clip]:
+        return asyncio.get_running_loop().run_in_executor(threads, function, data)
 
     return call
