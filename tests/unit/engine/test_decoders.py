@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from engine import decoders
-from engine.assembly import SHIPPED_CATALOGUE
+from engine.assembly import SHIPPED_CATALOGUE, _decoders
 from engine.decoders import Decoders
 from engine.errors import MediaError, NotReadyError
 from engine.frames import decode_clip
@@ -156,3 +157,18 @@ def test_where_no_process_can_be_started(fake, capfd):
     with pytest.raises(NotReadyError, match="cannot start a process that decodes GIFs"):
         fake("never").decode(b"one")
     assert "it cannot" in capfd.readouterr().err
+
+
+async def test_an_engine_s_choice(fake):
+    """Processes, which end with it, where a GPU waits; threads where the CPU has more to do with a frame."""
+    fake()
+    async with AsyncExitStack() as stack:
+        decode = _decoders(SAMPLING, LIMITS, stack, on_cpu=False)
+        np.testing.assert_array_equal(await decode(b"one"), [[[[1, 2, 3]]]])
+        with pytest.raises(MediaError) as refused:
+            await decode(b"process")
+        assert alive(int(str(refused.value)))
+    assert not alive(int(str(refused.value)))
+    async with AsyncExitStack() as stack:
+        decode = _decoders(SAMPLING, LIMITS, stack, on_cpu=True)
+        np.testing.assert_array_equal(await decode(GIFS[0]), decode_clip(GIFS[0], SAMPLING, LIMITS))
