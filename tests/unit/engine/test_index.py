@@ -6,6 +6,7 @@ import warnings
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -38,7 +39,10 @@ def make(request):
             client = QdrantClient(":memory:")
         elif request.param == "qdrant http":
             options = replace(options, url=stack.enter_context(qdrant_server()).url)
-            client = open_client(options)
+            with patch(
+                "engine.qdrant_index.TIMEOUT_S", 60
+            ):  # the local mode behind it is slow where tests share a core
+                client = open_client(options)
         elif SERVER:
             client = open_client(options)
         else:
