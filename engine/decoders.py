@@ -46,20 +46,13 @@ class Decoders:
         if len(data) > self._limits.max_bytes:  # not worth the way
             raise MediaError(f"The file has {len(data):,} bytes; at most {self._limits.max_bytes:,} are read.")
         with self._room:
-            child = self._take()
             try:
-                answer = child.ask(data, self._limits.decode_s + GRACE_S, self._most_bytes)
-            except _GoneError as error:
-                child.end()
-                raise MediaError("The picture is damaged and cannot be decoded.") from error
-            except TimeoutError as error:
-                child.end()
-                raise MediaError(f"Decoding takes longer than {self._limits.decode_s:g} s.") from error
-            except BaseException:
-                child.end()
-                raise
-            with self._lock:
-                self._idle.append(child)
+                answer = self._answer(data)
+            except _GoneError:  # it may have been killed for what others did
+                try:
+                    answer = self._answer(data)
+                except _GoneError as error:
+                    raise MediaError("The picture is damaged and cannot be decoded.") from error
         if isinstance(answer, str):
             raise MediaError(answer)
         return answer
@@ -70,6 +63,21 @@ class Decoders:
             for child in self._idle:
                 child.end()
             self._idle.clear()
+
+    def _answer(self, data: bytes) -> Clip | str:
+        """The clip, or why there is none. Raises ``_GoneError``, ``MediaError`` or ``NotReadyError``."""
+        child = self._take()
+        try:
+            answer = child.ask(data, self._limits.decode_s + GRACE_S, self._most_bytes)
+        except TimeoutError as error:
+            child.end()
+            raise MediaError(f"Decoding takes longer than {self._limits.decode_s:g} s.") from error
+        except BaseException:
+            child.end()
+            raise
+        with self._lock:
+            self._idle.append(child)
+        return answer
 
     def _take(self) -> _Child:
         while True:

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 
 from engine.decode_child import FRAMES, LENGTH, READY, REFUSED, SHAPE
 
@@ -15,6 +16,7 @@ def refuse(sentence):
 
 ANSWERS = {
     b"die": lambda: os._exit(3),
+    b"die once": lambda: die_once(),
     b"hang": lambda: time.sleep(60),
     b"odd": lambda: b"\7" * 100,
     b"huge": lambda: FRAMES + SHAPE.pack(2**31, 2**31, 2**31, 3),
@@ -26,6 +28,15 @@ ANSWERS = {
     b"environment": lambda: refuse(json.dumps(sorted(os.environ)).encode()),
     b"process": lambda: refuse(str(os.getpid()).encode()),
 }
+
+
+def die_once():
+    """The first process that is asked; the name of a file is told by the environment."""
+    path = Path(os.environ["PYTHON_DIED"])
+    if path.exists():
+        return refuse(b"once")
+    path.touch()
+    os._exit(3)
 
 
 def flush():

@@ -102,6 +102,12 @@ def test_a_process_that_dies_or_lies(fake, data):
     np.testing.assert_array_equal(own.decode(b"one"), [[[[1, 2, 3]]]])
 
 
+def test_a_process_that_is_killed_for_what_others_did(fake, monkeypatch, tmp_path):
+    """Its file is tried once more in another one."""
+    monkeypatch.setenv("PYTHON_DIED", str(tmp_path / "died"))
+    assert refusal(fake(), b"die once") == "once"
+
+
 def refusal(own, data):
     with pytest.raises(MediaError) as refused:
         own.decode(data)
