@@ -25,7 +25,7 @@ from engine.types import FrameSampling
 START_S = 30.0  # for which a process may take to start
 GRACE_S = 5.0  # after the time for decoding, before a process is ended
 MOST_WORDS = 1000  # bytes of a sentence
-PASSED_ON = ("PATH", "LANG", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT")  # of the environment, which may hold keys
+PASSED_ON = ("PATH", "LANG", "TMPDIR", "VIRTUAL_ENV")  # of the environment, which may hold keys
 PASSED_ON_TOO = ("PYTHON", "LD_", "DYLD_")  # and what starts so
 
 

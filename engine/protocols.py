@@ -40,7 +40,7 @@ class Encoder(VectorSpace, Protocol):
 
     @property
     def frames_at_once(self) -> int:
-        """How many frames it computes at once."""
+        """How many frames are best given at once."""
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """(N, D) unit vectors of N texts."""

@@ -119,8 +119,8 @@ class _Lane:
             if torch.cuda.is_bf16_supported(including_emulation=False):
                 network.to(torch.bfloat16)
             self._upload = Upload(self._device)
-            self._network = graphs = Graphs(network, sampling.size, self._measure(), self._device)
-            self.batch, self.in_flight = graphs.most, IN_FLIGHT
+            self._network, self.batch = as_graphs(network, sampling.size, self._measure(), self._device)
+            self.in_flight = IN_FLIGHT
             return
         if name == onnx_runtime.NAME:
             self._network = onnx_runtime.OnnxNetwork(network, sampling.size)
@@ -158,6 +158,19 @@ class _Lane:
             torch.cuda.synchronize(self._device)
         needed = torch.cuda.max_memory_allocated(self._device) - before
         return frames_that_fit(torch.cuda.mem_get_info(self._device)[0], needed / TRIED)
+
+
+def as_graphs(network: nn.Module, size: int, most: int, device: torch.device) -> tuple[Callable[[Tensor], Tensor], int]:
+    """The network as CUDA graphs, and how many frames it takes at once; as it is where it cannot be captured, since it
+    takes something from the host at each run, say. Raises ``torch.OutOfMemoryError``."""
+    try:
+        graphs = Graphs(network, size, most, device)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        _log.warning("This model cannot be a CUDA graph, and starts more slowly without: %s", error)
+        return network, most
+    return graphs, graphs.most
 
 
 def _size(clip: NDArray[np.uint8]) -> tuple[int, int]:

@@ -44,7 +44,7 @@ class Encoder(Protocol):
 
     @property
     def frames_at_once(self) -> int:
-        """How many frames are computed at once."""
+        """How many frames are best given at once."""
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(N, D) unit vectors."""
@@ -88,7 +88,7 @@ class TwoTowerEncoder:
 
     @property
     def frames_at_once(self) -> int:
-        """How many frames are computed at once."""
+        """How many frames are best given at once."""
         return self._frames.frames_at_once
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:

@@ -127,7 +127,7 @@ class MotionEncoder:
 
     @property
     def frames_at_once(self) -> int:
-        """How many frames are computed at once."""
+        """How many frames are best given at once."""
         return self._base.frames_at_once
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:

@@ -52,6 +52,24 @@ NETWORKS = {
 }
 
 
+class FromTheHost(nn.Module):
+    """Takes something from the host each time, which no graph can."""
+
+    def forward(self, frames):
+        return frames.float().mean(dim=(2, 3)) * torch.tensor([1.0, 2.0, 3.0]).to(frames.device)
+
+
+def test_a_network_that_cannot_be_captured(caplog):
+    """It is computed kernel by kernel, and others are captured after it."""
+    some = np.random.default_rng(0).integers(0, 256, (9, 32, 32, 3), dtype=np.uint8)
+    (features,) = FrameRunner(FromTheHost(), FrameSampling(4, 32), ["cuda:0"])([some])
+    assert "cannot be a CUDA graph" in caplog.text
+    np.testing.assert_allclose(features.cpu(), some.mean(axis=(1, 2)) * [1, 2, 3], rtol=0.01)
+    caplog.clear()
+    FrameRunner(MobileNetV2(), FrameSampling(4, SIZE), ["cuda:0"])
+    assert not caplog.text
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_features_are_those_of_the_cpu(name):
     """bfloat16 leaves cosines above 0.99; those of different frames lie further apart."""

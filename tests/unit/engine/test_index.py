@@ -39,9 +39,8 @@ def make(request):
             client = QdrantClient(":memory:")
         elif request.param == "qdrant http":
             options = replace(options, url=stack.enter_context(qdrant_server()).url)
-            with patch(
-                "engine.qdrant_index.TIMEOUT_S", 60
-            ):  # the local mode behind it is slow where tests share a core
+            # The local mode behind it is slow where tests share a core.
+            with patch("engine.qdrant_index.TIMEOUT_S", 60):
                 client = open_client(options)
         elif SERVER:
             client = open_client(options)

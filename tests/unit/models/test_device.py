@@ -17,6 +17,7 @@ from models.device import (
     MOST_FRAMES,
     DeviceError,
     FrameRunner,
+    as_graphs,
     choose_devices,
     frames_that_fit,
     pieces,
@@ -145,6 +146,24 @@ def test_clips_of_several_sizes_go_together():
     for features, clip in zip(found, clips, strict=True):
         own = [frame_of(Image.fromarray(frame), SAMPLING).mean(axis=(0, 1)) for frame in clip]
         np.testing.assert_allclose(features[:, :3].numpy(), 2 * np.stack(own), atol=1.5)
+
+
+def test_a_network_that_cannot_be_captured(monkeypatch, caplog):
+    """It is computed as it is, which is said; memory that runs out is left to the caller."""
+    network, device = Means(), torch.device("cuda:0")
+
+    def failing(error):
+        def capture(*arguments):
+            raise error
+
+        monkeypatch.setattr("models.device.Graphs", capture)
+
+    failing(RuntimeError("Cannot copy between CPU and CUDA tensors"))
+    assert as_graphs(network, SIZE, 48, device) == (network, 48)
+    assert "cannot be a CUDA graph" in caplog.text
+    failing(torch.OutOfMemoryError("CUDA out of memory."))
+    with pytest.raises(torch.OutOfMemoryError):
+        as_graphs(network, SIZE, 48, device)
 
 
 def test_resizing_later_changes_no_vector():
