@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.types import Candidate, FrameSampling, Gif, GifKey, Rating
+from deepgif.engine.types import Candidate, FrameSampling, Gif, GifKey, Rating
 
 Vectors = NDArray[np.float32]  # (N, D), rows of unit length
 Clip = NDArray[np.uint8]  # (T, S, S, 3), RGB; for a GPU (T, H, W, 3), resized there

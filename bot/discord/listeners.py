@@ -14,19 +14,19 @@ import aiohttp
 import discord
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot import replies
-from bot.command import Verb, parse, words_of_message
-from bot.discord import layout
-from bot.discord.task import DiscordTask
-from bot.discord.text import plain
-from bot.discord.where import of_interaction, of_message
-from bot.journal import Journal
-from bot.metrics import BotMetrics
-from bot.preferences import PreferenceStore
-from bot.replies import Action
-from bot.task import Kind
-from bot.worker import Worker
-from engine.errors import DeepGifError
+from deepgif.bot.chat import replies
+from deepgif.bot.chat.commands import Verb, parse, words_of_message
+from deepgif.bot.chat.replies import Action
+from deepgif.bot.discord import components
+from deepgif.bot.discord.context import of_interaction, of_message
+from deepgif.bot.discord.request import DiscordTask
+from deepgif.bot.discord.text import plain
+from deepgif.bot.jobs.queue import Journal
+from deepgif.bot.jobs.worker import Worker
+from deepgif.bot.metrics import BotMetrics
+from deepgif.bot.request import Kind
+from deepgif.bot.store.preferences import PreferenceStore
+from deepgif.engine.errors import DeepGifError
 
 _log = logging.getLogger(__name__)
 _TAKEN = 40060  # the JSON error code for an interaction that was acknowledged already
@@ -51,10 +51,10 @@ class Listeners:
         try:
             command = parse(text)
         except DeepGifError as error:
-            await respond(interaction, layout.told(str(error)))
+            await respond(interaction, components.told(str(error)))
             return
         if command.verb is Verb.HELP:
-            await respond(interaction, layout.help_text())
+            await respond(interaction, components.help_text())
             return
         task = self._task(interaction, Kind.COMMAND, words=command.words)
         if command.verb is Verb.SEARCH:
@@ -67,7 +67,7 @@ class Listeners:
         try:
             words = words_of_message(plain(message.content, _names(message)))
         except DeepGifError as error:
-            await respond(interaction, layout.told(str(error)))
+            await respond(interaction, components.told(str(error)))
             return
         await self._search(interaction, self._task(interaction, Kind.SHORTCUT, words=words))
 
@@ -101,7 +101,7 @@ class Listeners:
         except (DeepGifError, SQLAlchemyError) as error:
             _refused(error)
             self._metrics.outcomes.labels(task.kind, "refused").inc()
-            await message.reply(view=layout.told(_sentence(error)), mention_author=False)
+            await message.reply(view=components.told(_sentence(error)), mention_author=False)
 
     async def _search(self, interaction: Interaction, task: DiscordTask) -> None:
         """Whether all see the answer must be known before there is one."""
@@ -124,7 +124,7 @@ class Listeners:
         except (DeepGifError, SQLAlchemyError) as error:
             _refused(error)
             self._metrics.outcomes.labels(task.kind, "refused").inc()
-            await respond(interaction, layout.told(_sentence(error)))
+            await respond(interaction, components.told(_sentence(error)))
 
     async def _defer(self, interaction: Interaction, task: DiscordTask) -> None:
         try:
@@ -153,7 +153,7 @@ async def told_of_errors(interaction: Interaction) -> AsyncIterator[None]:
     except Exception as error:  # noqa: BLE001 - discord.py would only log it
         _log.error("An interaction failed.", exc_info=error)
         if not interaction.response.is_done():
-            await respond(interaction, layout.told(replies.PROBLEM))
+            await respond(interaction, components.told(replies.PROBLEM))
 
 
 async def quietly(answer: Awaitable[object]) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from bot import replies
-from bot.finder import Found
-from bot.reach import is_public
-from bot.replies import LABELS, Action
-from bot.slack.text import WORDING
-from engine.types import Gif
+from deepgif.bot.chat import replies
+from deepgif.bot.chat.replies import LABELS, Action
+from deepgif.bot.chat.search import Found
+from deepgif.bot.chat.urls import is_public
+from deepgif.bot.slack.text import WORDING
+from deepgif.engine.types import Gif
 
 Block = dict[str, Any]
 MAX_URL, MAX_ALT, MAX_TITLE, MAX_SECTION, MAX_LABEL = 3000, 2000, 2000, 3000, 75

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot import replies
-from bot.shelf import Titled
-from bot.slack.blocks import Block, help_text, plain_text, told
+from deepgif.bot.chat import replies
+from deepgif.bot.slack.blocks import Block, help_text, plain_text, told
+from deepgif.bot.store.collections import Titled
 
 SHOWN = 20
 

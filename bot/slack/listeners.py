@@ -13,21 +13,21 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot import replies
-from bot.command import Command, Verb, parse, words_of_message
-from bot.metrics import BotMetrics
-from bot.preferences import Place, PreferenceStore, Scope
-from bot.replies import Action
-from bot.shelf import Shelf
-from bot.slack import blocks
-from bot.slack.home import home_view
-from bot.slack.settings_view import CALLBACK, Changes, Choices, read_changes, settings_view
-from bot.slack.talk import code_of
-from bot.slack.task import PLATFORM, SlackTask
-from bot.slack.text import ADMINS_ONLY, plain
-from bot.task import Kind
-from bot.worker import Worker
-from engine.errors import DeepGifError
+from deepgif.bot.chat import replies
+from deepgif.bot.chat.commands import Command, Verb, parse, words_of_message
+from deepgif.bot.chat.replies import Action
+from deepgif.bot.jobs.worker import Worker
+from deepgif.bot.metrics import BotMetrics
+from deepgif.bot.request import Kind
+from deepgif.bot.slack import blocks
+from deepgif.bot.slack.home import home_view
+from deepgif.bot.slack.request import PLATFORM, SlackTask
+from deepgif.bot.slack.settings import CALLBACK, Changes, Choices, read_changes, settings_view
+from deepgif.bot.slack.talk import code_of
+from deepgif.bot.slack.text import ADMINS_ONLY, plain
+from deepgif.bot.store.collections import Shelf
+from deepgif.bot.store.preferences import Place, PreferenceStore, Scope
+from deepgif.engine.errors import DeepGifError
 
 _log = logging.getLogger(__name__)
 SHORTCUT = "react"

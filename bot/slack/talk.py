@@ -11,10 +11,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from bot.answering import TalkError
-from bot.slack.blocks import Block, told
-from bot.slack.task import SlackTask
-from bot.slack.text import escape
+from deepgif.bot.jobs.handler import TalkError
+from deepgif.bot.slack.blocks import Block, told
+from deepgif.bot.slack.request import SlackTask
+from deepgif.bot.slack.text import escape
 
 RETRIES = 5  # after a 429, each as late as Slack says
 BY_URL = "by-url"  # in place of a message's id, where Slack does not tell it

@@ -9,9 +9,9 @@ from typing import Any
 import aiohttp
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from engine.errors import ProviderError
-from engine.providers.breaker import Breaker
-from engine.providers.budget import FOR_ADDRESSES, Budget
+from deepgif.engine.errors import ProviderError
+from deepgif.engine.providers.circuit_breaker import Breaker
+from deepgif.engine.providers.quota import FOR_ADDRESSES, Budget
 
 MAX_BYTES = 4 * 1024 * 1024  # of one answer; 50 GIFs with all renditions are about 500 KB
 TIMEOUT_S = 5.0  # of one call

@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from engine.errors import DeepGifError, MediaError, ProviderError
-from engine.memory_cache import BoundedCache
-from engine.protocols import ProviderQuery, Remembered
-from engine.providers.budget import FOR_SEARCHES, Budget
-from engine.types import Candidate, Gif, GifKey, Rendition
+from deepgif.engine.errors import DeepGifError, MediaError, ProviderError
+from deepgif.engine.protocols import ProviderQuery, Remembered
+from deepgif.engine.providers.quota import FOR_SEARCHES, Budget
+from deepgif.engine.store.cache import BoundedCache
+from deepgif.engine.types import Candidate, Gif, GifKey, Rendition
 
 ADDRESSES = 20_000  # GIFs whose addresses are in memory, about 20 MB
 ADDRESSES_S = 1800.0

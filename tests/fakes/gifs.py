@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.index import MemoryIndex
-from engine.lookup import Found, Query
-from engine.ranking import Evidence, Spread
-from engine.types import Gif, GifKey, Rating
+from deepgif.engine.index.exact import MemoryIndex
+from deepgif.engine.search.ranking import Evidence, Spread
+from deepgif.engine.search.retrieval import Found, Query
+from deepgif.engine.types import Gif, GifKey, Rating
 
 
 def gif(name: str, rating: Rating = Rating.G) -> Gif:

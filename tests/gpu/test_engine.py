@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from engine.assembly import EngineOptions, open_engine
-from engine.index import MemoryIndex
-from engine.metrics import Metrics
-from engine.types import GifKey, Rating, SearchRequest
-from models.bundles import bundle_folder
+from deepgif.engine.engine import EngineOptions, open_engine
+from deepgif.engine.index.exact import MemoryIndex
+from deepgif.engine.metrics import Metrics
+from deepgif.engine.types import GifKey, Rating, SearchRequest
+from deepgif.models.bundles.load import bundle_folder
 
 WORDS = ["a cat falls off a table", "a dog runs", "someone is singing", "rain"]
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -22,15 +22,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.batcher import MicroBatcher
-from engine.frames import decode_clip
-from engine.index import MemoryIndex
-from engine.indexer import Indexer
-from engine.probe import MediaLimits
-from engine.protocols import Clip
-from engine.providers.local import LocalCatalogue
-from engine.store import Database, SqliteEmbeddingStore, embedding_space
-from engine.types import GifKey
+from deepgif.engine.index.exact import MemoryIndex
+from deepgif.engine.ingest.batcher import MicroBatcher
+from deepgif.engine.ingest.catalogue import Indexer
+from deepgif.engine.media.decode import decode_clip
+from deepgif.engine.media.probe import MediaLimits
+from deepgif.engine.protocols import Clip
+from deepgif.engine.providers.folder import LocalCatalogue
+from deepgif.engine.store.database import Database, SqliteEmbeddingStore, embedding_space
+from deepgif.engine.types import GifKey
 from tests.fakes.encoder import ColourEncoder
 
 BATCH_S = 0.03

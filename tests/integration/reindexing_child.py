@@ -15,10 +15,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from engine.assembly import EngineOptions
-from engine.download import DownloadRules
-from engine.providers.assembly import ProviderOptions, RemoteOptions
-from engine.reindex import move
+from deepgif.engine.admin.reindex import move
+from deepgif.engine.engine import EngineOptions
+from deepgif.engine.media.download import DownloadRules
+from deepgif.engine.providers.factory import ProviderOptions, RemoteOptions
 from tests.fakes.encoder import ColourEncoder, WideEncoder
 
 BATCH_S = 0.02

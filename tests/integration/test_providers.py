@@ -17,20 +17,20 @@ import torch
 from aiohttp import web
 from PIL import Image
 
-from engine.assembly import SHIPPED_CATALOGUE, Engine, EngineOptions, open_engine
-from engine.client import EngineClient
-from engine.download import DownloadRules
-from engine.errors import NotFoundError, NotReadyError
-from engine.library import ADDRESSES_S
-from engine.live import LEFTOVERS, TOO_LATE, LiveSearches
-from engine.metrics import Metrics
-from engine.middleware import AccessRules
-from engine.providers.assembly import ProviderOptions, RemoteOptions
-from engine.rerank import MOVING, WORKERS, Rerank
-from engine.search import NOT_IN_TIME, NOT_JUDGED, ONLY_KNOWN
-from engine.server import ServerOptions, create_app, create_runner
-from engine.types import MAX_DEADLINE_S, Coverage, GifKey, Origin, Rating, SearchRequest, Source
-from models.bundles import bundle_folder
+from deepgif.engine.api.app import ServerOptions, create_app, create_runner
+from deepgif.engine.api.client import EngineClient
+from deepgif.engine.api.middleware import AccessRules
+from deepgif.engine.engine import SHIPPED_CATALOGUE, Engine, EngineOptions, open_engine
+from deepgif.engine.errors import NotFoundError, NotReadyError
+from deepgif.engine.media.download import DownloadRules
+from deepgif.engine.metrics import Metrics
+from deepgif.engine.providers.factory import ProviderOptions, RemoteOptions
+from deepgif.engine.search.collection import ADDRESSES_S
+from deepgif.engine.search.reranker import MOVING, WORKERS, Rerank
+from deepgif.engine.search.service import NOT_IN_TIME, NOT_JUDGED, ONLY_KNOWN
+from deepgif.engine.search.single_flight import LEFTOVERS, TOO_LATE, LiveSearches
+from deepgif.engine.types import MAX_DEADLINE_S, Coverage, GifKey, Origin, Rating, SearchRequest, Source
+from deepgif.models.bundles.load import bundle_folder
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.giphy_server import FakeGif, GiphyServer, fake
 from tests.fakes.waiting import skip, until

@@ -15,20 +15,20 @@ import aiohttp
 import pytest
 import sqlalchemy as sa
 
-from bot import replies
-from bot.assembly import BotOptions
-from bot.database import Database, favourites, jobs, metadata, showings
-from bot.finder import OUT_OF_REACH
-from bot.journal import Journal, State
-from bot.preferences import Place, Preferences, PreferenceStore, Scope, listed, word_list
-from bot.sealing import Seal
-from bot.slack.run import Running, SlackOptions, open_bot
-from bot.slack.task import SlackTask
-from bot.slack.text import ADMINS_ONLY, WORDING
-from bot.slack.workspaces import OAuthOptions
-from bot.task import Kind
-from engine.errors import UnauthorizedError
-from engine.types import Rating
+from deepgif.bot.app import BotOptions
+from deepgif.bot.chat import replies
+from deepgif.bot.chat.search import OUT_OF_REACH
+from deepgif.bot.jobs.queue import Journal, State
+from deepgif.bot.request import Kind
+from deepgif.bot.slack.app import Running, SlackOptions, open_bot
+from deepgif.bot.slack.installations import OAuthOptions
+from deepgif.bot.slack.request import SlackTask
+from deepgif.bot.slack.text import ADMINS_ONLY, WORDING
+from deepgif.bot.store.database import Database, favourites, jobs, metadata, showings
+from deepgif.bot.store.encryption import Seal
+from deepgif.bot.store.preferences import Place, Preferences, PreferenceStore, Scope, listed, word_list
+from deepgif.engine.errors import UnauthorizedError
+from deepgif.engine.types import Rating
 from tests.fakes.engine_server import EngineServer, gif
 from tests.fakes.journal import all_done
 from tests.fakes.slack_server import ACK_S, SECRET, Slack
