@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import typer
-from tests.unit.models.test_skip_thoughts import step_by_step
+from tests.unit.models.networks.test_skip_thoughts import step_by_step
 from typer.testing import CliRunner
 
 from deepgif.models.bundles.skip_thoughts import SkipFilesError, load_uni_skip
