@@ -84,13 +84,13 @@ def shared_options(settings: Settings) -> BotOptions:
     """What all platforms share."""
     from deepgif.bot.app import BotOptions
     from deepgif.bot.store.database import database_url
-    from deepgif.bot.store.encryption import kept_secret
+    from deepgif.bot.store.encryption import load_or_create_secret
 
     return BotOptions(
         engine_url=settings.engine_url or HERE,
         engine_token=settings.token.get_secret_value(),
         database_url=database_url(settings.database_url.get_secret_value(), settings.data_dir),
-        secret=settings.secret.get_secret_value() or kept_secret(settings.data_dir / "secret"),
+        secret=settings.secret.get_secret_value() or load_or_create_secret(settings.data_dir / "secret"),
         max_rating=Rating(settings.max_rating),
         deadline_s=settings.deadline_s,
         lease_s=settings.bot_lease_s,

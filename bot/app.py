@@ -10,16 +10,16 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from deepgif.bot.chat.search import Finder
+from deepgif.bot.chat.search import GifSearch
 from deepgif.bot.chat.service import GifService
-from deepgif.bot.jobs.periodic import Periodic
-from deepgif.bot.jobs.queue import LEASE_S, Journal
+from deepgif.bot.jobs.periodic import PeriodicTask
+from deepgif.bot.jobs.queue import LEASE_S, JobQueue
 from deepgif.bot.metrics import BotMetrics
-from deepgif.bot.store.collections import Shelf
+from deepgif.bot.store.collections import GifCollections
 from deepgif.bot.store.database import Database
-from deepgif.bot.store.encryption import Seal
+from deepgif.bot.store.encryption import Cipher
 from deepgif.bot.store.preferences import PreferenceStore
-from deepgif.bot.store.sessions import ShowingStore
+from deepgif.bot.store.sessions import SessionStore
 from deepgif.engine.api.client import EngineClient
 from deepgif.engine.errors import ListenError
 from deepgif.engine.types import Gif, Rating
@@ -42,33 +42,35 @@ class BotOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class BotServices:
     """A bot without its platform."""
 
     engine: EngineClient
     database: Database
-    seal: Seal
+    seal: Cipher
     metrics: BotMetrics
     preferences: PreferenceStore
-    shelf: Shelf
-    showings: ShowingStore
+    shelf: GifCollections
+    showings: SessionStore
     service: GifService
-    journal: Journal
+    journal: JobQueue
 
 
 @asynccontextmanager
-async def open_parts(options: BotOptions, platform: str, can_show: Callable[[Gif], bool]) -> AsyncIterator[Parts]:
+async def open_services(
+    options: BotOptions, platform: str, can_show: Callable[[Gif], bool]
+) -> AsyncIterator[BotServices]:
     """The parts for one platform; ``can_show`` says which GIFs it can show. Raises ``StoreError``."""
     async with (
         Database(options.database_url) as database,
         EngineClient(options.engine_url, options.engine_token, timeout_s=options.deadline_s + 5) as engine,
-        Periodic(database.forget_old, FORGET_EVERY_S),
+        PeriodicTask(database.forget_old, FORGET_EVERY_S),
     ):
-        seal = Seal(options.secret)
-        preferences, shelf = PreferenceStore(database, options.max_rating), Shelf(database)
-        showings = ShowingStore(database, seal)
-        finder = Finder(engine, can_show, options.deadline_s)
-        yield Parts(
+        seal = Cipher(options.secret)
+        preferences, shelf = PreferenceStore(database, options.max_rating), GifCollections(database)
+        showings = SessionStore(database, seal)
+        finder = GifSearch(engine, can_show, options.deadline_s)
+        yield BotServices(
             engine,
             database,
             seal,
@@ -77,7 +79,7 @@ async def open_parts(options: BotOptions, platform: str, can_show: Callable[[Gif
             shelf,
             showings,
             GifService(finder, preferences, shelf, showings, seal),
-            Journal(database, seal, platform, options.lease_s),
+            JobQueue(database, seal, platform, options.lease_s),
         )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Protocol
 
-from deepgif.bot.store.preferences import Place
+from deepgif.bot.store.preferences import ChatContext
 
 
-class Kind(StrEnum):
+class RequestKind(StrEnum):
     """How the bot was asked."""
 
     COMMAND = "command"
@@ -17,14 +17,14 @@ class Kind(StrEnum):
     BUTTON = "button"
 
 
-class Task(Protocol):
+class Request(Protocol):
     """One request: where and by whom, and what for: ``words`` to search with, or an ``action`` (a
     ``deepgif.bot.chat.commands.Verb``, or of a ``button`` a ``deepgif.bot.chat.replies.Action``)."""
 
     @property
-    def kind(self) -> Kind: ...
+    def kind(self) -> RequestKind: ...
     @property
-    def place(self) -> Place: ...
+    def place(self) -> ChatContext: ...
     @property
     def words(self) -> str: ...
     @property

@@ -102,12 +102,12 @@ def serve(
             drain_s_of(settings.drain_s, settings.host),
         )
         err.print("Starting; the model is loaded in a few seconds.")
-        from deepgif.cli.options import engine_options
+        from deepgif.cli.options import options_from_settings
         from deepgif.engine.api.server import serve as run
 
         asyncio.run(
             run(
-                engine_options(settings),
+                options_from_settings(settings),
                 options,
                 settings.host,
                 settings.port,
@@ -134,10 +134,10 @@ def index(
     with _plain_errors():
         settings = load_settings(folder=folder, model=model)
         configure_logging("warning", settings.log_format)
-        from deepgif.cli.local import index_here
-        from deepgif.cli.options import engine_options
+        from deepgif.cli.local import index_folder
+        from deepgif.cli.options import options_from_settings
 
-        report = asyncio.run(index_here(engine_options(settings)))
+        report = asyncio.run(index_folder(options_from_settings(settings)))
         print_json(asdict(report)) if as_json else print_indexed(report, folder)
 
 
@@ -165,12 +165,12 @@ def reindex(
     with _plain_errors():
         settings = load_settings(folder=folder, model=model)
         configure_logging("warning", settings.log_format)
-        from deepgif.cli.options import engine_options
+        from deepgif.cli.options import options_from_settings
         from deepgif.engine.admin.reindex import reindex as run
         from deepgif.models.bundles.load import bundle_folder
 
         bundle = bundle_folder(new_model)
-        options = replace(engine_options(settings), bundle=bundle)
+        options = replace(options_from_settings(settings), bundle=bundle)
         report = asyncio.run(run(options, bundle_folder(settings.model), progress_bar))
         setting = str(bundle.resolve()) if bundle == Path(new_model).expanduser() else new_model
         print_json(asdict(report)) if as_json else print_moved(report, setting)
@@ -179,7 +179,7 @@ def reindex(
 
 
 @app.command("forget-model")
-def forget_model(
+def delete_model_vectors(
     old_model: Annotated[str, typer.Argument(help="As deepgif info lists it, a shipped model's name, or a folder.")],
 ) -> None:
     """Drop the vectors of a model that is no longer wanted.
@@ -193,7 +193,7 @@ def forget_model(
 
     with _plain_errors():
         from deepgif.cli.options import redis_options
-        from deepgif.engine.admin.stored_models import forget_model as run
+        from deepgif.engine.admin.stored_models import delete_model_vectors as run
         from deepgif.models.bundles.load import bundle_folder
 
         settings = load_settings()
@@ -211,11 +211,11 @@ def info(folder: Folder = None, model: Model = None, as_json: Json = False) -> N
     from deepgif.cli.console import print_facts, print_json
 
     with _plain_errors():
-        from deepgif.cli.options import engine_options
-        from deepgif.engine.admin.info import facts_of
+        from deepgif.cli.options import options_from_settings
+        from deepgif.engine.admin.info import describe_engine
 
         settings = load_settings(folder=folder, model=model)
-        facts = {"version": version("deepgif"), **asyncio.run(facts_of(engine_options(settings)))}
+        facts = {"version": version("deepgif"), **asyncio.run(describe_engine(options_from_settings(settings)))}
         print_json(facts) if as_json else print_facts(facts)
 
 
@@ -249,10 +249,10 @@ async def _ask(settings: Settings, request: SearchRequest) -> SearchAnswer:
 
 
 async def _search_here(settings: Settings, request: SearchRequest) -> SearchAnswer:
-    from deepgif.cli.local import search_here
-    from deepgif.cli.options import engine_options
+    from deepgif.cli.local import search_locally
+    from deepgif.cli.options import options_from_settings
 
-    return await search_here(engine_options(settings), request)
+    return await search_locally(options_from_settings(settings), request)
 
 
 @contextmanager

@@ -8,15 +8,15 @@ from deepgif.cli.console import progress_bar
 from deepgif.engine.engine import EngineOptions, open_engine
 from deepgif.engine.ingest.catalogue import IndexReport
 from deepgif.engine.metrics import Metrics
-from deepgif.engine.providers.factory import RemoteOptions
-from deepgif.engine.text import clean_words
+from deepgif.engine.providers.factory import ProvidersOptions
+from deepgif.engine.text import normalize_query
 from deepgif.engine.types import SearchAnswer, SearchRequest
 
 
-async def search_here(options: EngineOptions, request: SearchRequest) -> SearchAnswer:
+async def search_locally(options: EngineOptions, request: SearchRequest) -> SearchAnswer:
     """Searches after embedding what is new; addresses of local GIFs are those of their files. Raises
     ``DeepGifError``."""
-    clean_words(request.words)  # before the model is loaded for nothing
+    normalize_query(request.words)  # before the model is loaded for nothing
     async with open_engine(options, Metrics()) as engine:
         with progress_bar("Looking at new GIFs") as report:
             await engine.index(report)
@@ -30,8 +30,8 @@ async def search_here(options: EngineOptions, request: SearchRequest) -> SearchA
         return replace(answer, results=tuple(results))
 
 
-async def index_here(options: EngineOptions) -> IndexReport:
+async def index_folder(options: EngineOptions) -> IndexReport:
     """Embeds what is new in the folder, or among the shipped GIFs. Raises ``DeepGifError``."""
-    async with open_engine(replace(options, remote=RemoteOptions()), Metrics()) as engine:
+    async with open_engine(replace(options, remote=ProvidersOptions()), Metrics()) as engine:
         with progress_bar("Embedding") as report:
             return await engine.index(report)

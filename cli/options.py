@@ -6,11 +6,11 @@ from deepgif.config.settings import Settings, SettingsError
 from deepgif.engine.cluster.options import RedisOptions
 from deepgif.engine.engine import EngineOptions
 from deepgif.engine.index.factory import QdrantOptions
-from deepgif.engine.providers.factory import ProviderOptions, RemoteOptions
+from deepgif.engine.providers.factory import ProviderOptions, ProvidersOptions
 from deepgif.models.bundles.load import bundle_folder
 
 
-def engine_options(settings: Settings) -> EngineOptions:
+def options_from_settings(settings: Settings) -> EngineOptions:
     """What an engine is made of."""
     return EngineOptions(
         bundle=bundle_folder(settings.model),
@@ -42,7 +42,7 @@ def redis_options(settings: Settings) -> RedisOptions | None:
     return RedisOptions(url, settings.redis_cluster, settings.redis_prefix) if url else None
 
 
-def _remote_options(settings: Settings) -> RemoteOptions:
+def _remote_options(settings: Settings) -> ProvidersOptions:
     """The providers that there is a key for, in the order in which they are merged."""
     giphy, klipy = settings.giphy_api_key.get_secret_value(), settings.klipy_api_key.get_secret_value()
     calls, keep = settings.giphy_calls_per_hour, settings.giphy_keep_urls
@@ -51,4 +51,4 @@ def _remote_options(settings: Settings) -> RemoteOptions:
         "klipy": ProviderOptions("klipy", klipy, settings.klipy_calls_per_hour, settings.klipy_keep_urls),
     }
     chosen = tuple(options for name, options in every.items() if options.key and settings.providers in ("all", name))
-    return RemoteOptions(chosen, settings.keep_days)
+    return ProvidersOptions(chosen, settings.keep_days)

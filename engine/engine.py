@@ -23,19 +23,19 @@ from deepgif.engine.ingest.candidates import CandidateEmbedder
 from deepgif.engine.ingest.catalogue import Indexer, IndexReport, Progress
 from deepgif.engine.ingest.deduplication import Vector
 from deepgif.engine.media.decode import decode_clip
-from deepgif.engine.media.decoder_pool import Decoders
+from deepgif.engine.media.decoder_pool import DecoderPool
 from deepgif.engine.media.probe import MediaLimits
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.protocols import Clip, EmbeddingStore, Encoder, Vectors
-from deepgif.engine.providers.factory import Remote, RemoteOptions, open_remote
+from deepgif.engine.providers.factory import Providers, ProvidersOptions, open_providers
 from deepgif.engine.providers.folder import Changes, LocalCatalogue
 from deepgif.engine.providers.remote import RemoteProvider
-from deepgif.engine.search.collection import Library
+from deepgif.engine.search.collection import Collection
 from deepgif.engine.search.ranking_model import load_ranking
-from deepgif.engine.search.retrieval import Found, Likeness, Query, finder
-from deepgif.engine.search.service import Outside, SearchEngine
-from deepgif.engine.search.single_flight import LiveSearches
-from deepgif.engine.search.suggestions import Vocabulary
+from deepgif.engine.search.retrieval import Hits, RetrievalQuery, Similarity, finder
+from deepgif.engine.search.service import ProviderFallback, SearchService
+from deepgif.engine.search.single_flight import SingleFlight
+from deepgif.engine.search.suggestions import Suggestions
 from deepgif.engine.store.database import FILE, Database, SqliteEmbeddingStore, embedding_space
 from deepgif.engine.types import FrameSampling
 from deepgif.models.bundles.load import load_bundle
@@ -43,7 +43,7 @@ from deepgif.models.bundles.manifest import BundleError, BundleInfo, read_info
 from deepgif.models.runtime.frame_runner import DeviceError, choose_devices, torch_device
 
 if TYPE_CHECKING:
-    from deepgif.engine.cluster.cluster import Shared
+    from deepgif.engine.cluster.cluster import Cluster
 
 SHIPPED_CATALOGUE = Path(__file__).parent / "catalogue"
 QUERIES_AT_ONCE = 64
@@ -64,7 +64,7 @@ class EngineOptions:
     device: str = "auto"
     threads: int = 0
     limits: MediaLimits = field(default_factory=MediaLimits)
-    remote: RemoteOptions = field(default_factory=RemoteOptions)
+    remote: ProvidersOptions = field(default_factory=ProvidersOptions)
     good_enough: float = 0.8
     weights: Path | None = None
     index: Kind = "auto"
@@ -76,7 +76,7 @@ class EngineOptions:
 class Engine:
     """An engine that is loaded and warm. ``catalogue`` is None where only providers on the network are searched."""
 
-    search: SearchEngine
+    search: SearchService
     catalogue: LocalCatalogue | None
     indexer: Indexer
     embedder: CandidateEmbedder
@@ -111,9 +111,9 @@ async def open_engine(
         indexes = open_indexes(options.index, encoder.dimension, str(torch_device(devices[0])), space, options.qdrant)
         pictures, texts = await asyncio.to_thread(stack.enter_context, indexes)
         ranking, bank = await asyncio.to_thread(load_ranking, options.bundle, encoder.space)
-        likeness = Likeness(bank, ranking.hubness)
+        likeness = Similarity(bank, ranking.hubness)
         queries = await stack.enter_async_context(
-            MicroBatcher[Query, Found](
+            MicroBatcher[RetrievalQuery, Hits](
                 finder(encoder, pictures, texts, likeness),
                 name="queries",
                 max_cost=QUERIES_AT_ONCE,
@@ -134,7 +134,7 @@ async def open_engine(
         on_cpu = {torch_device(one).type for one in devices} == {"cpu"}
         decode = _decoders(encoder.sampling, options.limits, stack, on_cpu=on_cpu)
 
-        words = Vocabulary()
+        words = Suggestions()
 
         async def embed_texts(some: Sequence[str]) -> Vectors:
             await asyncio.to_thread(words.add, some)
@@ -146,7 +146,7 @@ async def open_engine(
         indexer = Indexer(space, store, pictures, decode, clips.submit, texts, embed_texts, once)
         if catalogue is not None:
             await indexer.load(catalogue)
-        remote = await stack.enter_async_context(open_remote(options.remote, database, shared))
+        remote = await stack.enter_async_context(open_providers(options.remote, database, shared))
         embedder = CandidateEmbedder(
             space, store, pictures, texts, remote.downloader, decode, clips.submit, embed_texts, once
         )
@@ -155,11 +155,11 @@ async def open_engine(
         if shared is not None:
             stack.push_async_callback(shared.close)  # first of all: what follows uses what is closed after it
             await shared.follow(embedder, pictures, texts)
-        live = LiveSearches(shared.answers() if shared is not None else None)
+        live = SingleFlight(shared.answers() if shared is not None else None)
         stack.push_async_callback(live.close)
-        library = Library(pictures, texts, (catalogue,) if catalogue is not None else (), remote.providers, words)
-        outside = Outside(embedder, live, options.good_enough) if remote.providers else None
-        search = SearchEngine(encoder.space, queries.submit, library, ranking, likeness, outside)
+        library = Collection(pictures, texts, (catalogue,) if catalogue is not None else (), remote.providers, words)
+        outside = ProviderFallback(embedder, live, options.good_enough) if remote.providers else None
+        search = SearchService(encoder.space, queries.submit, library, ranking, likeness, outside)
         metrics.gauge("deepgif_gifs", "GIFs that are embedded and can be found.", lambda: len(pictures))
         metrics.watch("queries", queries)
         metrics.watch("clips", clips)
@@ -171,15 +171,15 @@ async def open_engine(
 
 async def _shared(
     options: EngineOptions, near: EmbeddingStore, space: str, dimension: int, metrics: Metrics, stack: AsyncExitStack
-) -> Shared | None:
+) -> Cluster | None:
     """What other engines know too, where there is a Redis for it."""
     if options.redis is None:
         return None
-    from deepgif.engine.cluster.cluster import open_shared
+    from deepgif.engine.cluster.cluster import open_cluster
 
     names = [one.name for one in options.remote.providers]
     days = options.remote.keep_days
-    opening = open_shared(options.redis, near, space, dimension, days, names, metrics)
+    opening = open_cluster(options.redis, near, space, dimension, days, names, metrics)
     return await stack.enter_async_context(opening)
 
 
@@ -193,7 +193,7 @@ async def _catalogue(options: EngineOptions, database: Database) -> LocalCatalog
     return catalogue
 
 
-async def _load_remembered(remote: Remote, embedder: CandidateEmbedder) -> None:
+async def _load_remembered(remote: Providers, embedder: CandidateEmbedder) -> None:
     """Lets what was embedded before be found, without what has been kept long enough."""
     for provider in remote.providers:
         await provider.forget_expired()
@@ -247,7 +247,7 @@ def _decoders(
     threads = ThreadPoolExecutor(count, thread_name_prefix="deepgif-decode")
     function: Callable[[bytes], Clip] = partial(decode_clip, sampling=sampling, limits=limits)
     if not on_cpu:
-        decoders = Decoders(sampling, limits, resize=False, most=count)
+        decoders = DecoderPool(sampling, limits, resize=False, most=count)
         stack.callback(decoders.close)
         function = decoders.decode
     stack.callback(threads.shutdown, wait=True, cancel_futures=True)

@@ -96,7 +96,7 @@ class EmbeddingStore(Protocol):
         """All vectors of one provider in this space, in chunks of keys and (N, D)."""
 
 
-class Remembered(Protocol):
+class GifStore(Protocol):
     """What is kept of one provider's GIFs, each for some time from when it was last seen."""
 
     async def put(self, candidates: Sequence[Candidate]) -> None:

@@ -15,7 +15,7 @@ _UNSEEN = frozenset(
 )
 
 
-def clean_words(text: str) -> str:
+def normalize_query(text: str) -> str:
     """``text`` in Unicode's composed form, without control characters and with single spaces.
 
     Raises ``InvalidRequestError`` where nothing is left, or more than ``MAX_WORDS_LENGTH`` characters are.

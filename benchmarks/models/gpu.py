@@ -29,10 +29,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measure import CATALOGUE, machine
 from deepgif.engine.engine import CLIPS_WAITING
-from deepgif.engine.index.exact import MemoryIndex
+from deepgif.engine.index.exact import ExactIndex
 from deepgif.engine.ingest.batcher import MicroBatcher
 from deepgif.engine.media.decode import decode_clip
-from deepgif.engine.media.decoder_pool import Decoders
+from deepgif.engine.media.decoder_pool import DecoderPool
 from deepgif.engine.media.probe import MediaLimits
 from deepgif.engine.protocols import Clip
 from deepgif.engine.types import GifKey, Rating
@@ -196,7 +196,7 @@ def end_to_end(device: str, files: Sequence[bytes], rounds: int, wait: Wait) -> 
     on_cpu = device == "cpu"
     decode = partial(decode_clip, sampling=encoder.sampling, limits=MediaLimits(), resize=on_cpu)
     cores = os.cpu_count() or 1
-    decoders = Decoders(encoder.sampling, MediaLimits(), resize=on_cpu, most=cores)
+    decoders = DecoderPool(encoder.sampling, MediaLimits(), resize=on_cpu, most=cores)
     ways = {"threads": decode, "processes": decoders.decode}
 
     async def embed(pool: ThreadPoolExecutor, one_file: Callable[[bytes], Clip]) -> None:
@@ -229,7 +229,7 @@ def end_to_end(device: str, files: Sequence[bytes], rounds: int, wait: Wait) -> 
 
 def in_full(device: str, count: int, rounds: int, wait: Wait) -> None:
     """The index that compares everything, over random unit vectors."""
-    index = MemoryIndex(DIMENSION, device)
+    index = ExactIndex(DIMENSION, device)
     rng = np.random.default_rng(0)
     for start in range(0, count, CHUNK):
         vectors = rng.standard_normal((min(CHUNK, count - start), DIMENSION), dtype=np.float32)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from deepgif.engine.errors import InvalidRequestError
-from deepgif.engine.text import clean_words
+from deepgif.engine.text import normalize_query
 from deepgif.engine.types import MAX_WORDS_LENGTH
 
 
@@ -34,7 +34,7 @@ def parse(text: str) -> Command:
     """
     if not text.strip():
         return Command(Verb.HELP)
-    words = clean_words(text)
+    words = normalize_query(text)
     verb = words.casefold()
     if verb in (Verb.HELP, Verb.SETTINGS, Verb.DELETE):
         return Command(Verb(verb))
@@ -52,4 +52,4 @@ def words_of_message(text: str) -> str:
     if len(start) > MAX_WORDS_LENGTH:
         cut = start[: MAX_WORDS_LENGTH + 1].rfind(" ")
         start = start[: cut if cut > 0 else MAX_WORDS_LENGTH]
-    return clean_words(start)
+    return normalize_query(start)

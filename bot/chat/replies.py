@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from deepgif.bot.chat.search import Found
-from deepgif.bot.store.sessions import Showing
+from deepgif.bot.chat.search import FoundGif
+from deepgif.bot.store.sessions import SearchSession
 
 
 class Action(StrEnum):
@@ -40,31 +40,31 @@ LABELS = {
 class Post:
     """Post this GIF for all to see, then offer who asked the buttons for it."""
 
-    showing: Showing
-    found: Found
+    showing: SearchSession
+    found: FoundGif
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
     """Show this GIF to who asked only, in place of the preview before."""
 
-    showing: Showing
-    found: Found
+    showing: SearchSession
+    found: FoundGif
 
 
 @dataclass(frozen=True, slots=True)
-class Replace:
+class Edit:
     """Show this GIF in place of the one that was posted."""
 
-    showing: Showing
-    found: Found
+    showing: SearchSession
+    found: FoundGif
 
 
 @dataclass(frozen=True, slots=True)
-class Withdraw:
+class Delete:
     """Delete what was posted, and say ``text`` to who pressed."""
 
-    showing: Showing
+    showing: SearchSession
     text: str
 
 
@@ -74,13 +74,13 @@ class Dismiss:
 
 
 @dataclass(frozen=True, slots=True)
-class Tell:
+class Notice:
     """Say ``text`` to who asked only."""
 
     text: str
 
 
-Reply = Post | Preview | Replace | Withdraw | Dismiss | Tell
+Reply = Post | Preview | Edit | Delete | Dismiss | Notice
 
 
 @dataclass(frozen=True, slots=True)

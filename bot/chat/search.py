@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from deepgif.bot.store.preferences import Preferences
-from deepgif.bot.store.sessions import Showing
+from deepgif.bot.store.sessions import SearchSession
 from deepgif.engine.errors import EngineUnavailableError, NotFoundError, NotReadyError
 from deepgif.engine.types import MAX_LIMIT, Gif, GifKey, Rating, SearchAnswer, SearchRequest
 
@@ -36,14 +36,14 @@ class SearchClient(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundGif:
     """A GIF to show, with plain sentences for who asked."""
 
     gif: Gif
     notices: tuple[str, ...] = ()
 
 
-class Finder:
+class GifSearch:
     """Finds what a showing shows next. ``can_show`` says what the platform can show at all; the engine has
     ``deadline_s`` seconds for an answer."""
 
@@ -52,14 +52,16 @@ class Finder:
         self._can_show = can_show
         self._deadline_s = deadline_s
 
-    async def next(self, showing: Showing, chosen: Preferences, passed_over: Collection[GifKey]) -> Found | None:
+    async def next(
+        self, showing: SearchSession, chosen: Preferences, passed_over: Collection[GifKey]
+    ) -> FoundGif | None:
         """The best GIF that the showing has not shown and that is not passed over; None where there is none.
 
         Raises ``DeepGifError``, ``EngineUnavailableError`` and ``NotReadyError`` only after further tries.
         """
         return await self._first(showing, chosen, lambda gif: gif.key not in passed_over)
 
-    async def again(self, showing: Showing, chosen: Preferences) -> Found | None:
+    async def again(self, showing: SearchSession, chosen: Preferences) -> FoundGif | None:
         """The GIF that the showing shows, with its address of now; None where it cannot be had any more.
 
         A GIF that others were to look like is not among them: it is looked for where it was found.
@@ -78,17 +80,19 @@ class Finder:
         """Tells the engine that a GIF was sent. Raises ``DeepGifError``."""
         await self._client.sent(key)
 
-    async def _first(self, showing: Showing, chosen: Preferences, wanted: Callable[[Gif], bool]) -> Found | None:
+    async def _first(
+        self, showing: SearchSession, chosen: Preferences, wanted: Callable[[Gif], bool]
+    ) -> FoundGif | None:
         answer = await _patiently(lambda: self._ask(showing, chosen))
         if answer.results and not any(self._can_show(result.gif) for result in answer.results):
             raise NotFoundError(OUT_OF_REACH)
         for result in answer.results:
             gif = result.gif
             if wanted(gif) and self._can_show(gif) and not chosen.blocks(f"{gif.title}\n{gif.alt_text}"):
-                return Found(gif, answer.notices)
+                return FoundGif(gif, answer.notices)
         return None
 
-    async def _ask(self, showing: Showing, chosen: Preferences) -> SearchAnswer:
+    async def _ask(self, showing: SearchSession, chosen: Preferences) -> SearchAnswer:
         if showing.like is not None:
             return await self._client.similar(showing.like, MAX_LIMIT, chosen.max_rating)
         return await self._client.search(

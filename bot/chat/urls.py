@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 _NAMES_OF_HERE = ("localhost", ".localhost", ".local", ".internal")
 
 
-def is_public(url: str) -> bool:
+def is_publicly_reachable(url: str) -> bool:
     """Whether an HTTP address leads, as far as its text says, to a host that a platform outside can reach."""
     try:
         parts = urlsplit(url)

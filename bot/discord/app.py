@@ -15,7 +15,7 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from deepgif.bot.app import BotOptions, open_parts, serving, stop_event
+from deepgif.bot.app import BotOptions, open_services, serving, stop_event
 from deepgif.bot.discord.commands import Completer, Tree, add_commands, sync
 from deepgif.bot.discord.components import can_show
 from deepgif.bot.discord.gateway import GatewayClient
@@ -24,7 +24,7 @@ from deepgif.bot.discord.request import PLATFORM
 from deepgif.bot.discord.responder import DiscordVoices
 from deepgif.bot.discord.settings import SettingsPanel
 from deepgif.bot.discord.text import WORDING
-from deepgif.bot.jobs.handler import Answering
+from deepgif.bot.jobs.handler import JobHandler
 from deepgif.bot.jobs.worker import Worker
 from deepgif.engine.errors import UnauthorizedError
 
@@ -76,9 +76,9 @@ async def run(options: DiscordOptions, shared: BotOptions) -> None:
 async def open_bot(options: DiscordOptions, shared: BotOptions) -> AsyncIterator[Running]:
     """The bot, listening. At the end it takes nothing new and finishes what it acknowledged."""
     async with AsyncExitStack() as stack:
-        parts = await stack.enter_async_context(open_parts(shared, PLATFORM, can_show))
+        parts = await stack.enter_async_context(open_services(shared, PLATFORM, can_show))
         rest = await _logged_in(options, stack)
-        answering = Answering(parts.service, DiscordVoices(rest).of, parts.journal, parts.metrics, WORDING)
+        answering = JobHandler(parts.service, DiscordVoices(rest).of, parts.journal, parts.metrics, WORDING)
         worker = await stack.enter_async_context(Worker(parts.journal, answering.do, look_s=shared.lease_s / 4))
         listeners = Listeners(worker, parts.journal, parts.preferences, parts.metrics)
         panel = SettingsPanel(parts.preferences, parts.shelf)

@@ -17,8 +17,8 @@ from deepgif.bot.discord import components
 from deepgif.bot.discord.context import place_of
 from deepgif.bot.discord.listeners import Interaction, Listeners, respond
 from deepgif.bot.discord.settings import SettingsPanel
-from deepgif.bot.store.preferences import Place, PreferenceStore, Scope
-from deepgif.bot.store.sessions import ShowingStore
+from deepgif.bot.store.preferences import ChatContext, PreferenceStore, Scope
+from deepgif.bot.store.sessions import SessionStore
 from deepgif.engine.api.client import EngineClient
 from deepgif.engine.errors import DeepGifError
 
@@ -33,12 +33,12 @@ _MODES = {"As everywhere else": None, "Show me a preview first": True, "Post the
 class Completer:
     """Completes what somebody types, with what they searched for of late and words of known GIFs."""
 
-    def __init__(self, engine: EngineClient, showings: ShowingStore, preferences: PreferenceStore) -> None:
+    def __init__(self, engine: EngineClient, showings: SessionStore, preferences: PreferenceStore) -> None:
         self._engine = engine
         self._showings = showings
         self._preferences = preferences
 
-    async def choices(self, place: Place, typed: str) -> list[str]:
+    async def choices(self, place: ChatContext, typed: str) -> list[str]:
         """At most ``MAX_CHOICES`` whole queries, the person's own first; fewer where something is away."""
         typed = " ".join(typed.split()) + (" " if typed.endswith(" ") and typed.strip() else "")
         found: list[str] = []

@@ -11,8 +11,8 @@ from discord import ui
 
 from deepgif.bot.chat import replies
 from deepgif.bot.chat.replies import LABELS, Action
-from deepgif.bot.chat.search import Found
-from deepgif.bot.chat.urls import is_public
+from deepgif.bot.chat.search import FoundGif
+from deepgif.bot.chat.urls import is_publicly_reachable
 from deepgif.bot.discord.text import WORDING, literal
 from deepgif.engine.types import Gif
 
@@ -46,7 +46,7 @@ class GifButton(ui.DynamicItem[ui.Button[ui.LayoutView]], template=r"gif:(?P<act
 
 def can_show(gif: Gif) -> bool:
     """Whether Discord can fetch and show the GIF."""
-    return is_public(gif.url) and len(gif.url) <= MAX_URL
+    return is_publicly_reachable(gif.url) and len(gif.url) <= MAX_URL
 
 
 def view_of(*items: ui.Item[Any]) -> ui.LayoutView:
@@ -68,13 +68,13 @@ def help_text() -> ui.LayoutView:
     return told("\n".join((replies.ABOUT, *replies.help_lines(WORDING), replies.STORED)))
 
 
-def posted(found: Found, name: str, words: str, button: str, *, reply: bool) -> ui.LayoutView:
+def posted(found: FoundGif, name: str, words: str, button: str, *, reply: bool) -> ui.LayoutView:
     """A GIF for all to see, under its person's ``name`` and ``words``, with the person's buttons."""
     said = f"**{literal(f'@{name}', MAX_NAME)}**{literal(': ' + words, MAX_WORDS + 2)}"
     return view_of(ui.TextDisplay(said), *_gif(found.gif), _buttons(_REPLIED if reply else _POSTED, button))
 
 
-def preview(found: Found, button: str) -> ui.LayoutView:
+def preview(found: FoundGif, button: str) -> ui.LayoutView:
     """A GIF that only its person sees, and what they can do."""
     said = " ".join(("Only you see this. Send it?", *found.notices))
     return view_of(ui.TextDisplay(literal(said, 1000)), *_gif(found.gif), _buttons(_PREVIEWED, button))

@@ -7,7 +7,7 @@ from typing import Any, TypedDict
 import discord
 
 from deepgif.bot.discord.request import PLATFORM
-from deepgif.bot.store.preferences import Place
+from deepgif.bot.store.preferences import ChatContext
 
 _AGE_RESTRICTABLE = (
     discord.TextChannel,
@@ -37,10 +37,10 @@ def of_interaction(interaction: discord.Interaction[Any]) -> Where:
     return _where(guild, int(owner), interaction.channel, interaction.user)
 
 
-def place_of(interaction: discord.Interaction[Any]) -> Place:
+def place_of(interaction: discord.Interaction[Any]) -> ChatContext:
     """The same, for what is not kept in the journal."""
     where = of_interaction(interaction)
-    return Place(PLATFORM, where["workspace"], where["channel"], where["person"])
+    return ChatContext(PLATFORM, where["workspace"], where["channel"], where["person"])
 
 
 def of_message(message: discord.Message) -> Where:

@@ -19,12 +19,12 @@ from deepgif.bot.chat.commands import Verb, parse, words_of_message
 from deepgif.bot.chat.replies import Action
 from deepgif.bot.discord import components
 from deepgif.bot.discord.context import of_interaction, of_message
-from deepgif.bot.discord.request import DiscordTask
+from deepgif.bot.discord.request import DiscordRequest
 from deepgif.bot.discord.text import plain
-from deepgif.bot.jobs.queue import Journal
+from deepgif.bot.jobs.queue import JobQueue
 from deepgif.bot.jobs.worker import Worker
 from deepgif.bot.metrics import BotMetrics
-from deepgif.bot.request import Kind
+from deepgif.bot.request import RequestKind
 from deepgif.bot.store.preferences import PreferenceStore
 from deepgif.engine.errors import DeepGifError
 
@@ -40,7 +40,7 @@ class TakenError(Exception):
 class Listeners:
     """Takes requests in."""
 
-    def __init__(self, worker: Worker, journal: Journal, preferences: PreferenceStore, metrics: BotMetrics) -> None:
+    def __init__(self, worker: Worker, journal: JobQueue, preferences: PreferenceStore, metrics: BotMetrics) -> None:
         self._worker = worker
         self._journal = journal
         self._preferences = preferences
@@ -56,7 +56,7 @@ class Listeners:
         if command.verb is Verb.HELP:
             await respond(interaction, components.help_text())
             return
-        task = self._task(interaction, Kind.COMMAND, words=command.words)
+        task = self._task(interaction, RequestKind.COMMAND, words=command.words)
         if command.verb is Verb.SEARCH:
             await self._search(interaction, task)
         else:
@@ -69,13 +69,13 @@ class Listeners:
         except DeepGifError as error:
             await respond(interaction, components.told(str(error)))
             return
-        await self._search(interaction, self._task(interaction, Kind.SHORTCUT, words=words))
+        await self._search(interaction, self._task(interaction, RequestKind.SHORTCUT, words=words))
 
     async def button(self, interaction: Interaction, action: str, button: str) -> None:
         """A button below a GIF."""
         message = interaction.message
         private = message is not None and message.flags.ephemeral
-        task = self._task(interaction, Kind.BUTTON, action=action, button=button)
+        task = self._task(interaction, RequestKind.BUTTON, action=action, button=button)
         pressed = str(message.id) if message is not None else ""
         await self._take(interaction, replace(task, pressed=pressed, private=private or action == Action.SHOW))
 
@@ -88,7 +88,7 @@ class Listeners:
         if message.author.bot or message.type not in kinds or not (mentioned or message.guild is None):
             return
         words = plain(message.content, {**_names(message), own_id: ""})
-        task = DiscordTask(Kind.MENTION, str(message.id), **of_message(message), reply_to=str(message.id))
+        task = DiscordRequest(RequestKind.MENTION, str(message.id), **of_message(message), reply_to=str(message.id))
         try:
             command = parse(words)
             task = replace(task, words=command.words, action="" if command.verb is Verb.SEARCH else command.verb.value)
@@ -103,7 +103,7 @@ class Listeners:
             self._metrics.outcomes.labels(task.kind, "refused").inc()
             await message.reply(view=components.told(_sentence(error)), mention_author=False)
 
-    async def _search(self, interaction: Interaction, task: DiscordTask) -> None:
+    async def _search(self, interaction: Interaction, task: DiscordRequest) -> None:
         """Whether all see the answer must be known before there is one."""
         try:
             preview = (await self._preferences.of(task.place)).preview
@@ -111,7 +111,7 @@ class Listeners:
             preview = False
         await self._take(interaction, replace(task, private=preview))
 
-    async def _take(self, interaction: Interaction, task: DiscordTask) -> None:
+    async def _take(self, interaction: Interaction, task: DiscordRequest) -> None:
         """Keeps a task, defers its answer, and starts it; one that is known already is left to whoever took it."""
         started = time.perf_counter()
         try:
@@ -126,7 +126,7 @@ class Listeners:
             self._metrics.outcomes.labels(task.kind, "refused").inc()
             await respond(interaction, components.told(_sentence(error)))
 
-    async def _defer(self, interaction: Interaction, task: DiscordTask) -> None:
+    async def _defer(self, interaction: Interaction, task: DiscordRequest) -> None:
         try:
             await interaction.response.defer(ephemeral=task.private, thinking=task.answered)
         except discord.HTTPException as error:
@@ -136,8 +136,10 @@ class Listeners:
         except (aiohttp.ClientError, OSError) as error:
             _log.warning("Discord did not take a receipt: %s", type(error).__name__)
 
-    def _task(self, interaction: Interaction, kind: Kind, **wanted: Any) -> DiscordTask:
-        return DiscordTask(kind, str(interaction.id), **of_interaction(interaction), token=interaction.token, **wanted)
+    def _task(self, interaction: Interaction, kind: RequestKind, **wanted: Any) -> DiscordRequest:
+        return DiscordRequest(
+            kind, str(interaction.id), **of_interaction(interaction), token=interaction.token, **wanted
+        )
 
 
 async def respond(interaction: Interaction, view: discord.ui.LayoutView) -> None:

@@ -7,21 +7,21 @@ from typing import Any
 
 from deepgif.bot.chat.replies import Action
 from deepgif.bot.jobs.queue import Job
-from deepgif.bot.request import Kind
-from deepgif.bot.store.preferences import Place
+from deepgif.bot.request import RequestKind
+from deepgif.bot.store.preferences import ChatContext
 
 PLATFORM = "discord"
 
 
 @dataclass(frozen=True, slots=True)
-class DiscordTask:
+class DiscordRequest:
     """One request. ``workspace`` is the guild, or whose own the app is (``deepgif.bot.discord.context``); ``channel``
     counts for preferences, ``room`` is where messages go (a thread, or the channel itself). ``token`` answers an
     interaction;
     ``private`` says that its answer is seen by one person only. ``reply_to`` is the message that is answered,
     ``pressed`` the one whose button was pressed."""
 
-    kind: Kind
+    kind: RequestKind
     name: str
     workspace: str
     channel: str
@@ -40,19 +40,19 @@ class DiscordTask:
     @property
     def answered(self) -> bool:
         """Whether an answer of its own was deferred; else the message of the button was."""
-        return bool(self.token) and (self.kind is not Kind.BUTTON or self.action == Action.SHOW)
+        return bool(self.token) and (self.kind is not RequestKind.BUTTON or self.action == Action.SHOW)
 
     @property
-    def place(self) -> Place:
+    def place(self) -> ChatContext:
         """The same, for the parts that know no platform."""
-        return Place(PLATFORM, self.workspace, self.channel, self.person, self.reply_to, self.age_restricted)
+        return ChatContext(PLATFORM, self.workspace, self.channel, self.person, self.reply_to, self.age_restricted)
 
     def job(self) -> Job:
         """For the journal, under Discord's own id of the request."""
         return Job(self.name, self.workspace, asdict(self))
 
 
-def task_of(job: Job) -> DiscordTask:
+def task_of(job: Job) -> DiscordRequest:
     """The task in a job."""
     values: dict[str, Any] = job.task
-    return DiscordTask(**{**values, "kind": Kind(values["kind"])})
+    return DiscordRequest(**{**values, "kind": RequestKind(values["kind"])})

@@ -12,12 +12,12 @@ import discord
 from discord import ui
 
 from deepgif.bot.chat.replies import Action
-from deepgif.bot.chat.search import Found
+from deepgif.bot.chat.search import FoundGif
 from deepgif.bot.discord import components
-from deepgif.bot.discord.request import DiscordTask, task_of
-from deepgif.bot.jobs.handler import TalkError
+from deepgif.bot.discord.request import DiscordRequest, task_of
+from deepgif.bot.jobs.handler import DeliveryError
 from deepgif.bot.jobs.queue import Job
-from deepgif.bot.store.sessions import Showing
+from deepgif.bot.store.sessions import SearchSession
 
 _log = logging.getLogger(__name__)
 Value = TypeVar("Value")
@@ -31,10 +31,10 @@ UNCHANGED = "The message cannot be changed any more."
 UNDELETED = "Discord does not let me delete the message; please use the Delete button below it."
 
 
-class DiscordVoice:
+class DiscordResponder:
     """The voice for one task. ``rest`` is logged in; it need not be connected."""
 
-    def __init__(self, rest: discord.Client, task: DiscordTask) -> None:
+    def __init__(self, rest: discord.Client, task: DiscordRequest) -> None:
         self._rest = rest
         self._task = task
 
@@ -55,14 +55,14 @@ class DiscordVoice:
         except ERRORS:
             await _or(UNCHANGED, lambda: self._hook.edit_message(_ORIGINAL, view=components.told("Done.")))
 
-    async def preview(self, showing: Showing, found: Found, button: str) -> None:
+    async def preview(self, showing: SearchSession, found: FoundGif, button: str) -> None:
         """A GIF that only the person sees; who mentioned the bot is asked to look at it first."""
         asked = components.prompt(self._task.person_name, button)
         await self._privately(components.preview(found, button), asked, edit=True)
         if self._task.action == Action.SHOW:
             await self._delete_quietly(self._task.pressed)
 
-    async def publish(self, showing: Showing, found: Found, button: str) -> str:
+    async def publish(self, showing: SearchSession, found: FoundGif, button: str) -> str:
         """Posts a GIF; its id is the channel's and the message's."""
         task, reply_to = self._task, showing.place.thread
         view = components.posted(found, task.person_name, showing.words, button, reply=bool(reply_to))
@@ -76,13 +76,13 @@ class DiscordVoice:
             await self._quietly(self.dismiss())
         return f"{task.room}:{message.id}"
 
-    async def replace(self, showing: Showing, found: Found, button: str) -> None:
+    async def replace(self, showing: SearchSession, found: FoundGif, button: str) -> None:
         """Another GIF in place of the posted one, whose button was pressed."""
         task = self._task
         view = components.posted(found, task.person_name, showing.words, button, reply=bool(showing.place.thread))
         await _or(UNCHANGED, lambda: self._hook.edit_message(_ORIGINAL, view=view))
 
-    async def offer(self, showing: Showing, found: Found, button: str) -> None:
+    async def offer(self, showing: SearchSession, found: FoundGif, button: str) -> None:
         """Nothing: the buttons stand below the GIF."""
 
     async def withdraw(self, message: str) -> None:
@@ -115,10 +115,10 @@ class DiscordVoice:
             return await say()
         except discord.HTTPException as error:
             if error.code not in _EXPIRED:
-                raise TalkError(NO_ROOM) from error
+                raise DeliveryError(NO_ROOM) from error
             return await self._in_channel(in_channel, "")
         except ERRORS as error:
-            raise TalkError(NO_ROOM) from error
+            raise DeliveryError(NO_ROOM) from error
 
     async def _in_channel(self, view: ui.LayoutView, reply_to: str) -> discord.Message:
         """A message; Discord takes one with the same nonce for the same message."""
@@ -137,7 +137,7 @@ class DiscordVoice:
     async def _quietly(self, work: Awaitable[None]) -> None:
         try:
             await work
-        except (*ERRORS, TalkError) as error:
+        except (*ERRORS, DeliveryError) as error:
             _log.info("A message could not be taken away: %s", type(error).__name__)
 
     @property
@@ -155,17 +155,17 @@ class DiscordVoices:
     def __init__(self, rest: discord.Client) -> None:
         self._rest = rest
 
-    async def of(self, job: Job) -> tuple[DiscordTask, DiscordVoice]:
+    async def of(self, job: Job) -> tuple[DiscordRequest, DiscordResponder]:
         """A job's task and its voice."""
         task = task_of(job)
-        return task, DiscordVoice(self._rest, task)
+        return task, DiscordResponder(self._rest, task)
 
 
 async def _or(refusal: str, call: Callable[[], Awaitable[Value]], *, gone_is_fine: bool = False) -> Value | Any:
-    """What ``call`` gives. Raises ``TalkError`` with ``refusal`` where Discord refuses or is away."""
+    """What ``call`` gives. Raises ``DeliveryError`` with ``refusal`` where Discord refuses or is away."""
     try:
         return await call()
     except ERRORS as error:
         if gone_is_fine and isinstance(error, discord.NotFound) and error.code == 10008:
             return None
-        raise TalkError(refusal) from error
+        raise DeliveryError(refusal) from error

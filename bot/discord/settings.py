@@ -16,10 +16,10 @@ from deepgif.bot.discord import components
 from deepgif.bot.discord.context import place_of
 from deepgif.bot.discord.listeners import Interaction, quietly, respond
 from deepgif.bot.discord.request import PLATFORM
-from deepgif.bot.store.collections import Shelf, Titled
+from deepgif.bot.store.collections import GifCollections, SavedGif
 from deepgif.bot.store.preferences import (
     MAX_REPEAT_HOURS,
-    Place,
+    ChatContext,
     Preferences,
     PreferenceStore,
     Scope,
@@ -65,7 +65,7 @@ class Shown:
 
     chosen: Preferences
     channel: bool | None
-    blocked: tuple[Titled, ...]
+    blocked: tuple[SavedGif, ...]
     most: Rating
 
 
@@ -150,7 +150,7 @@ def _digest(name: str, text: str) -> str:
 class SettingsPanel:
     """Opens the settings and saves what is chosen."""
 
-    def __init__(self, preferences: PreferenceStore, shelf: Shelf) -> None:
+    def __init__(self, preferences: PreferenceStore, shelf: GifCollections) -> None:
         self._preferences = preferences
         self._shelf = shelf
 
@@ -186,7 +186,7 @@ class SettingsPanel:
             await self._preferences.change(PLATFORM, place.workspace, **changed)
         await respond(interaction, components.told("Saved."))
 
-    async def _save(self, place: Place, name: str, values: Sequence[str]) -> None:
+    async def _save(self, place: ChatContext, name: str, values: Sequence[str]) -> None:
         if name == "channel":
             await self._preferences.set_preview(place, Scope.CHANNEL, _PREVIEWS.get(values[0]))
             return
@@ -206,7 +206,7 @@ class SettingsPanel:
         if changed:
             await self._preferences.change(PLATFORM, place.workspace, **changed)
 
-    async def _view(self, place: Place) -> ui.LayoutView:
+    async def _view(self, place: ChatContext) -> ui.LayoutView:
         return settings_view(
             Shown(
                 await self._preferences.of_workspace(PLATFORM, place.workspace),

@@ -11,13 +11,13 @@ from typing import Protocol, assert_never
 
 from deepgif.bot.chat import replies
 from deepgif.bot.chat.commands import Verb
-from deepgif.bot.chat.replies import Action, Dismiss, Post, Preview, Replace, Reply, Tell, Withdraw, Wording
-from deepgif.bot.chat.search import Found
+from deepgif.bot.chat.replies import Action, Delete, Dismiss, Edit, Notice, Post, Preview, Reply, Wording
+from deepgif.bot.chat.search import FoundGif
 from deepgif.bot.chat.service import GifService
-from deepgif.bot.jobs.queue import Job, Journal, State
+from deepgif.bot.jobs.queue import Job, JobQueue, State
 from deepgif.bot.metrics import BotMetrics
-from deepgif.bot.request import Kind, Task
-from deepgif.bot.store.sessions import Showing
+from deepgif.bot.request import Request, RequestKind
+from deepgif.bot.store.sessions import SearchSession
 from deepgif.engine.errors import DeepGifError
 
 _log = logging.getLogger(__name__)
@@ -25,12 +25,12 @@ LATE_S = 600.0  # after so long nobody waits for a GIF any more
 JOB_S = 60.0  # for an answer with all waiting that the platform asks for
 
 
-class TalkError(DeepGifError):
+class DeliveryError(DeepGifError):
     """The platform refuses what is said; the text is for the person."""
 
 
-class Voice(Protocol):
-    """Says on a platform what one task leads to. ``button`` is what the buttons carry. All raise ``TalkError``."""
+class Responder(Protocol):
+    """Says on a platform what one task leads to. ``button`` is what the buttons carry. All raise ``DeliveryError``."""
 
     @property
     def can_repeat(self) -> bool:
@@ -43,31 +43,31 @@ class Voice(Protocol):
     async def dismiss(self) -> None:
         """Takes the private message away whose button was pressed."""
 
-    async def preview(self, showing: Showing, found: Found, button: str) -> None:
+    async def preview(self, showing: SearchSession, found: FoundGif, button: str) -> None:
         """A GIF that only the person sees."""
 
-    async def publish(self, showing: Showing, found: Found, button: str) -> str:
+    async def publish(self, showing: SearchSession, found: FoundGif, button: str) -> str:
         """A GIF for all to see, and the id of its message."""
 
-    async def replace(self, showing: Showing, found: Found, button: str) -> None:
+    async def replace(self, showing: SearchSession, found: FoundGif, button: str) -> None:
         """Another GIF in place of the published one."""
 
-    async def offer(self, showing: Showing, found: Found, button: str) -> None:
+    async def offer(self, showing: SearchSession, found: FoundGif, button: str) -> None:
         """The buttons for a GIF that was published, where they do not stand below it."""
 
     async def withdraw(self, message: str) -> None:
         """Deletes what was published."""
 
 
-class Answering:
+class JobHandler:
     """Does the jobs of a journal. ``voice_of`` gives a job's task and the voice for it; None where the bot is not
     installed there any more."""
 
     def __init__(
         self,
         service: GifService,
-        voice_of: Callable[[Job], Awaitable[tuple[Task, Voice] | None]],
-        journal: Journal,
+        voice_of: Callable[[Job], Awaitable[tuple[Request, Responder] | None]],
+        journal: JobQueue,
         metrics: BotMetrics,
         wording: Wording,
     ) -> None:
@@ -98,7 +98,7 @@ class Answering:
             await _say_why(voice, error)
         self._metrics.outcomes.labels(task.kind, outcome).inc()
 
-    async def _answer(self, job: Job, task: Task, voice: Voice) -> str:
+    async def _answer(self, job: Job, task: Request, voice: Responder) -> str:
         started = time.perf_counter()
         reply = await self._reply(task)
         found_at = time.perf_counter()
@@ -109,21 +109,21 @@ class Answering:
         self._metrics.posted.labels(task.kind).observe(time.perf_counter() - found_at)
         return type(reply).__name__.lower()
 
-    async def _reply(self, task: Task) -> Reply:
-        if task.kind is Kind.BUTTON:
+    async def _reply(self, task: Request) -> Reply:
+        if task.kind is RequestKind.BUTTON:
             return await self._service.press(task.place, Action(task.action), task.button)
         match task.action:
             case Verb.DELETE:
                 return await self._service.delete_last(task.place)
             case Verb.HELP:
-                return Tell("\n".join((replies.ABOUT, *replies.help_lines(self._wording))))
+                return Notice("\n".join((replies.ABOUT, *replies.help_lines(self._wording))))
             case Verb.SETTINGS:
-                return Tell(self._wording.settings)
+                return Notice(self._wording.settings)
         return await self._service.ask(task.place, task.words)
 
-    async def _say(self, reply: Reply, voice: Voice) -> None:
+    async def _say(self, reply: Reply, voice: Responder) -> None:
         match reply:
-            case Tell(text):
+            case Notice(text):
                 await voice.tell(text)
             case Dismiss():
                 await voice.dismiss()
@@ -133,11 +133,11 @@ class Answering:
                 message = await voice.publish(showing, found, self._service.button(showing))
                 await self._service.posted(showing, message)
                 await self._offer(replace(showing, message=message), found, voice)
-            case Replace(showing, found):
+            case Edit(showing, found):
                 await voice.replace(showing, found, self._service.button(showing))
                 await self._service.posted(showing, showing.message)
                 await self._offer(showing, found, voice)
-            case Withdraw(showing, text):
+            case Delete(showing, text):
                 if showing.message:
                     await voice.withdraw(showing.message)
                 await self._service.withdrawn(showing)
@@ -145,15 +145,15 @@ class Answering:
             case _:
                 assert_never(reply)
 
-    async def _offer(self, showing: Showing, found: Found, voice: Voice) -> None:
+    async def _offer(self, showing: SearchSession, found: FoundGif, voice: Responder) -> None:
         """The buttons; without them the GIF is there all the same."""
         try:
             await voice.offer(showing, found, self._service.button(showing))
-        except TalkError as error:
+        except DeliveryError as error:
             _log.warning("Buttons could not be offered: %s", error)
 
 
-async def _say_why(voice: Voice, error: Exception) -> None:
+async def _say_why(voice: Responder, error: Exception) -> None:
     if isinstance(error, DeepGifError):
         text = str(error)
     elif isinstance(error, TimeoutError):

@@ -11,7 +11,7 @@ from typing import Self
 _log = logging.getLogger(__name__)
 
 
-class Periodic:
+class PeriodicTask:
     """Calls ``work`` now and every ``every_s`` seconds; an error is logged, and the next call comes all the same. An
     async context manager: at its end it waits for a call under way, because a connection whose user is cancelled may
     stay open for ever."""

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from deepgif.bot.store.database import Database, jobs
-from deepgif.bot.store.encryption import Seal
+from deepgif.bot.store.encryption import Cipher
 
 LEASE_S = 20.0  # after so long without a sign of life, somebody else goes on with a job
 
@@ -35,10 +35,10 @@ class Job:
     waited_s: float = 0.0
 
 
-class Journal:
+class JobQueue:
     """The jobs of one platform. What they hold is sealed, and erased once they are done."""
 
-    def __init__(self, database: Database, seal: Seal, platform: str, lease_s: float = LEASE_S) -> None:
+    def __init__(self, database: Database, seal: Cipher, platform: str, lease_s: float = LEASE_S) -> None:
         self._database = database
         self._seal = seal
         self._platform = platform

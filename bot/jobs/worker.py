@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 from deepgif.bot.chat import replies
-from deepgif.bot.jobs.periodic import Periodic
-from deepgif.bot.jobs.queue import Job, Journal
+from deepgif.bot.jobs.periodic import PeriodicTask
+from deepgif.bot.jobs.queue import Job, JobQueue
 from deepgif.engine.errors import OverloadedError
 
 _log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ class Worker:
     """Runs jobs with ``do``, which answers its person whatever happens. An async context manager: at its end what is
     under way is finished first, for at most ``STOP_S`` seconds; the journal keeps the rest for the next process."""
 
-    def __init__(self, journal: Journal, do: Callable[[Job], Awaitable[None]], look_s: float = 5.0) -> None:
+    def __init__(self, journal: JobQueue, do: Callable[[Job], Awaitable[None]], look_s: float = 5.0) -> None:
         self._journal = journal
         self._do = do
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -31,7 +31,7 @@ class Worker:
         self._ended_one = asyncio.Event()
         self._none_taken = asyncio.Event()
         self._none_taken.set()
-        self._looking = Periodic(self._look, look_s)
+        self._looking = PeriodicTask(self._look, look_s)
 
     async def __aenter__(self) -> Worker:
         await self._looking.__aenter__()

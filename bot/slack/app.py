@@ -16,11 +16,11 @@ from slack_bolt.async_app import AsyncApp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from deepgif.bot.app import BotOptions, open_parts, serving, stop_event
-from deepgif.bot.jobs.handler import Answering
+from deepgif.bot.app import BotOptions, open_services, serving, stop_event
+from deepgif.bot.jobs.handler import JobHandler
 from deepgif.bot.jobs.worker import Worker
 from deepgif.bot.slack.blocks import can_show
-from deepgif.bot.slack.installations import ManyWorkspaces, OAuthOptions, OneWorkspace
+from deepgif.bot.slack.installations import OAuthOptions, OAuthWorkspaces, SingleWorkspace
 from deepgif.bot.slack.listeners import Listeners, Receipt, before_receipt
 from deepgif.bot.slack.request import PLATFORM
 from deepgif.bot.slack.responder import SlackVoices
@@ -70,7 +70,7 @@ async def run(slack: SlackOptions, options: BotOptions) -> None:
 async def open_bot(slack: SlackOptions, options: BotOptions) -> AsyncIterator[Running]:
     """The bot, listening. At the end it takes nothing new and finishes what it acknowledged."""
     async with AsyncExitStack() as stack:
-        parts = await stack.enter_async_context(open_parts(options, PLATFORM, can_show))
+        parts = await stack.enter_async_context(open_services(options, PLATFORM, can_show))
         session = await stack.enter_async_context(aiohttp.ClientSession())
 
         def client_for(token: str) -> AsyncWebClient:
@@ -79,7 +79,7 @@ async def open_bot(slack: SlackOptions, options: BotOptions) -> AsyncIterator[Ru
             )
 
         many = (
-            ManyWorkspaces(slack.oauth, parts.database.engine, parts.seal, client_for)
+            OAuthWorkspaces(slack.oauth, parts.database.engine, parts.seal, client_for)
             if slack.oauth is not None
             else None
         )
@@ -94,8 +94,8 @@ async def open_bot(slack: SlackOptions, options: BotOptions) -> AsyncIterator[Ru
         else:
             await _check(client_for(slack.bot_token))
             app = AsyncApp(client=client_for(slack.bot_token), signing_secret=slack.signing_secret)
-        voices = SlackVoices(many or OneWorkspace(client_for(slack.bot_token)), session)
-        answering = Answering(parts.service, voices.of, parts.journal, parts.metrics, WORDING)
+        voices = SlackVoices(many or SingleWorkspace(client_for(slack.bot_token)), session)
+        answering = JobHandler(parts.service, voices.of, parts.journal, parts.metrics, WORDING)
         worker = await stack.enter_async_context(Worker(parts.journal, answering.do, look_s=options.lease_s / 4))
         Listeners(worker, parts.preferences, parts.shelf, parts.metrics).register(app)
         _forget_when_removed(app, parts.database, many)
@@ -110,7 +110,7 @@ async def open_bot(slack: SlackOptions, options: BotOptions) -> AsyncIterator[Ru
         yield Running(app, address)
 
 
-def _forget_when_removed(app: AsyncApp, database: Database, many: ManyWorkspaces | None) -> None:
+def _forget_when_removed(app: AsyncApp, database: Database, many: OAuthWorkspaces | None) -> None:
     async def removed(next_: Receipt, body: dict[str, Any]) -> None:
         team, enterprise = body.get("team_id") or "", body.get("enterprise_id") or ""
         if body["event"]["type"] == "app_uninstalled" or body["event"].get("tokens", {}).get("bot"):

@@ -17,7 +17,7 @@ from slack_sdk.oauth.state_store.sqlalchemy import AsyncSQLAlchemyOAuthStateStor
 from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from deepgif.bot.store.encryption import Seal
+from deepgif.bot.store.encryption import Cipher
 
 _log = logging.getLogger(__name__)
 SCOPES = ("app_mentions:read", "chat:write", "chat:write.public", "commands", "im:history", "users:read")
@@ -27,7 +27,7 @@ _SEALED = "sealed:"
 Kept = TypeVar("Kept", Bot, Installation)
 
 
-class OneWorkspace:
+class SingleWorkspace:
     """The workspace of one token."""
 
     def __init__(self, client: AsyncWebClient) -> None:
@@ -41,7 +41,7 @@ class OneWorkspace:
 class SealedInstallationStore(AsyncSQLAlchemyInstallationStore):
     """slack_sdk's store, with every token sealed."""
 
-    def __init__(self, client_id: str, engine: AsyncEngine, seal: Seal) -> None:
+    def __init__(self, client_id: str, engine: AsyncEngine, seal: Cipher) -> None:
         self._seal = seal
         super().__init__(client_id, engine, logger=_log)
 
@@ -102,11 +102,11 @@ class OAuthOptions:
     authorize_url: str
 
 
-class ManyWorkspaces:
+class OAuthWorkspaces:
     """Every workspace that installed the app."""
 
     def __init__(
-        self, options: OAuthOptions, engine: AsyncEngine, seal: Seal, client_for: Callable[[str], AsyncWebClient]
+        self, options: OAuthOptions, engine: AsyncEngine, seal: Cipher, client_for: Callable[[str], AsyncWebClient]
     ) -> None:
         self._options = options
         self._client_for = client_for

@@ -6,19 +6,19 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from deepgif.bot.jobs.queue import Job
-from deepgif.bot.request import Kind
-from deepgif.bot.store.preferences import Place
+from deepgif.bot.request import RequestKind
+from deepgif.bot.store.preferences import ChatContext
 
 PLATFORM = "slack"
 
 
 @dataclass(frozen=True, slots=True)
-class SlackTask:
+class SlackRequest:
     """One request: where and by whom, what for (``words``, or ``action`` and ``button``), and how it is answered.
     ``person_name`` is the person's name where Slack said it; ``private`` says that the button's message is seen by one
     person only."""
 
-    kind: Kind
+    kind: RequestKind
     team: str
     enterprise: str
     channel: str
@@ -32,16 +32,16 @@ class SlackTask:
     response_url: str = ""
 
     @property
-    def place(self) -> Place:
+    def place(self) -> ChatContext:
         """The same, for the parts that know no platform."""
-        return Place(PLATFORM, self.team or self.enterprise, self.channel, self.person, self.thread)
+        return ChatContext(PLATFORM, self.team or self.enterprise, self.channel, self.person, self.thread)
 
     def job(self, name: str) -> Job:
         """For the journal, under Slack's own id of the request."""
         return Job(f"{self.kind}:{name}", self.place.workspace, asdict(self))
 
 
-def task_of(job: Job) -> SlackTask:
+def task_of(job: Job) -> SlackRequest:
     """The task in a job."""
     values: dict[str, Any] = job.task
-    return SlackTask(**{**values, "kind": Kind(values["kind"])})
+    return SlackRequest(**{**values, "kind": RequestKind(values["kind"])})

@@ -7,14 +7,14 @@ from typing import Protocol
 import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from deepgif.bot.chat.search import Found
+from deepgif.bot.chat.search import FoundGif
 from deepgif.bot.jobs.queue import Job
-from deepgif.bot.request import Kind
+from deepgif.bot.request import RequestKind
 from deepgif.bot.slack import blocks
-from deepgif.bot.slack.request import SlackTask, task_of
+from deepgif.bot.slack.request import SlackRequest, task_of
 from deepgif.bot.slack.talk import BY_URL, Talk
 from deepgif.bot.slack.text import escape
-from deepgif.bot.store.sessions import Showing
+from deepgif.bot.store.sessions import SearchSession
 
 
 class Clients(Protocol):
@@ -24,14 +24,14 @@ class Clients(Protocol):
         """A client for a workspace; None where the app is not installed any more."""
 
 
-class SlackVoice:
+class SlackResponder:
     """The voice for one task."""
 
     can_repeat = False
 
-    def __init__(self, talk: Talk, task: SlackTask) -> None:
+    def __init__(self, talk: Talk, task: SlackRequest) -> None:
         self._talk = talk
-        self._in_thread = task.kind is Kind.MENTION
+        self._in_thread = task.kind is RequestKind.MENTION
 
     async def tell(self, text: str, *, replace: bool = False) -> None:
         """One sentence that only the person sees."""
@@ -41,20 +41,20 @@ class SlackVoice:
         """Takes the private message away whose button was pressed."""
         await self._talk.dismiss()
 
-    async def preview(self, showing: Showing, found: Found, button: str) -> None:
+    async def preview(self, showing: SearchSession, found: FoundGif, button: str) -> None:
         """A GIF that only the person sees, in place of the preview before."""
         shown = blocks.preview(found, button)
         await self._talk.private(shown, escape(f"Preview: {found.gif.title}"), replace=True)
 
-    async def publish(self, showing: Showing, found: Found, button: str) -> str:
+    async def publish(self, showing: SearchSession, found: FoundGif, button: str) -> str:
         """Posts a GIF."""
         return await self._talk.publish(showing.place.thread, *await self._message(showing, found, button))
 
-    async def replace(self, showing: Showing, found: Found, button: str) -> None:
+    async def replace(self, showing: SearchSession, found: FoundGif, button: str) -> None:
         """Another GIF in place of the posted one."""
         await self._talk.replace(showing.message, *await self._message(showing, found, button))
 
-    async def offer(self, showing: Showing, found: Found, button: str) -> None:
+    async def offer(self, showing: SearchSession, found: FoundGif, button: str) -> None:
         """The private buttons; where Slack does not tell a message's id they stand below it already."""
         if showing.message != BY_URL:
             offered = blocks.controls(found, button, in_thread=self._in_thread)
@@ -65,7 +65,7 @@ class SlackVoice:
         await self._talk.withdraw(message)
 
     async def _message(
-        self, showing: Showing, found: Found, button: str
+        self, showing: SearchSession, found: FoundGif, button: str
     ) -> tuple[list[blocks.Block], list[blocks.Block], str]:
         name = await self._talk.name_of_person()
         said = blocks.posted(found, f"@{name}: {showing.words}", button)
@@ -79,8 +79,8 @@ class SlackVoices:
         self._clients = clients
         self._session = session
 
-    async def of(self, job: Job) -> tuple[SlackTask, SlackVoice] | None:
+    async def of(self, job: Job) -> tuple[SlackRequest, SlackResponder] | None:
         """A job's task and its voice; None where the app is not installed any more."""
         task = task_of(job)
         client = await self._clients.client(task.team, task.enterprise)
-        return (task, SlackVoice(Talk(client, self._session, task), task)) if client is not None else None
+        return (task, SlackResponder(Talk(client, self._session, task), task)) if client is not None else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deepgif.bot.slack.blocks import MAX_LABEL, Block, plain_text
-from deepgif.bot.store.collections import Titled
+from deepgif.bot.store.collections import SavedGif
 from deepgif.bot.store.preferences import MAX_REPEAT_HOURS, Preferences, Scope, listed, word_list
 from deepgif.engine.api.schemas import language_of
 from deepgif.engine.errors import InvalidRequestError
@@ -30,7 +30,7 @@ class Choices:
     person: bool | None
     channel: bool | None = None
     workspace: Preferences | None = None
-    blocked: tuple[Titled, ...] = ()
+    blocked: tuple[SavedGif, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +195,6 @@ def _channels(chosen: Sequence[str]) -> Block:
     )
 
 
-def _unblock(blocked: Sequence[Titled]) -> Block:
+def _unblock(blocked: Sequence[SavedGif]) -> Block:
     options = [_option(gif.title or gif.key.id, f"{gif.key.provider}:{gif.key.id}"[:150]) for gif in blocked]
     return _input("unblock", "Allow blocked GIFs again", {"type": "multi_static_select", "options": options})

@@ -19,7 +19,7 @@ SIGNATURE_BYTES = 12  # 96 bits: guessed in 2**95 tries, and short enough for a 
 SECRET_BYTES = 32
 
 
-class Seal:
+class Cipher:
     """Seals (Fernet: AES-128-CBC with HMAC-SHA256) and signs (HMAC-SHA256, cut to 96 bits) with keys derived from one
     secret (HKDF, RFC 5869)."""
 
@@ -56,7 +56,7 @@ def new_name() -> str:
     return secrets.token_urlsafe(16)
 
 
-def kept_secret(path: Path) -> str:
+def load_or_create_secret(path: Path) -> str:
     """The secret in the file at ``path``, which is made at the first call and which only its owner may read."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")

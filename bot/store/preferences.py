@@ -27,7 +27,7 @@ class Scope(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ChatContext:
     """Where something is asked: ``platform``, its ``workspace`` (a guild on Discord), the channel and the person, as
     the platform's own ids; ``thread`` is the message that it belongs to, or empty; ``age_restricted`` says that the
     platform lets only adults into the channel."""
@@ -99,7 +99,7 @@ class PreferenceStore:
         self._database = database
         self.most = most
 
-    async def of(self, place: Place) -> Preferences:
+    async def of(self, place: ChatContext) -> Preferences:
         """What counts at a place."""
         chosen = await self._chosen(place)
         found = self._preferences(chosen.get(Scope.WORKSPACE, {}))
@@ -111,10 +111,10 @@ class PreferenceStore:
 
     async def of_workspace(self, platform: str, workspace: str) -> Preferences:
         """What a workspace has chosen."""
-        chosen = await self._chosen(Place(platform, workspace, "", ""))
+        chosen = await self._chosen(ChatContext(platform, workspace, "", ""))
         return self._preferences(chosen.get(Scope.WORKSPACE, {}))
 
-    async def preview(self, place: Place, scope: Scope) -> bool | None:
+    async def preview(self, place: ChatContext, scope: Scope) -> bool | None:
         """What the channel or the person has chosen for previews; None where they follow the wider choice."""
         preview = (await self._chosen(place)).get(scope, {}).get("preview")
         return preview if isinstance(preview, bool) else None
@@ -125,13 +125,13 @@ class PreferenceStore:
         key = {"platform": platform, "workspace": workspace, "scope": Scope.WORKSPACE, "subject": ""}
         await self._database.merge(preferences, "chosen", changed, **key)
 
-    async def set_preview(self, place: Place, scope: Scope, preview: bool | None) -> None:
+    async def set_preview(self, place: ChatContext, scope: Scope, preview: bool | None) -> None:
         """Keeps the choice of the place's channel or person."""
         subject = place.channel if scope is Scope.CHANNEL else place.person
         chosen = {} if preview is None else {"preview": preview}
         await self._put(place.platform, place.workspace, scope, subject, chosen)
 
-    async def _chosen(self, place: Place) -> dict[str, dict[str, Any]]:
+    async def _chosen(self, place: ChatContext) -> dict[str, dict[str, Any]]:
         rows = await self._database.read(
             _CHOSEN, platform=place.platform, workspace=place.workspace, channel=place.channel, person=place.person
         )

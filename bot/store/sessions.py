@@ -8,19 +8,19 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 
 from deepgif.bot.store.database import Database, showings
-from deepgif.bot.store.encryption import Seal
-from deepgif.bot.store.preferences import Place
+from deepgif.bot.store.encryption import Cipher
+from deepgif.bot.store.preferences import ChatContext
 from deepgif.engine.types import Gif, GifKey
 
 
 @dataclass(frozen=True, slots=True)
-class Showing:
+class SearchSession:
     """A search and where its reader is. ``seen`` are the GIFs shown so far, ``at`` the place of the present one in them
     and ``title`` its title; ``like`` is the GIF that others should look like, in place of the words; ``message`` is the
     platform's id of the posted message, empty as long as nothing is posted."""
 
     name: str
-    place: Place
+    place: ChatContext
     words: str
     seen: tuple[GifKey, ...] = ()
     at: int = 0
@@ -33,20 +33,20 @@ class Showing:
         """The GIF that is shown. Raises ``IndexError`` where there is none yet."""
         return self.seen[self.at]
 
-    def with_next(self, gif: Gif) -> Showing:
+    def with_next(self, gif: Gif) -> SearchSession:
         """The same with one more GIF, which is shown."""
         seen = (*self.seen, gif.key)
         return replace(self, seen=seen, at=len(seen) - 1, title=gif.title)
 
 
-class ShowingStore:
+class SessionStore:
     """Keeps showings. The words and what was seen are sealed."""
 
-    def __init__(self, database: Database, seal: Seal) -> None:
+    def __init__(self, database: Database, seal: Cipher) -> None:
         self._database = database
         self._seal = seal
 
-    async def put(self, showing: Showing) -> None:
+    async def put(self, showing: SearchSession) -> None:
         """Keeps a showing, in place of an older state of it."""
         place = showing.place
         body = {
@@ -69,11 +69,11 @@ class ShowingStore:
             at=time.time(),
         )
 
-    async def get(self, name: str) -> Showing | None:
+    async def get(self, name: str) -> SearchSession | None:
         """The showing of that name, as long as it is kept."""
         return self._first(await self._database.read(sa.select(showings).where(showings.c.name == name)))
 
-    async def last_posted(self, place: Place) -> Showing | None:
+    async def last_posted(self, place: ChatContext) -> SearchSession | None:
         """The newest that the person posted in the channel and did not delete."""
         c = showings.c
         rows = await self._database.read(
@@ -90,7 +90,7 @@ class ShowingStore:
         )
         return self._first(rows)
 
-    async def recent_words(self, place: Place, limit: int) -> list[str]:
+    async def recent_words(self, place: ChatContext, limit: int) -> list[str]:
         """What the person searched for there of late, newest first, each once."""
         c = showings.c
         rows = await self._database.read(
@@ -107,7 +107,7 @@ class ShowingStore:
         async with self._database.write() as connection:
             await connection.execute(showings.delete().where(showings.c.name == name))
 
-    def _first(self, rows: list[sa.Row[tuple[object, ...]]]) -> Showing | None:
+    def _first(self, rows: list[sa.Row[tuple[object, ...]]]) -> SearchSession | None:
         if not rows:
             return None
         row = rows[0]._mapping
@@ -115,8 +115,8 @@ class ShowingStore:
             body = self._seal.open(str(row["sealed"]))
         except ValueError:  # sealed with another secret
             return None
-        place = Place(row["platform"], row["workspace"], row["channel"], row["person"], body["thread"])
-        return Showing(
+        place = ChatContext(row["platform"], row["workspace"], row["channel"], row["person"], body["thread"])
+        return SearchSession(
             row["name"],
             place,
             body["words"],

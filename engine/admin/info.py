@@ -16,7 +16,7 @@ from deepgif.engine.providers.folder import LocalCatalogue
 from deepgif.engine.store.database import FILE, Database, embedding_space
 
 
-async def facts_of(options: EngineOptions) -> dict[str, Any]:
+async def describe_engine(options: EngineOptions) -> dict[str, Any]:
     """Facts by name, without loading the model. Raises ``DeepGifError``."""
     bundle = bundle_info(options.bundle)
     devices = devices_of(options.device)

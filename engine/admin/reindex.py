@@ -15,10 +15,10 @@ from functools import partial
 from pathlib import Path
 
 from deepgif.engine.engine import EngineOptions, bundle_info, open_engine
-from deepgif.engine.errors import BudgetError, InvalidRequestError, MediaError, ProviderError, StoreError
+from deepgif.engine.errors import InvalidRequestError, MediaError, ProviderError, QuotaError, StoreError
 from deepgif.engine.ingest.candidates import CandidateEmbedder, View, WriteBuffer
 from deepgif.engine.ingest.catalogue import IndexReport, Progress
-from deepgif.engine.ingest.concurrency import as_they_come
+from deepgif.engine.ingest.concurrency import map_unordered
 from deepgif.engine.ingest.deduplication import Vector
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.protocols import Encoder
@@ -139,7 +139,7 @@ class _Mover:
         unreadable = []
         look = partial(self._look, wanted)
         try:
-            async with aclosing(as_they_come(found.values(), look, IN_FLIGHT)) as looked:
+            async with aclosing(map_unordered(found.values(), look, IN_FLIGHT)) as looked:
                 async for one, result in looked:
                     if isinstance(result, MediaError):
                         unreadable.append((one.gif.key.id, str(result)))
@@ -174,7 +174,7 @@ class _Mover:
 
 def _what_to_do(error: ProviderError, waiting: int, title: str) -> str:
     left = f"1 GIF of {title} waits" if waiting == 1 else f"{waiting:,} GIFs of {title} wait"
-    if isinstance(error, BudgetError):
+    if isinstance(error, QuotaError):
         minutes = f"{error.minutes} minute{'s' if error.minutes > 1 else ''}"
         return (
             f"{left} until it allows more calls, of which half are left to searches: run the same command again in "

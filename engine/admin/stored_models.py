@@ -38,7 +38,7 @@ class Forgotten:
     shared: int = 0
 
 
-async def forget_model(
+async def delete_model_vectors(
     data_dir: Path,
     model: str,
     in_use: Path,

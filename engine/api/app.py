@@ -1,4 +1,4 @@
-"""HTTP in, HTTP out: routes over a ``SearchEngine``. What is between a request and its route is in ``middleware``."""
+"""HTTP in, HTTP out: routes over a ``SearchService``. What is between a request and its route is in ``middleware``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from deepgif.engine.api.openapi import document
 from deepgif.engine.api.schemas import answer_to_json, rating_of, request_from_json, request_from_query, whole_number
 from deepgif.engine.errors import InvalidRequestError, NotFoundError, NotReadyError
 from deepgif.engine.metrics import Metrics
-from deepgif.engine.search.service import SearchEngine
+from deepgif.engine.search.service import SearchService
 from deepgif.engine.types import (
     DEFAULT_DEADLINE_S,
     DEFAULT_LIMIT,
@@ -58,7 +58,7 @@ class Routes:
 
     def __init__(
         self,
-        engine: Callable[[], SearchEngine | None],
+        engine: Callable[[], SearchService | None],
         metrics: Metrics,
         options: ServerOptions,
         closing: Callable[[], bool],
@@ -184,7 +184,7 @@ class Routes:
         """What this service takes and gives."""
         return web.json_response(document())
 
-    def _ready(self) -> SearchEngine:
+    def _ready(self) -> SearchService:
         engine = self._engine()
         if engine is None:
             raise NotReadyError("The engine is still starting; please try again in a moment.")
@@ -210,7 +210,7 @@ async def _json_of(request: web.Request) -> object:
 
 
 def create_app(
-    engine: Callable[[], SearchEngine | None],
+    engine: Callable[[], SearchService | None],
     metrics: Metrics,
     options: ServerOptions,
     closing: Callable[[], bool] = lambda: False,

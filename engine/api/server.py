@@ -12,12 +12,12 @@ from contextlib import suppress
 from aiohttp import web
 
 from deepgif.engine.api.app import FINISH_S, ServerOptions, create_app, create_runner
-from deepgif.engine.api.signals import Stop, until
+from deepgif.engine.api.signals import ShutdownSignals, until
 from deepgif.engine.engine import Engine, EngineOptions, open_engine
 from deepgif.engine.errors import DeepGifError, ListenError
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.protocols import Encoder
-from deepgif.engine.search.service import SearchEngine
+from deepgif.engine.search.service import SearchService
 
 _log = logging.getLogger(__name__)
 FORGET_EVERY_S = 3600.0  # between two looks for GIFs of providers that were kept long enough
@@ -39,9 +39,9 @@ async def serve(
     then it listens no more and finishes what is in hand, for at most ``FINISH_S``. A second signal ends both. Raises
     ``ListenError``, and whatever keeps the engine from loading.
     """
-    stop = Stop()
+    stop = ShutdownSignals()
     stop.listen()
-    loaded: list[SearchEngine] = []
+    loaded: list[SearchService] = []
     finished = asyncio.Event()
     metrics = Metrics()
     runner = create_runner(create_app(lambda: loaded[0] if loaded else None, metrics, server, stop.asked.is_set))
@@ -66,7 +66,7 @@ async def serve(
                 await runner.cleanup()
 
 
-async def _drain(runner: web.AppRunner, grace_s: float, stop: Stop) -> None:
+async def _drain(runner: web.AppRunner, grace_s: float, stop: ShutdownSignals) -> None:
     _log.info("Closing down: what is in hand is finished first; a second signal stops at once.")
     with suppress(TimeoutError):
         async with asyncio.timeout(grace_s):
@@ -93,7 +93,7 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> str:
 async def _run_engine(
     options: EngineOptions,
     metrics: Metrics,
-    loaded: list[SearchEngine],
+    loaded: list[SearchService],
     asked: asyncio.Event,
     finished: asyncio.Event,
     load: Callable[[EngineOptions], Encoder] | None,

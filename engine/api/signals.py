@@ -10,7 +10,7 @@ from typing import Any
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Stop:
+class ShutdownSignals:
     """Set by SIGINT and SIGTERM: ``asked`` by the first, ``at_once`` by the second. The third does what it does to any
     process."""
 

@@ -13,9 +13,9 @@ from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
 
 from deepgif.engine.cluster.embeddings import part_of_key
-from deepgif.engine.cluster.redis import AwayError, RedisLink, RefusedError
-from deepgif.engine.errors import RestingError
-from deepgif.engine.providers.circuit_breaker import NO_FAILURES, OwnBreaker
+from deepgif.engine.cluster.redis import RedisConnection, RedisDownError, RedisRefusedError
+from deepgif.engine.errors import CircuitOpenError
+from deepgif.engine.providers.circuit_breaker import NO_FAILURES, LocalCircuitBreaker
 from deepgif.engine.providers.http import TIMEOUT_S
 
 TRY_S = 2 * TIMEOUT_S  # in which whoever tries has an answer, or is taken for dead
@@ -67,11 +67,11 @@ class _Went(StrEnum):
     LEFT = "left"
 
 
-class SharedBreaker:
-    """``Breaker`` of all engines with the key of this ``name``, within ``near``, this engine's own, which is all that
-    counts while Redis is away."""
+class RedisCircuitBreaker:
+    """``CircuitBreaker`` of all engines with the key of this ``name``, within ``near``, this engine's own, which is
+    all that counts while Redis is away."""
 
-    def __init__(self, near: OwnBreaker, link: RedisLink, name: str) -> None:
+    def __init__(self, near: LocalCircuitBreaker, link: RedisConnection, name: str) -> None:
         self._near = near
         self._link = link
         self._key = f"{link.prefix}:b:{{{part_of_key(name)}}}:breaker"
@@ -79,7 +79,7 @@ class SharedBreaker:
     @asynccontextmanager
     async def calling(self) -> AsyncIterator[None]:
         """What a call is made within: one round trip before it, and one after it where calls fail. Raises
-        ``RestingError`` where the provider is left alone by all engines, or by this one."""
+        ``CircuitOpenError`` where the provider is left alone by all engines, or by this one."""
         async with self._near.calling():
             me = secrets.token_hex(8)
             failures, tries = await self._enter(me)
@@ -102,18 +102,18 @@ class SharedBreaker:
             allowed, failures, tries = await self._link.call(
                 lambda client: client.eval(_ENTER, 1, self._key, me, int(1e6 * TRY_S), longest_us)
             )
-        except (AwayError, RefusedError):
+        except (RedisDownError, RedisRefusedError):
             return 0, False
         except asyncio.CancelledError:  # it may be the one that is to try
             await self._leave(me, _Went.LEFT)
             raise
         if not allowed:
-            raise RestingError(self._near.provider)
+            raise CircuitOpenError(self._near.provider)
         return failures, bool(tries)
 
     async def _leave(self, me: str, went: _Went) -> None:
         opens, rest_us = self._near.failures, int(1e6 * self._near.rest_s)
-        with suppress(AwayError, RefusedError):
+        with suppress(RedisDownError, RedisRefusedError):
             await self._link.call(
                 lambda client: client.eval(_LEAVE, 1, self._key, me, went.value, opens, rest_us, int(1000 * KEPT_S))
             )

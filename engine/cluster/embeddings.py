@@ -12,8 +12,8 @@ from urllib.parse import quote, unquote
 
 import numpy as np
 
-from deepgif.engine.cluster.redis import PATIENT_S, AwayError, RedisLink, RefusedError
-from deepgif.engine.cluster.write_behind import Write, Writer
+from deepgif.engine.cluster.redis import PATIENT_S, RedisConnection, RedisDownError, RedisRefusedError
+from deepgif.engine.cluster.write_behind import QueuedWrite, WriteBehindQueue
 from deepgif.engine.ingest.deduplication import Vector
 from deepgif.engine.protocols import EmbeddingStore, Vectors
 from deepgif.engine.types import GifKey
@@ -77,7 +77,12 @@ class RedisEmbeddingStore:
     is away nothing is found, and what is stored waits. ``clock`` gives seconds since 1970."""
 
     def __init__(
-        self, link: RedisLink, writer: Writer, dimension: int, keep_s: float, clock: Callable[[], float] = time.time
+        self,
+        link: RedisConnection,
+        writer: WriteBehindQueue,
+        dimension: int,
+        keep_s: float,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._link = link
         self._writer = writer
@@ -95,7 +100,7 @@ class RedisEmbeddingStore:
         """The vectors (D,) of those of ``keys`` that are stored, in one round trip a node."""
         try:
             values = await self._link.get_many([self.name(space, key) for key in keys])
-        except (AwayError, RefusedError):
+        except (RedisDownError, RedisRefusedError):
             return {}
         return unpack_many(keys, values, self._dimension)
 
@@ -103,16 +108,16 @@ class RedisEmbeddingStore:
         """Stores vectors (D,), or lets them wait until Redis is back."""
         await self._writer.write(self.writes(space, vectors))
 
-    def writes(self, space: str, vectors: Mapping[GifKey, Vector]) -> list[Write]:
+    def writes(self, space: str, vectors: Mapping[GifKey, Vector]) -> list[QueuedWrite]:
         """What stores vectors (D,)."""
         ends_ms = int(1000 * (self._clock() + self._keep_s))
         made = [
-            Write(name, (("SET", name, pack(vector), "PXAT", ends_ms),))
+            QueuedWrite(name, (("SET", name, pack(vector), "PXAT", ends_ms),))
             for name, vector in ((self.name(space, key), vector) for key, vector in vectors.items())
         ]
         if made and space not in self._spaces:
             self._spaces.add(space)
-            made.append(Write(f"{self._known}:{space}", (("SADD", self._known, space),)))
+            made.append(QueuedWrite(f"{self._known}:{space}", (("SADD", self._known, space),)))
         return made
 
     async def scan(self, space: str, provider: str) -> AsyncIterator[tuple[list[GifKey], Vectors]]:
@@ -129,16 +134,18 @@ class RedisEmbeddingStore:
                     names = []
             if names and (chunk := await self._chunk(provider, names)):
                 yield chunk
-        except (AwayError, RefusedError):
+        except (RedisDownError, RedisRefusedError):
             return
 
     async def delete(self, provider: str, ids: Collection[str]) -> None:
         """Forgets the vectors of these GIFs in every space, now or when Redis is back."""
         spaces = set(self._spaces)
-        with suppress(AwayError, RefusedError):  # of spaces that only others use, the times to live will see to it
+        with suppress(
+            RedisDownError, RedisRefusedError
+        ):  # of spaces that only others use, the times to live will see to it
             spaces |= {space.decode() for space in await self._link.call(lambda client: client.smembers(self._known))}
         names = [self.name(space, GifKey(provider, gif_id)) for space in sorted(spaces) for gif_id in ids]
-        await self._writer.write([Write(name, (("DEL", name),)) for name in names])
+        await self._writer.write([QueuedWrite(name, (("DEL", name),)) for name in names])
 
     async def _chunk(self, provider: str, names: list[str]) -> tuple[list[GifKey], Vectors] | None:
         values = await self._link.get_many(names, PATIENT_S)
@@ -147,9 +154,9 @@ class RedisEmbeddingStore:
         return (list(found), np.stack(list(found.values()))) if found else None
 
 
-class NearAndShared:
+class TieredEmbeddingStore:
     """``EmbeddingStore`` of this machine's own vectors, with those that others made behind it. What is stored here is
-    in the shared one already: ``SharedOnce`` puts it there as soon as it is made."""
+    in the shared one already: ``RedisLeases`` puts it there as soon as it is made."""
 
     def __init__(self, near: EmbeddingStore, shared: EmbeddingStore) -> None:
         self._near = near

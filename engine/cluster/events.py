@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from deepgif.engine.cluster.embeddings import part_of_key
-from deepgif.engine.cluster.redis import PATIENT_S, RedisLink
-from deepgif.engine.cluster.write_behind import Write
+from deepgif.engine.cluster.redis import PATIENT_S, RedisConnection
+from deepgif.engine.cluster.write_behind import QueuedWrite
 from deepgif.engine.types import GifKey
 
 KEPT = 100_000  # events, about 10 MB; who lags behind more looks through the store
@@ -33,39 +33,39 @@ class Events:
 class EventStream:
     """The stream of one space. ``views`` names what is told of: the spaces of pictures, and what they show."""
 
-    def __init__(self, link: RedisLink, space: str, views: Mapping[str, str], providers: Collection[str]) -> None:
+    def __init__(self, link: RedisConnection, space: str, views: Mapping[str, str], providers: Collection[str]) -> None:
         self._link = link
         self._name = stream_key(link.prefix, space)
         self._views = views
         self._providers = frozenset(providers)
         self._me = secrets.token_hex(8)
 
-    def added(self, space: str, keys: Iterable[GifKey]) -> list[Write]:
+    def added(self, space: str, keys: Iterable[GifKey]) -> list[QueuedWrite]:
         """What tells the others of new vectors. Texts come along with their pictures; local files are one's own."""
         view = self._views.get(space)
         if view is None:
             return []
         return [self._event(ADDED, key, view) for key in keys if key.provider in self._providers]
 
-    def forgotten(self, keys: Iterable[GifKey]) -> list[Write]:
+    def forgotten(self, keys: Iterable[GifKey]) -> list[QueuedWrite]:
         """What tells the others that GIFs are forgotten."""
         return [self._event(FORGOTTEN, key, "") for key in keys]
 
     async def identity(self) -> tuple[str, bool]:
         """By what this Redis can be told from one that was emptied since, and whether this engine is the first that
-        asks. Raises ``AwayError`` or ``RefusedError``."""
+        asks. Raises ``RedisDownError`` or ``RedisRefusedError``."""
         name, mine = f"{self._link.prefix}:identity", secrets.token_hex(8)
         first = await self._link.call(lambda client: client.set(name, mine, nx=True), PATIENT_S)
         return (mine, True) if first else (_text(await self._link.call(lambda client: client.get(name))), False)
 
     async def last(self) -> str:
-        """Where the stream ends now. Raises ``AwayError`` or ``RefusedError``."""
+        """Where the stream ends now. Raises ``RedisDownError`` or ``RedisRefusedError``."""
         found = await self._link.call(lambda client: client.xrevrange(self._name, count=1), PATIENT_S)
         return _text(found[0][0]) if found else BEGINNING
 
     async def read(self, after: str) -> Events:
-        """What came after a position, waiting a moment where there is nothing. Raises ``AwayError`` or
-        ``RefusedError``."""
+        """What came after a position, waiting a moment where there is nothing. Raises ``RedisDownError`` or
+        ``RedisRefusedError``."""
         told = await self._link.call(
             lambda client: client.xread({self._name: after}, count=AT_ONCE, block=BLOCK_MS), PATIENT_S
         )
@@ -88,9 +88,9 @@ class EventStream:
         position = _text(events[-1][0]) if events else after
         return Events(tuple(added), tuple(forgotten), position, gap)
 
-    def _event(self, kind: str, key: GifKey, view: str) -> Write:
+    def _event(self, kind: str, key: GifKey, view: str) -> QueuedWrite:
         fields = ("by", self._me, "kind", kind, "provider", key.provider, "id", key.id, "view", view)
-        return Write(
+        return QueuedWrite(
             f"{kind}:{key.provider}:{key.id}:{view}", (("XADD", self._name, "MAXLEN", "~", KEPT, "*", *fields),)
         )
 

@@ -7,8 +7,8 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 
 from deepgif.engine.cluster.events import EventStream
-from deepgif.engine.cluster.gif_store import SharedGifs
-from deepgif.engine.cluster.redis import AwayError, RedisLink, RefusedError
+from deepgif.engine.cluster.gif_store import RedisGifStore
+from deepgif.engine.cluster.redis import RedisConnection, RedisDownError, RedisRefusedError
 from deepgif.engine.errors import DeepGifError
 from deepgif.engine.ingest.candidates import CandidateEmbedder
 from deepgif.engine.protocols import EmbeddingStore, Index
@@ -23,9 +23,9 @@ class Follower:
 
     def __init__(
         self,
-        link: RedisLink,
+        link: RedisConnection,
         stream: EventStream,
-        gifs: Mapping[str, SharedGifs],
+        gifs: Mapping[str, RedisGifStore],
         embedder: CandidateEmbedder,
         indexes: tuple[Index, Index],
         near: EmbeddingStore,
@@ -47,7 +47,7 @@ class Follower:
         from there. Where Redis is away, ``run`` will do it."""
         try:
             await self._catch_up()
-        except (AwayError, RefusedError):
+        except (RedisDownError, RedisRefusedError):
             _log.info("What other engines know is taken over when Redis answers.")
 
     async def run(self) -> None:
@@ -65,9 +65,9 @@ class Follower:
                 await self._forget(events.forgotten)
                 await self._add(events.added)
                 self._position = events.position
-            except AwayError:
+            except RedisDownError:
                 continue
-            except (RefusedError, DeepGifError) as error:
+            except (RedisRefusedError, DeepGifError) as error:
                 _log.warning(
                     "What other engines add cannot be followed now: %s", type(error.__cause__ or error).__name__
                 )

@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from deepgif.engine.cluster.codec import read_row, write_row
 from deepgif.engine.cluster.embeddings import RedisEmbeddingStore, part_of_key, whole
 from deepgif.engine.cluster.events import EventStream
-from deepgif.engine.cluster.redis import PATIENT_S, AwayError, RedisLink, RefusedError
-from deepgif.engine.cluster.write_behind import Write, Writer
+from deepgif.engine.cluster.redis import PATIENT_S, RedisConnection, RedisDownError, RedisRefusedError
+from deepgif.engine.cluster.write_behind import QueuedWrite, WriteBehindQueue
 from deepgif.engine.protocols import EmbeddingStore
-from deepgif.engine.providers.gif_store import DAY_S, RememberedGifs
+from deepgif.engine.providers.gif_store import DAY_S, SqliteGifStore
 from deepgif.engine.types import Candidate, GifKey
 
 SCAN_CHUNK = 1000
@@ -20,15 +20,15 @@ TOLD = 100_000  # GIFs of which this engine knows that it has told Redis
 RENEW_AFTER = 1 / 30  # of the time for which they are kept
 
 
-class SharedGifs:
-    """``Remembered`` over ``near``, the GIFs of one provider on this machine, and Redis. A GIF that is seen again is
+class RedisGifStore:
+    """``GifStore`` over ``near``, the GIFs of one provider on this machine, and Redis. A GIF that is seen again is
     kept longer, and its vectors in ``spaces`` with it. ``clock`` gives seconds since 1970."""
 
     def __init__(
         self,
-        near: RememberedGifs,
-        link: RedisLink,
-        writer: Writer,
+        near: SqliteGifStore,
+        link: RedisConnection,
+        writer: WriteBehindQueue,
         store: RedisEmbeddingStore,
         stream: EventStream,
         spaces: Sequence[str],
@@ -69,7 +69,7 @@ class SharedGifs:
         missing = [gif_id for gif_id in ids if gif_id not in found]
         try:
             rows = await self._read(missing)
-        except (AwayError, RefusedError):
+        except (RedisDownError, RedisRefusedError):
             return found
         if rows:
             await self._near.put_until(list(rows.values()))
@@ -92,7 +92,7 @@ class SharedGifs:
             part = expired[start : start + SCAN_CHUNK]
             try:
                 rows = await self._read(part, PATIENT_S)
-            except (AwayError, RefusedError):
+            except (RedisDownError, RedisRefusedError):
                 rows = {}
             await self._near.put_until(list(rows.values()))
             gone += [gif_id for gif_id in part if gif_id not in rows]
@@ -108,29 +108,30 @@ class SharedGifs:
             return
         now = self._clock()
         await self._store.delete(self.provider, ids)
-        await self._writer.write([Write(self._name(gif_id), (("DEL", self._name(gif_id)),)) for gif_id in ids])
+        await self._writer.write([QueuedWrite(self._name(gif_id), (("DEL", self._name(gif_id)),)) for gif_id in ids])
         # For those who miss the events: it is looked through after a gap.
         noted = [("ZADD", self._forgotten, now, gif_id) for gif_id in ids]
         old = ("ZREMRANGEBYSCORE", self._forgotten, "-inf", now - self._keep_s)
-        await self._writer.write([Write(f"{self._forgotten}:{now}", (*noted, old))])
+        await self._writer.write([QueuedWrite(f"{self._forgotten}:{now}", (*noted, old))])
         await self._writer.write(self._stream.forgotten([GifKey(self.provider, gif_id) for gif_id in ids]))
 
     async def forgotten_elsewhere(self, ids: Collection[str]) -> list[str]:
         """Removes from this machine those of ``ids`` that nobody has seen since they were forgotten; the ids of those.
-        Raises ``AwayError`` or ``RefusedError``."""
+        Raises ``RedisDownError`` or ``RedisRefusedError``."""
         there = await self._read(list(ids), PATIENT_S)
         gone = [gif_id for gif_id in ids if gif_id not in there]
         await self._near.forget(gone)
         return gone
 
     async def all_forgotten(self) -> list[str]:
-        """The ids of all GIFs that were forgotten before their time. Raises ``AwayError`` or ``RefusedError``."""
+        """The ids of all GIFs that were forgotten before their time. Raises ``RedisDownError`` or
+        ``RedisRefusedError``."""
         found = await self._link.call(lambda client: client.zrange(self._forgotten, 0, -1), PATIENT_S)
         return [gif_id.decode("utf-8", "replace") for gif_id in found]
 
     async def shared_ids(self) -> AsyncIterator[list[str]]:
-        """The ids of all GIFs that any engine keeps, in chunks; some may come twice. Raises ``AwayError`` or
-        ``RefusedError``."""
+        """The ids of all GIFs that any engine keeps, in chunks; some may come twice. Raises ``RedisDownError`` or
+        ``RedisRefusedError``."""
         ids: list[str] = []
         async for name in self._link.scan(f"{self._prefix}*", SCAN_CHUNK):
             ids.append(whole(name.removeprefix(self._prefix)))
@@ -141,7 +142,7 @@ class SharedGifs:
             yield ids
 
     async def refill(self, near: EmbeddingStore) -> None:
-        """Gives Redis what this machine has and it lacks. Raises ``AwayError`` or ``RefusedError``."""
+        """Gives Redis what this machine has and it lacks. Raises ``RedisDownError`` or ``RedisRefusedError``."""
         async for some in self._near.scan_until():
             for start in range(0, len(some), SCAN_CHUNK):
                 part = some[start : start + SCAN_CHUNK]
@@ -162,7 +163,7 @@ class SharedGifs:
             name = self._name(one.gif.key.id)
             row = ("SET", name, write_row(one, expires, keep_url=self._keep_urls), "PXAT", ends_ms)
             vectors = [("PEXPIREAT", self._store.name(space, one.gif.key), ends_ms) for space in self._spaces]
-            writes.append(Write(name, (row, *vectors)))
+            writes.append(QueuedWrite(name, (row, *vectors)))
         await self._writer.write(writes)
 
     async def _read(self, ids: Sequence[str], timeout_s: float | None = None) -> Mapping[str, tuple[Candidate, float]]:

@@ -14,8 +14,8 @@ from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from typing import Any
 
 from deepgif.engine.cluster.embeddings import RedisEmbeddingStore, unpack
-from deepgif.engine.cluster.redis import AwayError, Command, RedisLink, RefusedError, refused
-from deepgif.engine.cluster.write_behind import Write, Writer
+from deepgif.engine.cluster.redis import Command, RedisConnection, RedisDownError, RedisRefusedError, refused
+from deepgif.engine.cluster.write_behind import QueuedWrite, WriteBehindQueue
 from deepgif.engine.errors import MediaError
 from deepgif.engine.ingest.deduplication import Make, Vector
 from deepgif.engine.types import GifKey
@@ -34,17 +34,17 @@ return 0
 _RENEW = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end"
 _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end"
 _FAIL = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('SET', KEYS[1], '-', 'PX', ARGV[2]) end"
-Announce = Callable[[str, Collection[GifKey]], list[Write]]
+Announce = Callable[[str, Collection[GifKey]], list[QueuedWrite]]
 
 
-class SharedOnce:
-    """``Once`` for engines over one Redis. What is made is stored at once, and told to the others by ``announce``,
-    which gives the writes for keys of a space."""
+class RedisLeases:
+    """``EmbeddingLeases`` for engines over one Redis. What is made is stored at once, and told to the others by
+    ``announce``, which gives the writes for keys of a space."""
 
     def __init__(
         self,
-        link: RedisLink,
-        writer: Writer,
+        link: RedisConnection,
+        writer: WriteBehindQueue,
         store: RedisEmbeddingStore,
         dimension: int,
         announce: Announce = lambda space, keys: [],
@@ -70,7 +70,7 @@ class SharedOnce:
         while wanted:
             try:
                 answers = await self._claim(space, wanted)
-            except (AwayError, RefusedError):
+            except (RedisDownError, RedisRefusedError):
                 found |= await self._store.get_many(space, wanted)
                 return found | await self._make(space, [key for key in wanted if key not in found], make)
             mine, others = [], []
@@ -121,7 +121,7 @@ class SharedOnce:
             raise
         self._held |= {name: token for name, answer in zip(names, answers, strict=True) if answer == 1}
         if answers and all(refused(answer) for answer in answers):
-            raise RefusedError
+            raise RedisRefusedError
         return answers
 
     async def _make(self, space: str, keys: Sequence[GifKey], make: Make) -> dict[GifKey, Vector]:
@@ -162,7 +162,7 @@ class SharedOnce:
         try:
             if commands:
                 await self._link.pipeline(commands)
-        except (AwayError, RefusedError):
+        except (RedisDownError, RedisRefusedError):
             pass
 
     async def _wait(self, space: str, keys: Sequence[GifKey]) -> list[Vector | bytes | None]:
@@ -192,7 +192,7 @@ class SharedOnce:
         waiting = list(self._claimed_by_others)
         try:
             claims = await self._link.get_many([self._name(self._store.name(*one)) for one in waiting])
-        except (AwayError, RefusedError):
+        except (RedisDownError, RedisRefusedError):
             claims = [None] * len(waiting)
         ended = [one for one, claim in zip(waiting, claims, strict=True) if claim is None]
         vectors: dict[tuple[str, GifKey], Vector] = {}

@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Callable
 
 from deepgif.engine.cluster.embeddings import part_of_key
-from deepgif.engine.cluster.redis import AwayError, RedisLink, RefusedError
-from deepgif.engine.errors import BudgetError
-from deepgif.engine.providers.quota import FOR_ADDRESSES, HOUR_S, NO_LIMIT, CallBudget
+from deepgif.engine.cluster.redis import RedisConnection, RedisDownError, RedisRefusedError
+from deepgif.engine.errors import QuotaError
+from deepgif.engine.providers.quota import FOR_ADDRESSES, HOUR_S, NO_LIMIT, LocalQuota
 
 FEW = 4  # engines that are supposed where Redis has never said how many there are
 # Calls and engines are sorted sets by time, in microseconds; both keys lie in one slot.
@@ -47,14 +47,14 @@ return {taken and 1 or 0, used, redis.call('ZCARD', KEYS[2]), math.floor(left)}
 """
 
 
-class SharedBudget:
-    """``Budget`` of all engines with one key, over ``near``, which counts this engine's own calls on its disk.
+class RedisQuota:
+    """``Quota`` of all engines with one key, over ``near``, which counts this engine's own calls on its disk.
 
     While Redis is away, this engine takes no more than its equal share of what was left when it was last asked, and an
     hour later of the whole allowance. ``clock`` gives seconds since 1970.
     """
 
-    def __init__(self, near: CallBudget, link: RedisLink, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, near: LocalQuota, link: RedisConnection, clock: Callable[[], float] = time.time) -> None:
         self.provider = near.provider
         self.per_hour = near.per_hour
         self._near = near
@@ -70,17 +70,17 @@ class SharedBudget:
 
     async def take(self, *, leave: float = FOR_ADDRESSES) -> None:
         """Counts a call that is about to be made, for all engines at once; on this machine's disk too. Raises
-        ``BudgetError`` and counts nothing where less than the share ``leave`` of the allowance would be left."""
+        ``QuotaError`` and counts nothing where less than the share ``leave`` of the allowance would be left."""
         most = self.per_hour - int(self.per_hour * leave) if self.per_hour else NO_LIMIT
         async with self._taking:
             try:
                 taken, wait_s = await self._ask(most)
-            except (AwayError, RefusedError):
+            except (RedisDownError, RedisRefusedError):
                 taken, wait_s = self._alone_allows(most), HOUR_S
                 if taken:
                     self._alone.append(self._clock())
             if not taken:
-                raise BudgetError(self.provider, max(1, math.ceil(wait_s / 60)))
+                raise QuotaError(self.provider, max(1, math.ceil(wait_s / 60)))
             await self._near.take(leave=0.0)
 
     def used(self) -> int:
@@ -90,7 +90,7 @@ class SharedBudget:
 
     async def _ask(self, most: int) -> tuple[bool, float]:
         """Whether all engines together have made less than ``most`` calls, so that one more is counted, and else for
-        how many seconds none may be made. Raises ``AwayError`` or ``RefusedError``."""
+        how many seconds none may be made. Raises ``RedisDownError`` or ``RedisRefusedError``."""
         taken, wait_s = await self._run(most, 1, list(self._alone))
         self._alone.clear()
         missing = self._near.used() + taken - self._told_used

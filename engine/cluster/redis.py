@@ -1,7 +1,7 @@
 """The way to Redis: short timeouts, and a breaker, so that a Redis that hangs costs at most one call at a time.
 
-Whoever calls while it is away has the answer at once (``AwayError``); one task alone looks whether it is back. In a
-Cluster that task begins with a new client, which learns which nodes are masters now.
+Whoever calls while it is away has the answer at once (``RedisDownError``); one task alone looks whether it is back.
+In a Cluster that task begins with a new client, which learns which nodes are masters now.
 """
 
 from __future__ import annotations
@@ -49,15 +49,15 @@ Client = Redis | RedisCluster
 Command = tuple[Any, ...]
 
 
-class AwayError(Exception):
+class RedisDownError(Exception):
     """Redis does not answer at present."""
 
 
-class RefusedError(Exception):
+class RedisRefusedError(Exception):
     """Redis answers, but does not do this, for want of memory for example."""
 
 
-class RedisLink:
+class RedisConnection:
     """One client of Redis, and whether it answers. An async context manager."""
 
     def __init__(self, options: RedisOptions) -> None:
@@ -104,26 +104,27 @@ class RedisLink:
         await self._up.wait()
 
     async def call(self, use: Callable[[Any], Awaitable[T]], timeout_s: float | None = None) -> T:
-        """What ``use`` makes of the client, within ``timeout_s`` (that of a search without). Raises ``AwayError`` or
-        ``RefusedError``."""
+        """What ``use`` makes of the client, within ``timeout_s`` (that of a search without). Raises
+        ``RedisDownError`` or
+        ``RedisRefusedError``."""
         async with self._slots:
             if not self.up or self._client is None:
-                raise AwayError
+                raise RedisDownError
             client = self._client
             try:
                 async with asyncio.timeout(self._timeout_s if timeout_s is None else timeout_s):
                     return await use(client)
             except said.MaxConnectionsError as error:
-                raise RefusedError from error
+                raise RedisRefusedError from error
             except _AWAY as error:
                 self._went_away(client, error)
-                raise AwayError from _bare(error)
+                raise RedisDownError from _bare(error)
             except RedisError as error:
-                raise RefusedError from error
+                raise RedisRefusedError from error
 
     async def pipeline(self, commands: Sequence[Command], timeout_s: float | None = None) -> list[Any]:
         """The answers to all commands, in one round trip a node; in the place of one that was refused stands its
-        error. Raises ``AwayError`` or ``RefusedError``."""
+        error. Raises ``RedisDownError`` or ``RedisRefusedError``."""
 
         async def run(client: Client) -> list[Any]:
             pipe = client.pipeline(transaction=False) if isinstance(client, Redis) else client.pipeline()
@@ -139,7 +140,7 @@ class RedisLink:
 
     async def get_many(self, keys: Sequence[str], timeout_s: float | None = None) -> list[bytes | None]:
         """The values of ``keys``, None where there is none or one of another type; one round trip a node. Raises
-        ``AwayError`` or ``RefusedError``."""
+        ``RedisDownError`` or ``RedisRefusedError``."""
         if not keys:
             return []
         if self._options.cluster:
@@ -148,7 +149,7 @@ class RedisLink:
 
     async def scan(self, pattern: str, count: int) -> AsyncIterator[str]:
         """All keys like ``pattern`` on all masters, ``count`` looked at a time; some may come twice. Raises
-        ``AwayError`` or ``RefusedError``."""
+        ``RedisDownError`` or ``RedisRefusedError``."""
         keys: AsyncIterator[bytes] | None = None
 
         async def some(client: Client) -> list[bytes]:
@@ -200,7 +201,7 @@ class RedisLink:
                     async with asyncio.timeout(HEARTBEAT_S):
                         await self._lost.wait()
                 if self.up:
-                    with contextlib.suppress(AwayError, RefusedError):
+                    with contextlib.suppress(RedisDownError, RedisRefusedError):
                         await self.call(self._beat)
                 continue
             try:

@@ -13,9 +13,9 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from deepgif.engine.cluster.codec import read_row, write_row
-from deepgif.engine.cluster.redis import AwayError, RedisLink, RefusedError
-from deepgif.engine.cluster.write_behind import Write, Writer
-from deepgif.engine.search.ranking import Evidence, Fused
+from deepgif.engine.cluster.redis import RedisConnection, RedisDownError, RedisRefusedError
+from deepgif.engine.cluster.write_behind import QueuedWrite, WriteBehindQueue
+from deepgif.engine.search.ranking import ScoredCandidate, Signals
 from deepgif.engine.search.reranker import Ranking
 from deepgif.engine.search.single_flight import RECENT, RECENT_S
 from deepgif.engine.store.cache import BoundedCache
@@ -28,15 +28,15 @@ MAX_FUSED = 2000
 Attributions = Mapping[str, str]  # of providers, by name
 
 
-class SharedAnswers:
+class RedisResultCache:
     """Recent rankings of one ``space``, here and for all. ``keeping`` names the providers whose addresses may be kept,
     with what is to be shown beside their GIFs; the others' are looked up by whoever gives the answer. ``clock`` gives
     seconds since 1970."""
 
     def __init__(
         self,
-        link: RedisLink,
-        writer: Writer,
+        link: RedisConnection,
+        writer: WriteBehindQueue,
         space: str,
         keeping: Attributions,
         clock: Callable[[], float] = time.time,
@@ -55,7 +55,7 @@ class SharedAnswers:
             return near
         try:
             (value,) = await self._link.get_many([self._name(key)])
-        except (AwayError, RefusedError):
+        except (RedisDownError, RedisRefusedError):
             return None
         return read_answer(value, self._keeping)
 
@@ -66,7 +66,7 @@ class SharedAnswers:
         written = write_answer(value, self._keeping, expires)
         if len(written) <= MAX_BYTES:
             name = self._name(key)
-            await self._writer.write([Write(name, (("SET", name, written, "PXAT", int(1000 * expires)),))])
+            await self._writer.write([QueuedWrite(name, (("SET", name, written, "PXAT", int(1000 * expires)),))])
 
     def _name(self, key: str) -> str:
         digest = hashlib.sha256(f"{self._space}\n{key}".encode("utf-8", "surrogatepass")).hexdigest()
@@ -137,9 +137,9 @@ def _fused(
     score: object,
     visual: object,
     text: object,
-) -> Fused:
-    evidence = Evidence(_key(provider, gif_id), _maybe(seen), _maybe(said), None if place is None else _whole(place))
-    return Fused(evidence, _real(score), _maybe(visual), _maybe(text))
+) -> ScoredCandidate:
+    evidence = Signals(_key(provider, gif_id), _maybe(seen), _maybe(said), None if place is None else _whole(place))
+    return ScoredCandidate(evidence, _real(score), _maybe(visual), _maybe(text))
 
 
 def _key(provider: object, gif_id: object) -> GifKey:

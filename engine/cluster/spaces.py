@@ -8,17 +8,17 @@ from collections.abc import Callable, Collection
 from deepgif.engine.cluster.embeddings import SCAN_CHUNK, known_spaces_key, part_of_key, whole
 from deepgif.engine.cluster.events import stream_key
 from deepgif.engine.cluster.options import RedisOptions
-from deepgif.engine.cluster.redis import PATIENT_S, AwayError, Command, RedisLink, RefusedError, refused
+from deepgif.engine.cluster.redis import PATIENT_S, Command, RedisConnection, RedisDownError, RedisRefusedError, refused
 from deepgif.engine.errors import StoreError
 
 
 async def spaces_in_redis(options: RedisOptions) -> list[str] | None:
     """The spaces that engines have noted in Redis; None where it does not answer. Raises ``StoreError`` where it can
     never be used as it was set."""
-    async with RedisLink(options) as link:
+    async with RedisConnection(options) as link:
         try:
             noted = await link.call(lambda client: client.smembers(known_spaces_key(link.prefix)), PATIENT_S)
-        except (AwayError, RefusedError):
+        except (RedisDownError, RedisRefusedError):
             return None
     return sorted(space.decode("utf-8", "surrogatepass") for space in noted)
 
@@ -33,7 +33,7 @@ async def drop_spaces(
     engines of new ones; how many of each. Looks through all keys, 1,000 at a time, so that others are served in
     between. Raises ``StoreError`` where Redis goes away or refuses: done again, it goes on."""
     dropped: dict[str, int] = {}
-    async with RedisLink(options) as link:
+    async with RedisConnection(options) as link:
         try:
             async with asyncio.timeout(PATIENT_S):
                 await link.back()
@@ -45,7 +45,7 @@ async def drop_spaces(
                     ("SREM", known_spaces_key(link.prefix), space),
                 )
                 await _run(link, gone)
-        except (AwayError, RefusedError, TimeoutError) as error:
+        except (RedisDownError, RedisRefusedError, TimeoutError) as error:
             raise StoreError(
                 f"Redis does not answer, or refuses: {sum(dropped.values()):,} vectors were dropped there, and none on "
                 "this machine; please run the same command again when it answers."
@@ -54,7 +54,7 @@ async def drop_spaces(
 
 
 async def _drop(
-    link: RedisLink,
+    link: RedisConnection,
     beginning: str,
     wanted: Callable[[str], bool],
     dropped: dict[str, int],
@@ -82,9 +82,9 @@ async def _drop(
     await drop()
 
 
-async def _run(link: RedisLink, commands: Collection[Command]) -> int:
-    """Runs commands that each answer how much they did; the sum. Raises ``AwayError`` or ``RefusedError``."""
+async def _run(link: RedisConnection, commands: Collection[Command]) -> int:
+    """Runs commands that each answer how much they did; the sum. Raises ``RedisDownError`` or ``RedisRefusedError``."""
     answers = await link.pipeline(list(commands), PATIENT_S)
     if any(refused(answer) for answer in answers):
-        raise RefusedError
+        raise RedisRefusedError
     return sum(answers)

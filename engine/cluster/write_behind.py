@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deepgif.engine.cluster.redis import PATIENT_S, AwayError, Command, RedisLink, RefusedError, refused
+from deepgif.engine.cluster.redis import PATIENT_S, Command, RedisConnection, RedisDownError, RedisRefusedError, refused
 
 MOST = 20_000  # writes, about 30 MB where all are vectors
 AT_ONCE = 200
@@ -15,21 +15,21 @@ RETRY_S = 1.0  # between two tries while Redis has no room
 
 
 @dataclass(frozen=True, slots=True)
-class Write:
+class QueuedWrite:
     """Commands that belong together and may be made twice. Of two that wait under one ``name`` the later counts."""
 
     name: str
     commands: tuple[Command, ...]
 
 
-class Writer:
+class WriteBehindQueue:
     """Writes now where that is possible, else as soon as it is. Beyond ``most`` that wait, the oldest are dropped."""
 
-    def __init__(self, link: RedisLink, most: int = MOST, retry_s: float = RETRY_S) -> None:
+    def __init__(self, link: RedisConnection, most: int = MOST, retry_s: float = RETRY_S) -> None:
         self._link = link
         self._most = most
         self._retry_s = retry_s
-        self._waiting: OrderedDict[str, Write] = OrderedDict()
+        self._waiting: OrderedDict[str, QueuedWrite] = OrderedDict()
         self._some = asyncio.Event()
         self.dropped = 0
 
@@ -38,7 +38,7 @@ class Writer:
         """How many writes wait."""
         return len(self._waiting)
 
-    async def write(self, writes: Sequence[Write]) -> None:
+    async def write(self, writes: Sequence[QueuedWrite]) -> None:
         """Makes the writes, in one round trip a node for some hundred of them, or lets them wait."""
         for start in range(0, len(writes), AT_ONCE):
             part = writes[start : start + AT_ONCE]
@@ -66,16 +66,16 @@ class Writer:
             elif left:
                 await asyncio.sleep(self._retry_s)
 
-    async def _send(self, writes: Sequence[Write], timeout_s: float | None = None) -> list[Write]:
+    async def _send(self, writes: Sequence[QueuedWrite], timeout_s: float | None = None) -> list[QueuedWrite]:
         """Makes the writes; those that could not be made."""
         commands = [command for write in writes for command in write.commands]
         try:
             answers = iter(await self._link.pipeline(commands, timeout_s))
-        except (AwayError, RefusedError):
+        except (RedisDownError, RedisRefusedError):
             return list(writes)
         return [write for write in writes if sum(refused(next(answers)) for _ in write.commands)]
 
-    def _wait_for(self, writes: Sequence[Write]) -> None:
+    def _wait_for(self, writes: Sequence[QueuedWrite]) -> None:
         for write in writes:
             self._waiting[write.name] = write
         while len(self._waiting) > self._most:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgif.engine.index.exact import MemoryIndex
+from deepgif.engine.index.exact import ExactIndex
 from deepgif.engine.protocols import Index, IndexHits, Vectors
 from deepgif.engine.types import GifKey, Rating
 
@@ -18,14 +18,14 @@ MOVED_AT_ONCE = 8192
 _log = logging.getLogger(__name__)
 
 
-class GrowingIndex:
-    """``Index`` that is a ``MemoryIndex`` up to ``exact_up_to`` GIFs and a ``CompactIndex`` once there have been more.
+class AutoIndex:
+    """``Index`` that is a ``ExactIndex`` up to ``exact_up_to`` GIFs and a ``CompactIndex`` once there have been more.
     While it changes from one to the other, searches go on and changes wait."""
 
     def __init__(self, dimension: int, exact_up_to: int = EXACT_UP_TO) -> None:
         self._dimension = dimension
         self._exact_up_to = exact_up_to
-        self._index: Index = MemoryIndex(dimension)
+        self._index: Index = ExactIndex(dimension)
         self._changing = threading.Lock()
 
     def __len__(self) -> int:
@@ -36,7 +36,7 @@ class GrowingIndex:
         nothing, where the shapes do not fit."""
         with self._changing:
             self._index.add(keys, vectors, ratings)
-            if isinstance(self._index, MemoryIndex) and len(self._index) > self._exact_up_to:
+            if isinstance(self._index, ExactIndex) and len(self._index) > self._exact_up_to:
                 self._index = self._compacted(self._index)
 
     def remove(self, keys: Collection[GifKey]) -> None:
@@ -52,7 +52,7 @@ class GrowingIndex:
         """The at most ``k`` nearest allowed GIFs for each of ``queries`` (Q, D)."""
         return self._index.search(queries, k, max_rating)
 
-    def _compacted(self, exact: MemoryIndex) -> Index:
+    def _compacted(self, exact: ExactIndex) -> Index:
         from deepgif.engine.index.compact import CompactIndex  # faiss is loaded by those who need it
 
         compact = CompactIndex(self._dimension)

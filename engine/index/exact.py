@@ -17,7 +17,7 @@ FIRST_CAPACITY = 1024
 QUERIES_AT_ONCE = 64  # bounds the score matrix: 64 queries over a million GIFs are 256 MB
 
 
-class MemoryIndex:
+class ExactIndex:
     """``Index`` over float32 rows in one tensor that doubles when it is full.
 
     A row that is removed is filled with the last one. Searches and changes take turns: a search over a million GIFs

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from deepgif.engine.errors import IndexUnavailableError
-from deepgif.engine.index.auto import GrowingIndex
-from deepgif.engine.index.exact import MemoryIndex
+from deepgif.engine.index.auto import AutoIndex
+from deepgif.engine.index.exact import ExactIndex
 from deepgif.engine.protocols import Index
 
 Kind = Literal["auto", "exact", "compact", "qdrant"]
@@ -45,6 +45,6 @@ def open_indexes(
             pictures, texts = (QdrantIndex(client, what, space, dimension, qdrant) for what in ("pictures", "texts"))
             yield pictures, texts
     elif kind == "auto" and device == "cpu":
-        yield GrowingIndex(dimension), GrowingIndex(dimension)
+        yield AutoIndex(dimension), AutoIndex(dimension)
     else:
-        yield MemoryIndex(dimension, device), MemoryIndex(dimension, device)
+        yield ExactIndex(dimension, device), ExactIndex(dimension, device)

@@ -11,7 +11,7 @@ from enum import StrEnum
 import numpy as np
 
 from deepgif.engine.errors import MediaError
-from deepgif.engine.ingest.deduplication import Alone, Once, Vector
+from deepgif.engine.ingest.deduplication import EmbeddingLeases, NoLeases, Vector
 from deepgif.engine.protocols import Clip, EmbeddingStore, Index, Vectors
 from deepgif.engine.providers.remote import Fetch
 from deepgif.engine.types import Candidate, Gif, GifKey, Rating
@@ -56,7 +56,7 @@ class CandidateEmbedder:
         decode: Callable[[bytes], Awaitable[Clip]],
         embed: Callable[[Clip], Awaitable[Vector]],
         embed_texts: Callable[[Sequence[str]], Awaitable[Vectors]],
-        once: Once | None = None,
+        once: EmbeddingLeases | None = None,
     ) -> None:
         self._space = space
         self._store = store
@@ -66,7 +66,7 @@ class CandidateEmbedder:
         self._decode = decode
         self._embed = embed
         self._embed_texts = embed_texts
-        self._once = once or Alone()
+        self._once = once or NoLeases()
         self._under_way: dict[tuple[GifKey, View], asyncio.Task[Looked]] = {}
         self._asking: Counter[asyncio.Task[Looked]] = Counter()
         self._recent: OrderedDict[tuple[GifKey, View], Looked] = OrderedDict()

@@ -12,8 +12,8 @@ from functools import partial
 import numpy as np
 
 from deepgif.engine.errors import MediaError
-from deepgif.engine.ingest.concurrency import as_they_come
-from deepgif.engine.ingest.deduplication import Alone, Once, Vector
+from deepgif.engine.ingest.concurrency import map_unordered
+from deepgif.engine.ingest.deduplication import EmbeddingLeases, NoLeases, Vector
 from deepgif.engine.protocols import Clip, EmbeddingStore, Index, Vectors
 from deepgif.engine.providers.folder import Changes, LocalCatalogue
 from deepgif.engine.types import GifKey, describe
@@ -52,7 +52,7 @@ class Indexer:
         embed: Callable[[Clip], Awaitable[Vector]],
         texts: Index,
         embed_texts: Callable[[Sequence[str]], Awaitable[Vectors]],
-        once: Once | None = None,
+        once: EmbeddingLeases | None = None,
     ) -> None:
         self._space = space
         self._store = store
@@ -61,7 +61,7 @@ class Indexer:
         self._embed = embed
         self._texts = texts
         self._embed_texts = embed_texts
-        self._once = once or Alone()
+        self._once = once or NoLeases()
 
     async def load(self, catalogue: LocalCatalogue) -> set[str]:
         """Puts what is stored into the index; the ids of it."""
@@ -92,7 +92,7 @@ class Indexer:
         fresh: dict[GifKey, Vector] = {}
         stored_at = time.monotonic()
         try:
-            async with aclosing(as_they_come(missing, partial(self._embed_one, catalogue), IN_FLIGHT)) as embedded:
+            async with aclosing(map_unordered(missing, partial(self._embed_one, catalogue), IN_FLIGHT)) as embedded:
                 async for gif_id, result in embedded:
                     done += 1
                     if isinstance(result, MediaError):

@@ -13,7 +13,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-async def as_they_come(
+async def map_unordered(
     items: Iterable[T], work: Callable[[T], Coroutine[Any, Any, R]], at_once: int
 ) -> AsyncGenerator[tuple[T, R | MediaError], None]:
     """Yields each item with what ``work`` made of it, as they come; a ``MediaError`` stands for its own item only.

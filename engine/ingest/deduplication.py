@@ -14,7 +14,7 @@ Vector = NDArray[np.float32]  # (D,)
 Make = Callable[[Sequence[GifKey]], Awaitable[Mapping[GifKey, Vector]]]
 
 
-class Once(Protocol):
+class EmbeddingLeases(Protocol):
     """Sees to it that what one engine makes, no other makes again."""
 
     async def vectors(self, space: str, keys: Sequence[GifKey], make: Make) -> dict[GifKey, Vector]:
@@ -22,8 +22,8 @@ class Once(Protocol):
         makes of the rest. Raises what ``make`` raises, and ``MediaError`` where others could make none."""
 
 
-class Alone:
-    """``Once`` for an engine that shares nothing."""
+class NoLeases:
+    """``EmbeddingLeases`` for an engine that shares nothing."""
 
     async def vectors(self, space: str, keys: Sequence[GifKey], make: Make) -> dict[GifKey, Vector]:
         """What ``make`` makes of ``keys``."""

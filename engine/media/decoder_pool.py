@@ -29,7 +29,7 @@ PASSED_ON = ("PATH", "LANG", "TMPDIR", "VIRTUAL_ENV")  # of the environment, whi
 PASSED_ON_TOO = ("PYTHON", "LD_", "DYLD_")  # and what starts so
 
 
-class Decoders:
+class DecoderPool:
     """Up to ``most`` processes, started when they are needed. ``decode`` blocks, and is called from as many threads."""
 
     def __init__(self, sampling: FrameSampling, limits: MediaLimits, *, resize: bool, most: int) -> None:

@@ -48,7 +48,7 @@ class PublicResolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         """The public addresses of ``host``. Raises ``OSError`` where there is none."""
-        public = [found for found in await self._inner.resolve(host, port, family) if is_public(found["host"])]
+        public = [found for found in await self._inner.resolve(host, port, family) if is_global_address(found["host"])]
         if not public:
             raise OSError(None, "the name has no public address")
         return public
@@ -132,11 +132,11 @@ class Downloader:
             raise MediaError("The file's address has a user name in it.")
         if not self._rules.private and (parts.port or _PORTS[parts.scheme]) != _PORTS[parts.scheme]:
             raise MediaError("The file's address has a port of its own.")
-        if not self._rules.private and _is_address(host) and not is_public(host):
+        if not self._rules.private and _is_address(host) and not is_global_address(host):
             raise MediaError("The file lies where nothing is downloaded from.")
 
 
-def is_public(address: str) -> bool:
+def is_global_address(address: str) -> bool:
     """Whether an IP address is one of the public internet, in its IPv4 form where it holds one."""
     found = ipaddress.ip_address(address.partition("%")[0])
     mapped = getattr(found, "ipv4_mapped", None) or getattr(found, "sixtofour", None)

@@ -10,21 +10,21 @@ from typing import Protocol
 from purgatory import AsyncCircuitBreakerFactory
 from purgatory.domain.model import OpenedState
 
-from deepgif.engine.errors import BudgetError, RestingError
+from deepgif.engine.errors import CircuitOpenError, QuotaError
 
 FAILURES, REST_S = 12, 30.0  # after so many failed calls in a row the provider is left alone for so long
-NO_FAILURES = (asyncio.CancelledError, BudgetError, RestingError)  # they say nothing of the provider
+NO_FAILURES = (asyncio.CancelledError, QuotaError, CircuitOpenError)  # they say nothing of the provider
 
 
-class Breaker(Protocol):
+class CircuitBreaker(Protocol):
     """Whether a provider is asked at present."""
 
     def calling(self) -> AbstractAsyncContextManager[None]:
         """What a call is made within, whose errors count as the provider's, but for ``NO_FAILURES``. Raises
-        ``RestingError`` where the provider is left alone."""
+        ``CircuitOpenError`` where the provider is left alone."""
 
 
-class OwnBreaker:
+class LocalCircuitBreaker:
     """The breaker of one engine: after ``failures`` failed calls in a row it opens for ``rest_s`` seconds."""
 
     def __init__(self, provider: str, failures: int = FAILURES, rest_s: float = REST_S) -> None:
@@ -35,9 +35,9 @@ class OwnBreaker:
 
     @asynccontextmanager
     async def calling(self) -> AsyncIterator[None]:
-        """What a call is made within. Raises ``RestingError`` where the provider is left alone."""
+        """What a call is made within. Raises ``CircuitOpenError`` where the provider is left alone."""
         try:
             async with await self._breakers.get_breaker(self.provider):
                 yield
         except OpenedState as error:
-            raise RestingError(self.provider) from error
+            raise CircuitOpenError(self.provider) from error

@@ -11,12 +11,12 @@ from typing import Protocol
 import aiohttp
 
 from deepgif.engine.media.download import Downloader, DownloadRules
-from deepgif.engine.protocols import Remembered
+from deepgif.engine.protocols import GifStore
 from deepgif.engine.providers import giphy, klipy
-from deepgif.engine.providers.circuit_breaker import Breaker, OwnBreaker
-from deepgif.engine.providers.gif_store import RememberedGifs
+from deepgif.engine.providers.circuit_breaker import CircuitBreaker, LocalCircuitBreaker
+from deepgif.engine.providers.gif_store import SqliteGifStore
 from deepgif.engine.providers.http import JsonApi
-from deepgif.engine.providers.quota import Budget, CallBudget
+from deepgif.engine.providers.quota import LocalQuota, Quota
 from deepgif.engine.providers.remote import RemoteProvider
 from deepgif.engine.store.database import Database
 
@@ -39,7 +39,7 @@ class ProviderOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class RemoteOptions:
+class ProvidersOptions:
     """All providers, how many days their GIFs are remembered, and where media may come from: by default the hosts that
     the providers document."""
 
@@ -49,7 +49,7 @@ class RemoteOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Remote:
+class Providers:
     """The open providers and the downloader they share."""
 
     providers: tuple[RemoteProvider, ...]
@@ -59,21 +59,21 @@ class Remote:
 class SharedByProviders(Protocol):
     """What several engines know of providers together."""
 
-    def gifs(self, near: RememberedGifs, keep_urls: bool) -> Remembered:
+    def gifs(self, near: SqliteGifStore, keep_urls: bool) -> GifStore:
         """What is remembered of one provider's GIFs, with what others remember behind it; addresses only where they
         may be kept."""
 
-    def budget(self, near: CallBudget) -> Budget:
+    def budget(self, near: LocalQuota) -> Quota:
         """What is left of one key's calls for all engines together."""
 
-    def breaker(self, near: OwnBreaker, name: str) -> Breaker:
+    def breaker(self, near: LocalCircuitBreaker, name: str) -> CircuitBreaker:
         """Whether any engine asks the provider at present, by the ``name`` of its key's budget."""
 
 
 @asynccontextmanager
-async def open_remote(
-    options: RemoteOptions, database: Database, shared: SharedByProviders | None = None
-) -> AsyncIterator[Remote]:
+async def open_providers(
+    options: ProvidersOptions, database: Database, shared: SharedByProviders | None = None
+) -> AsyncIterator[Providers]:
     """The providers, ready to be asked; ``shared`` is what other engines know of them."""
     async with AsyncExitStack() as stack:
         downloader = await stack.enter_async_context(Downloader(options.downloads or _rules(options.providers)))
@@ -83,22 +83,22 @@ async def open_remote(
         opened = []
         for chosen in options.providers:
             title = TITLES[chosen.name]
-            own, alone = await open_budget(chosen, database), OwnBreaker(title)
+            own, alone = await open_budget(chosen, database), LocalCircuitBreaker(title)
             budget = shared.budget(own) if shared is not None else own
             breaker = shared.breaker(alone, own.name) if shared is not None else alone
             calls = JsonApi(session, title, budget, breaker)
             api = APIS[chosen.name](calls, chosen.key, chosen.url or URLS[chosen.name])
-            near = RememberedGifs(
+            near = SqliteGifStore(
                 database, api.name, api.attribution, days=options.keep_days, keep_urls=chosen.keep_urls
             )
             remembered = shared.gifs(near, chosen.keep_urls) if shared is not None else near
             opened.append(RemoteProvider(api, remembered, downloader, pingbacks=chosen.pingbacks))
-        yield Remote(tuple(opened), downloader)
+        yield Providers(tuple(opened), downloader)
 
 
-async def open_budget(chosen: ProviderOptions, database: Database) -> CallBudget:
+async def open_budget(chosen: ProviderOptions, database: Database) -> LocalQuota:
     """What is left of a provider's calls."""
-    budget = CallBudget(database, TITLES[chosen.name], chosen.key, chosen.calls_per_hour)
+    budget = LocalQuota(database, TITLES[chosen.name], chosen.key, chosen.calls_per_hour)
     await budget.open()
     return budget
 

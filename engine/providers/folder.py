@@ -17,7 +17,7 @@ from typing import Any
 
 from deepgif.engine.errors import MediaError, NotFoundError
 from deepgif.engine.media.probe import MediaLimits, probe
-from deepgif.engine.providers.metadata import Texts, read_texts
+from deepgif.engine.providers.metadata import CatalogueMetadata, load_metadata
 from deepgif.engine.store.database import Database
 from deepgif.engine.types import Gif, GifKey, Rating
 
@@ -72,11 +72,11 @@ class LocalCatalogue:
         self._url_of = url_of
         self._key = _printable(str(self.folder))
         self._files: dict[str, _File] = {}  # by id, one path each
-        self._texts = Texts()
+        self._texts = CatalogueMetadata()
 
     async def open(self) -> None:
         """Reads what is known from earlier, so that it can be searched at once."""
-        self._texts = await asyncio.to_thread(read_texts, self.folder)
+        self._texts = await asyncio.to_thread(load_metadata, self.folder)
         self._files = _by_id(await self._known())
 
     async def scan(self, on_progress: Callable[[int, int], None] = lambda done, total: None) -> Changes:
@@ -84,7 +84,7 @@ class LocalCatalogue:
         where there is no such folder."""
         if not await asyncio.to_thread(self.folder.is_dir):
             raise NotFoundError(f"There is no folder {self.folder}.")
-        self._texts = await asyncio.to_thread(read_texts, self.folder)
+        self._texts = await asyncio.to_thread(load_metadata, self.folder)
         before = {file.path: file for file in await self._known()}
         walked = await asyncio.to_thread(lambda: dict(self._walk()))
         seen = {path: stamp for path, stamp in walked.items() if path == _printable(path)}

@@ -13,7 +13,7 @@ from deepgif.engine.types import Candidate, Gif, GifKey, Rating
 DAY_S = 24 * 3600.0
 
 
-class RememberedGifs:
+class SqliteGifStore:
     """GIFs of one provider in a ``Database``, each for ``days`` from when it was last seen. ``keep_urls`` is for
     operators whom the provider allowed to keep addresses. ``clock`` gives seconds since 1970."""
 

@@ -17,7 +17,7 @@ MAX_CATALOGUE_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
+class CatalogueMetadata:
     """Titles, alt texts and ratings by path below the folder, and whom to name for all of them."""
 
     attribution: str = ""
@@ -40,7 +40,7 @@ class Texts:
         return self.entries.get(path, {})
 
 
-def read_texts(folder: Path) -> Texts:
+def load_metadata(folder: Path) -> CatalogueMetadata:
     """Reads ``catalogue.json`` in ``folder``; blocks. Raises ``NotFoundError`` where it is there but unusable."""
     path = folder / CATALOGUE
     try:
@@ -48,9 +48,9 @@ def read_texts(folder: Path) -> Texts:
             raise ValueError("too large")
         document = json.loads(path.read_text(encoding="utf-8"))
         entries = {str(entry["file"]): dict(entry) for entry in document["gifs"]}
-        return Texts(str(document.get("attribution", "")), entries)
+        return CatalogueMetadata(str(document.get("attribution", "")), entries)
     except FileNotFoundError:
-        return Texts()
+        return CatalogueMetadata()
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise NotFoundError(f"{path} cannot be read: it must hold a list “gifs” of objects with a “file”.") from error
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from deepgif.engine.errors import BudgetError
+from deepgif.engine.errors import QuotaError
 from deepgif.engine.store.database import Database
 
 HOUR_S = 3600.0
@@ -20,7 +20,7 @@ NO_LIMIT = 2**31
 _TAKE = "INSERT INTO calls SELECT ?,? WHERE (SELECT COUNT(*) FROM calls WHERE budget=? AND at>?) < ?"
 
 
-class Budget(Protocol):
+class Quota(Protocol):
     """How many calls with one key a provider still allows."""
 
     @property
@@ -32,14 +32,14 @@ class Budget(Protocol):
         """What people know the provider by."""
 
     async def take(self, *, leave: float = FOR_ADDRESSES) -> None:
-        """Counts a call that is about to be made. Raises ``BudgetError`` and counts nothing where less than the share
+        """Counts a call that is about to be made. Raises ``QuotaError`` and counts nothing where less than the share
         ``leave`` of the allowance would be left."""
 
     def used(self) -> int:
         """Calls made in the last 60 minutes."""
 
 
-class CallBudget:
+class LocalQuota:
     """At most ``per_hour`` calls in any 60 minutes with one key, of which only a digest is kept. ``per_hour`` 0 counts
     without a limit. ``clock`` gives seconds since 1970."""
 
@@ -63,7 +63,7 @@ class CallBudget:
         await self._read()
 
     async def take(self, *, leave: float = FOR_ADDRESSES) -> None:
-        """Counts a call that is about to be made; durable before it is. Raises ``BudgetError`` and counts nothing where
+        """Counts a call that is about to be made; durable before it is. Raises ``QuotaError`` and counts nothing where
         less than the share ``leave`` of the allowance would be left."""
         most = self.per_hour - int(self.per_hour * leave) if self.per_hour else NO_LIMIT
         async with self._taking:
@@ -75,7 +75,7 @@ class CallBudget:
                 self._counted.append(now)
         if not taken:
             waits_for = self._counted[-most] if 0 < most <= len(self._counted) else now
-            raise BudgetError(self.provider, max(1, math.ceil((waits_for + HOUR_S - now) / 60)))
+            raise QuotaError(self.provider, max(1, math.ceil((waits_for + HOUR_S - now) / 60)))
 
     def used(self) -> int:
         """Calls made in the last 60 minutes, by other processes only up to this one's last call."""

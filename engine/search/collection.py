@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from deepgif.engine.protocols import Index, Provider, SearchProvider
-from deepgif.engine.search.suggestions import Vocabulary
+from deepgif.engine.search.suggestions import Suggestions
 from deepgif.engine.types import Gif, GifKey, ScoredGif
 
 ADDRESSES_S = 0.5  # for which providers are asked for addresses even after the deadline
@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Library:
+class Collection:
     """What is known: vectors of pictures and of texts, the words of the texts, and where the GIFs come from. ``remote``
     providers have a search of their own."""
 
@@ -24,7 +24,7 @@ class Library:
     texts: Index
     local: tuple[Provider, ...]
     remote: tuple[SearchProvider, ...] = ()
-    words: Vocabulary = field(default_factory=Vocabulary)
+    words: Suggestions = field(default_factory=Suggestions)
 
     def provider(self, name: str) -> Provider | None:
         """The provider of this name."""

@@ -25,7 +25,7 @@ UNRANKED = 100  # the place of a GIF that the provider did not name
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class Signals:
     """What is known of one GIF for one query: the cosines of the words with its pixels and with its texts, None where
     there is nothing to compare (yet), and its place in the provider's order, 0 for the first, None for none."""
 
@@ -36,7 +36,7 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class ScoreStatistics:
     """Mean and standard deviation of one kind of likeness over all that is compared."""
 
     mean: float
@@ -93,29 +93,29 @@ class RankingModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Fused:
+class ScoredCandidate:
     """One GIF's evidence with its score; ``visual`` and ``text`` are standardised, None where they are not known."""
 
-    evidence: Evidence
+    evidence: Signals
     score: float
     visual: float | None
     text: float | None
 
 
-def spread(values: Collection[float]) -> Spread:
+def spread(values: Collection[float]) -> ScoreStatistics:
     """Mean and standard deviation of ``values``; of none, 0 and 0."""
     if not values:
-        return Spread(0.0, 0.0)
+        return ScoreStatistics(0.0, 0.0)
     array = np.fromiter(values, np.float64)
-    return Spread(float(array.mean()), float(array.std()))
+    return ScoreStatistics(float(array.mean()), float(array.std()))
 
 
 def fuse(
-    evidence: Sequence[Evidence],
+    evidence: Sequence[Signals],
     weights: FusionWeights,
-    visual: Spread | None = None,
-    text: Spread | None = None,
-) -> list[Fused]:
+    visual: ScoreStatistics | None = None,
+    text: ScoreStatistics | None = None,
+) -> list[ScoredCandidate]:
     """The evidence with its scores, best first, equal ones by place and key. ``visual`` and ``text`` are the spreads to
     standardise with; without one it is that of the evidence itself."""
     visual = visual or spread([one.visual for one in evidence if one.visual is not None])
@@ -129,11 +129,11 @@ def fuse(
         place = places.standard(reciprocal)
         expected = weights.visual_of_text * (said or 0.0) + weights.visual_of_place * place
         score = weights.visual * (expected if seen is None else seen) + weights.text * (said or 0.0)
-        fused.append(Fused(one, score + weights.place * place, seen, said))
+        fused.append(ScoredCandidate(one, score + weights.place * place, seen, said))
     return sorted(fused, key=lambda one: (-one.score, _order(one.evidence.place), one.evidence.key))
 
 
-def features(fused: Sequence[Fused], weights: FusionWeights, count: int) -> tuple[float, float, float, float]:
+def features(fused: Sequence[ScoredCandidate], weights: FusionWeights, count: int) -> tuple[float, float, float, float]:
     """What ``Calibration`` weighs, of a ranking among ``count`` GIFs: score and gap of the best one in standard
     deviations, agreement, and log10 of the count."""
     unit = math.hypot(weights.visual, weights.text) or 1.0
@@ -142,7 +142,7 @@ def features(fused: Sequence[Fused], weights: FusionWeights, count: int) -> tupl
     return best.score / unit, (best.score - tenth.score) / unit, agreement, math.log10(1 + count)
 
 
-def confidence(fused: Sequence[Fused], weights: FusionWeights, calibration: Calibration, count: int) -> float:
+def confidence(fused: Sequence[ScoredCandidate], weights: FusionWeights, calibration: Calibration, count: int) -> float:
     """The chance that the best GIF of a ranking among ``count`` shows what was asked for; 0.0 where there is none."""
     if not fused:
         return 0.0
@@ -157,7 +157,9 @@ def confidence(fused: Sequence[Fused], weights: FusionWeights, calibration: Cali
     return _sigmoid(odds)
 
 
-def fold(fused: Sequence[Fused], vectors: Mapping[GifKey, NDArray[np.float32]], near: float) -> list[Fused]:
+def fold(
+    fused: Sequence[ScoredCandidate], vectors: Mapping[GifKey, NDArray[np.float32]], near: float
+) -> list[ScoredCandidate]:
     """``fused`` without those whose picture is nearly that of a better one: the cosine of their unit vectors is
     ``near`` or more."""
     keys = [one.evidence.key for one in fused if one.evidence.key in vectors]
@@ -176,7 +178,7 @@ def fold(fused: Sequence[Fused], vectors: Mapping[GifKey, NDArray[np.float32]], 
 
 
 def answer(
-    fused: Sequence[Fused],
+    fused: Sequence[ScoredCandidate],
     gifs: Mapping[GifKey, Gif],
     *,
     chance: float,
@@ -212,9 +214,11 @@ def answer(
     return tuple(results)
 
 
-def in_order(keys: Sequence[GifKey]) -> tuple[Fused, ...]:
+def in_order(keys: Sequence[GifKey]) -> tuple[ScoredCandidate, ...]:
     """A ranking in the provider's own order, where nothing else is known."""
-    return tuple(Fused(Evidence(key, place=place), -float(place), None, None) for place, key in enumerate(keys))
+    return tuple(
+        ScoredCandidate(Signals(key, place=place), -float(place), None, None) for place, key in enumerate(keys)
+    )
 
 
 def alike(
@@ -227,8 +231,10 @@ def alike(
 ) -> tuple[ScoredGif, ...]:
     """The GIFs of ``keys`` that look like the GIF ``like``, by the cosines of their pictures, best first, without it,
     its near-duplicates, and those that are not in ``gifs``."""
-    fused = [Fused(Evidence(key, cosine), cosine, None, None) for key, cosine in zip(keys, cosines, strict=True)]
-    itself = Fused(Evidence(like, 1.0), 1.0, None, None)
+    fused = [
+        ScoredCandidate(Signals(key, cosine), cosine, None, None) for key, cosine in zip(keys, cosines, strict=True)
+    ]
+    itself = ScoredCandidate(Signals(like, 1.0), 1.0, None, None)
     rest = fold([itself, *(one for one in fused if one.evidence.key != like)], vectors, near)[1:]
     return tuple(
         ScoredGif(

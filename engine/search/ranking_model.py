@@ -36,7 +36,7 @@ class QueryBank:
     vectors: Vectors
     usual: float
 
-    def hotness(self, gifs: Vectors) -> NDArray[np.float32]:
+    def hubness(self, gifs: Vectors) -> NDArray[np.float32]:
         """(N,) how much nearer than usual the GIFs (N, D) lie to the ``HOTTEST`` queries that are nearest to each."""
         if not len(self.vectors) or not len(gifs):
             return np.zeros(len(gifs), np.float32)

@@ -18,8 +18,8 @@ from deepgif.engine.errors import DeepGifError
 from deepgif.engine.ingest.candidates import CandidateEmbedder, View, WriteBuffer
 from deepgif.engine.ingest.deduplication import Vector
 from deepgif.engine.protocols import SearchProvider
-from deepgif.engine.search.ranking import Evidence, Fused, RankingModel, confidence, fold, fuse
-from deepgif.engine.search.retrieval import Found, Likeness
+from deepgif.engine.search.ranking import RankingModel, ScoredCandidate, Signals, confidence, fold, fuse
+from deepgif.engine.search.retrieval import Hits, Similarity
 from deepgif.engine.types import Candidate, Coverage, Gif, GifKey, Origin
 
 MOVING = 20  # candidates whose frames are looked at, the most promising ones
@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 class Ranking:
     """A whole ranking, to be shown page by page. ``gifs`` are those of it whose addresses are at hand."""
 
-    fused: tuple[Fused, ...]
+    fused: tuple[ScoredCandidate, ...]
     gifs: Mapping[GifKey, Gif]
     chance: float
     count: int
@@ -49,14 +49,14 @@ class Rerank:
 
     def __init__(
         self,
-        found: Found,
+        found: Hits,
         candidates: Sequence[Candidate],
         known: Mapping[GifKey, Gif],
         pictures: Mapping[GifKey, Vector],
         providers: Mapping[str, SearchProvider],
         embedder: CandidateEmbedder,
         model: RankingModel,
-        likeness: Likeness,
+        likeness: Similarity,
         notices: Sequence[str] = (),
     ) -> None:
         self._found = found
@@ -69,7 +69,7 @@ class Rerank:
         self._gifs = dict(known) | {key: one.gif for key, one in self._candidates.items()}
         self._evidence = {one.key: one for one in found.evidence if one.key in self._gifs}
         for place, key in enumerate(self._candidates):
-            before = self._evidence.get(key, Evidence(key))
+            before = self._evidence.get(key, Signals(key))
             self._evidence[key] = replace(before, place=place)
         self._vectors = dict(pictures)
         self._fresh = WriteBuffer(embedder)

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgif.engine.protocols import Encoder, Index, IndexHits, Vectors
-from deepgif.engine.search.ranking import Evidence, Spread
+from deepgif.engine.search.ranking import ScoreStatistics, Signals
 from deepgif.engine.search.ranking_model import QueryBank
 from deepgif.engine.types import GifKey, Rating
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class RetrievalQuery:
     """Words, and how many GIFs of each likeness to find up to which rating."""
 
     words: str
@@ -25,20 +25,20 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Hits:
     """The unit vector (D,) of the words, the evidence for the GIFs whose pixels or texts are nearest, the spreads of
     both likenesses over all ``count`` GIFs, and how much of the words the encoder has learnt."""
 
     vector: NDArray[np.float32]
-    evidence: tuple[Evidence, ...]
-    visual: Spread
-    text: Spread
+    evidence: tuple[Signals, ...]
+    visual: ScoreStatistics
+    text: ScoreStatistics
     count: int
     understood: float
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
+class Similarity:
     """The likeness of words and pixels, less what a GIF has with any query (``QueryBank``) times ``hubness``."""
 
     bank: QueryBank
@@ -50,15 +50,15 @@ class Likeness:
 
     def common(self, pixels: Vectors) -> NDArray[np.float32]:
         """(N,) what N GIFs (N, D) have with any query."""
-        return self.hubness * self.bank.hotness(pixels) if self.hubness else np.zeros(len(pixels), np.float32)
+        return self.hubness * self.bank.hubness(pixels) if self.hubness else np.zeros(len(pixels), np.float32)
 
 
 def finder(
-    encoder: Encoder, pictures: Index, texts: Index, likeness: Likeness
-) -> Callable[[Sequence[Query]], list[Found]]:
+    encoder: Encoder, pictures: Index, texts: Index, likeness: Similarity
+) -> Callable[[Sequence[RetrievalQuery]], list[Hits]]:
     """A blocking function that encodes all queries at once and searches once for each rating among them."""
 
-    def find(queries: Sequence[Query]) -> list[Found]:
+    def find(queries: Sequence[RetrievalQuery]) -> list[Hits]:
         vectors = encoder.encode_texts([query.words for query in queries])
         places: defaultdict[Rating, list[int]] = defaultdict(list)
         for place, query in enumerate(queries):
@@ -100,7 +100,7 @@ def _found(
     common: NDArray[np.float32],
     words: _Rows,
     understood: float,
-) -> Found:
+) -> Hits:
     by_pixels, by_texts = hits
     keys = sorted({*by_pixels.keys, *by_texts.keys})
     seen, seen_rows = pixels.of(keys)
@@ -108,9 +108,9 @@ def _found(
     looks = (pixels.rows[seen_rows] @ vector - common[seen_rows]).tolist() if seen else []
     reads = (words.rows[said_rows] @ vector).tolist() if said else []
     visual, text = dict(zip(seen, looks, strict=True)), dict(zip(said, reads, strict=True))
-    evidence = tuple(Evidence(key, visual.get(key), text.get(key)) for key in keys)
-    return Found(vector, evidence, _spread(by_pixels), _spread(by_texts), by_pixels.count, understood)
+    evidence = tuple(Signals(key, visual.get(key), text.get(key)) for key in keys)
+    return Hits(vector, evidence, _spread(by_pixels), _spread(by_texts), by_pixels.count, understood)
 
 
-def _spread(hits: IndexHits) -> Spread:
-    return Spread(hits.mean, hits.std)
+def _spread(hits: IndexHits) -> ScoreStatistics:
+    return ScoreStatistics(hits.mean, hits.std)

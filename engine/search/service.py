@@ -14,12 +14,12 @@ import numpy as np
 from deepgif.engine.errors import InvalidRequestError, NotFoundError, OverloadedError, ProviderError
 from deepgif.engine.ingest.candidates import CandidateEmbedder
 from deepgif.engine.protocols import ProviderQuery
-from deepgif.engine.search.collection import Library
+from deepgif.engine.search.collection import Collection
 from deepgif.engine.search.ranking import RankingModel, alike, answer, confidence, fold, fuse, in_order
 from deepgif.engine.search.reranker import NEAR_DUPLICATE, Ranking, Rerank
-from deepgif.engine.search.retrieval import Found, Likeness, Query
-from deepgif.engine.search.single_flight import TOO_LATE, LiveSearches
-from deepgif.engine.text import clean_words
+from deepgif.engine.search.retrieval import Hits, RetrievalQuery, Similarity
+from deepgif.engine.search.single_flight import TOO_LATE, SingleFlight
+from deepgif.engine.text import normalize_query
 from deepgif.engine.types import (
     MAX_DEADLINE_S,
     MAX_LIMIT,
@@ -47,27 +47,27 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class ProviderFallback:
     """How providers with a search of their own are used: ``good_enough`` is the chance from which on what is known is
     answered without them."""
 
     embedder: CandidateEmbedder
-    live: LiveSearches
+    live: SingleFlight
     good_enough: float
 
 
-class SearchEngine:
+class SearchService:
     """Answers searches. ``find`` gives the evidence on what is known (a micro-batcher's ``submit``); without
     ``outside`` only that is searched."""
 
     def __init__(
         self,
         model: str,
-        find: Callable[[Query], Awaitable[Found]],
-        library: Library,
+        find: Callable[[RetrievalQuery], Awaitable[Hits]],
+        library: Collection,
         ranking: RankingModel,
-        likeness: Likeness,
-        outside: Outside | None = None,
+        likeness: Similarity,
+        outside: ProviderFallback | None = None,
     ) -> None:
         self.model = model
         self.library = library
@@ -79,12 +79,12 @@ class SearchEngine:
     async def search(self, request: SearchRequest) -> SearchAnswer:
         """The best GIFs for the request. Raises ``InvalidRequestError``, ``OverloadedError`` or ``NotReadyError``."""
         started = time.perf_counter()
-        words = clean_words(request.words)
+        words = normalize_query(request.words)
         _check(request)
         ends_at = asyncio.get_running_loop().time() + request.deadline_s
         outside = self._outside
         if outside is None:
-            ranking = await self._known_by(ends_at, Query(words, POOL, request.max_rating))
+            ranking = await self._known_by(ends_at, RetrievalQuery(words, POOL, request.max_rating))
         else:
             query = ProviderQuery(words, request.max_rating, request.language, request.country)
             ranking = await outside.live.ranking(query, ends_at, lambda report: self._staged(outside, query, report))
@@ -136,10 +136,12 @@ class SearchEngine:
         seen = len(self.library.pictures)
         return Coverage(seen, max(seen, total))
 
-    async def _staged(self, outside: Outside, query: ProviderQuery, report: Callable[[Rerank | Ranking], None]) -> None:
+    async def _staged(
+        self, outside: ProviderFallback, query: ProviderQuery, report: Callable[[Rerank | Ranking], None]
+    ) -> None:
         """Reports rankings of one query as they get better; the last one stands."""
         try:
-            found = await self._find(Query(query.words, POOL, query.max_rating))
+            found = await self._find(RetrievalQuery(query.words, POOL, query.max_rating))
         except Exception as error:  # noqa: BLE001 - whatever a model raises, the provider's order is still an answer
             _log.warning("Words cannot be embedded: %s", type(error).__name__)
             report(await self._in_order(query, error))
@@ -174,7 +176,7 @@ class SearchEngine:
         report(rerank)
         await rerank.run()
 
-    async def _known_by(self, ends_at: float, query: Query) -> Ranking:
+    async def _known_by(self, ends_at: float, query: RetrievalQuery) -> Ranking:
         """The ranking of what is known, where it is there by ``ends_at`` (the loop's time). Raises
         ``OverloadedError``."""
         try:
@@ -185,7 +187,7 @@ class SearchEngine:
                 raise OverloadedError(TOO_LATE) from error
             raise
 
-    async def _known(self, found: Found) -> Ranking:
+    async def _known(self, found: Hits) -> Ranking:
         """The ranking of what is known."""
         coverage = await self.coverage()
         fused = fuse(found.evidence, self._ranking.weights, found.visual, found.text)
@@ -267,7 +269,7 @@ def _check(request: SearchRequest) -> None:
         raise InvalidRequestError(f"The deadline must lie above 0 and be at most {MAX_DEADLINE_S:g} seconds.")
 
 
-def _strange(found: Found) -> tuple[str, ...]:
+def _strange(found: Hits) -> tuple[str, ...]:
     return (STRANGE_WORDS,) if found.understood < HALF_UNDERSTOOD else ()
 
 

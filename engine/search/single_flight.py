@@ -20,7 +20,7 @@ TOO_LATE = "The engine could not answer in time; please try again in a moment."
 Report = Callable[[Rerank | Ranking], None]
 
 
-class _Live:
+class _Flight:
     """One search under way, and the best that it has reported."""
 
     def __init__(self, start: Callable[[Report], Awaitable[None]]) -> None:
@@ -51,12 +51,12 @@ class Recent(Protocol):
         """Keeps the ranking for a while."""
 
 
-class LiveSearches:
+class SingleFlight:
     """Runs searches. A caller who leaves ends a search only where nobody else waits for it. ``recent`` remembers what
     was found; by default in memory."""
 
     def __init__(self, recent: Recent | None = None) -> None:
-        self._live: dict[str, _Live] = {}
+        self._live: dict[str, _Flight] = {}
         self._recent: Recent = BoundedCache[Ranking](RECENT, RECENT_S) if recent is None else recent
 
     def __len__(self) -> int:
@@ -99,10 +99,10 @@ class LiveSearches:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _begin(self, key: str, start: Callable[[Report], Awaitable[None]]) -> _Live:
+    def _begin(self, key: str, start: Callable[[Report], Awaitable[None]]) -> _Flight:
         if len(self._live) >= MOST:
             raise OverloadedError("The engine has more to do than it can hold; please try again in a few seconds.")
-        live = self._live[key] = _Live(lambda report: self._run(key, report, start))
+        live = self._live[key] = _Flight(lambda report: self._run(key, report, start))
         return live
 
     async def _run(self, key: str, report: Report, start: Callable[[Report], Awaitable[None]]) -> None:

@@ -17,7 +17,7 @@ _EMPTY = frozenset((
 ))  # fmt: skip
 
 
-class Vocabulary:
+class Suggestions:
     """Counts words of texts, at most ``MAX_WORDS`` of them: where there are more, the rarer half is forgotten. May be
     called from several threads."""
 

@@ -28,7 +28,7 @@ from deepgif.models.bundles.manifest import (
 )
 from deepgif.models.bundles.skip_thoughts import FILES, SkipFilesError, load_skip_thoughts
 from deepgif.models.bundles.weights import SKIP_THOUGHTS, SKIP_THOUGHTS_URL, VGG16, RemoteFile, WeightsError, fetch
-from deepgif.models.networks.projection import TwoMaps
+from deepgif.models.networks.projection import ProjectionHeads
 from deepgif.models.networks.skip_thoughts import SkipThoughts
 from deepgif.models.networks.vgg16 import FRAME_SIZE, Vgg16
 from deepgif.models.preprocess.sampling import Fit, FrameSampling
@@ -51,7 +51,7 @@ def load_classic(folder: Path, devices: Sequence[str] = ("cpu",), weights: Path 
     except (WeightsError, SkipFilesError) as error:
         raise BundleError(str(error)) from error
     try:
-        maps = TwoMaps(frames.dimension, sentences.dimension)
+        maps = ProjectionHeads(frames.dimension, sentences.dimension)
         maps.load_state_dict(load(content))
     except (SafetensorError, RuntimeError) as error:
         raise BundleError(f"{folder} does not hold the model its {MANIFEST} describes.") from error
@@ -59,7 +59,7 @@ def load_classic(folder: Path, devices: Sequence[str] = ("cpu",), weights: Path 
     return TwoTowerEncoder(info, runner, sentences, maps, unit_frames=False)
 
 
-def save_classic(folder: Path, name: str, licence: str, maps: TwoMaps) -> None:
+def save_classic(folder: Path, name: str, licence: str, maps: ProjectionHeads) -> None:
     """Writes a bundle."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file({key: value.contiguous() for key, value in maps.state_dict().items()}, folder / WEIGHTS)

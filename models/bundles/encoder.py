@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from deepgif.models.bundles.manifest import BundleInfo
-from deepgif.models.networks.projection import TwoMaps
+from deepgif.models.networks.projection import ProjectionHeads
 from deepgif.models.preprocess.sampling import FrameSampling
 from deepgif.models.runtime.frame_runner import Clips, FrameRunner
 
@@ -56,7 +56,7 @@ class Encoder(Protocol):
         """The share of the text, in [0, 1], that is made of words learnt; 0.0 for a text without any."""
 
 
-class SentenceReader(Protocol):
+class TextEncoder(Protocol):
     """Texts to features. Methods block, and may be called from any thread."""
 
     @property
@@ -75,7 +75,7 @@ class TwoTowerEncoder:
     unit features, in place of the mean of the features as they are."""
 
     def __init__(
-        self, info: BundleInfo, frames: FrameRunner, sentences: SentenceReader, maps: TwoMaps, *, unit_frames: bool
+        self, info: BundleInfo, frames: FrameRunner, sentences: TextEncoder, maps: ProjectionHeads, *, unit_frames: bool
     ) -> None:
         self.info = info
         self.space = info.space

@@ -42,7 +42,7 @@ from deepgif.models.bundles.manifest import (
     read_manifest,
     write_manifest,
 )
-from deepgif.models.networks.projection import TwoMaps, identity_maps
+from deepgif.models.networks.projection import ProjectionHeads, identity_projections
 from deepgif.models.networks.vit import VisionTransformer, is_plain
 from deepgif.models.preprocess.sampling import Fit, FrameSampling
 from deepgif.models.runtime.frame_runner import FrameRunner
@@ -152,7 +152,7 @@ def write_clip(folder: Path, name: str, model: str, pretrained: str | None, lice
     write_manifest(folder, (CLIP_WEIGHTS,) if model == LOCAL else (), **facts, sampling=asdict(sampling))
 
 
-def save_adapted(folder: Path, base: Path, maps: TwoMaps) -> None:
+def save_adapted(folder: Path, base: Path, maps: ProjectionHeads) -> None:
     """Writes the bundle that ``base`` is with adapters on top. Raises ``BundleError``."""
     facts = read_manifest(base)
     sums = facts.pop("sha256")
@@ -166,9 +166,9 @@ def save_adapted(folder: Path, base: Path, maps: TwoMaps) -> None:
     write_manifest(folder, (*(() if CLIP_WEIGHTS not in sums else (CLIP_WEIGHTS,)), WEIGHTS), **facts)
 
 
-def _adapters(folder: Path, manifest: dict[str, Any], dimension: int) -> TwoMaps:
+def _adapters(folder: Path, manifest: dict[str, Any], dimension: int) -> ProjectionHeads:
     """The two maps on top of the towers; those that change nothing where the bundle has none."""
-    maps = identity_maps(dimension)
+    maps = identity_projections(dimension)
     if WEIGHTS in manifest["sha256"]:
         try:
             maps.load_state_dict(load(checked(folder / WEIGHTS, manifest)))

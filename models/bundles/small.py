@@ -32,7 +32,7 @@ from deepgif.models.bundles.manifest import (
 )
 from deepgif.models.networks.joint import JointModel
 from deepgif.models.networks.mobilenet import FEATURES, FRAMES_IN_CACHE, MobileNetStrips
-from deepgif.models.networks.projection import TwoMaps
+from deepgif.models.networks.projection import ProjectionHeads
 from deepgif.models.networks.sentence import (
     SENTENCE_DIMENSION,
     WORD_START,
@@ -93,7 +93,7 @@ def small_encoder(
 ) -> TwoTowerEncoder:
     """The encoder that a taught model is."""
     frames = FrameRunner(model.frames, info.sampling, devices, FRAMES_IN_CACHE)
-    maps = TwoMaps(FEATURES, SENTENCE_DIMENSION)
+    maps = ProjectionHeads(FEATURES, SENTENCE_DIMENSION)
     maps.frame_map, maps.sentence_map = model.frame_map, model.sentence_map
     sentences = SmallSentences(model.sentences, tokenizer, frames.device)
     kind = StripsEncoder if isinstance(model.frames, MobileNetStrips) else TwoTowerEncoder

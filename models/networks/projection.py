@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from deepgif.models.networks.joint import JOINT_DIMENSION
 
 
-class TwoMaps(nn.Module):
+class ProjectionHeads(nn.Module):
     """Features of any length in, unit vectors of the joint space out."""
 
     def __init__(self, frame_features: int, sentence_features: int, dimension: int = JOINT_DIMENSION) -> None:
@@ -30,9 +30,9 @@ class TwoMaps(nn.Module):
         return F.normalize(self.sentence_map(F.normalize(features, dim=1)), dim=1)
 
 
-def identity_maps(dimension: int) -> TwoMaps:
+def identity_projections(dimension: int) -> ProjectionHeads:
     """Maps that change nothing, for towers that share a space already: adapters before they are taught."""
-    maps = TwoMaps(dimension, dimension, dimension)
+    maps = ProjectionHeads(dimension, dimension, dimension)
     for linear in (maps.frame_map, maps.sentence_map):
         nn.init.eye_(linear.weight)
         nn.init.zeros_(linear.bias)

@@ -75,7 +75,7 @@ class FrameRunner:
     ) -> None:
         # Copies first: ``to`` changes the network itself.
         networks = [network, *(copy.deepcopy(network) for _ in devices[1:])]
-        self._lanes = [_Lane(one, sampling, device, few) for one, device in zip(networks, devices, strict=True)]
+        self._lanes = [_DeviceWorker(one, sampling, device, few) for one, device in zip(networks, devices, strict=True)]
         self.device = torch_device(devices[0])
 
     @property
@@ -103,7 +103,7 @@ class FrameRunner:
         return [found[place] for place in range(len(clips))]
 
 
-class _Lane:
+class _DeviceWorker:
     """One device with a copy of the network. ``batch`` is how many frames it takes at once, ``in_flight`` how many
     batches it works on."""
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from deepgif.engine.engine import EngineOptions, open_engine
-from deepgif.engine.index.exact import MemoryIndex
+from deepgif.engine.index.exact import ExactIndex
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.types import GifKey, Rating, SearchRequest
 from deepgif.models.bundles.load import bundle_folder
@@ -38,7 +38,7 @@ def test_the_index_finds_the_same():
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     keys = [GifKey("folder", str(number)) for number in range(5000)]
     ratings = [list(Rating)[number % len(Rating)] for number in range(5000)]
-    own, other = MemoryIndex(256), MemoryIndex(256, "cuda:0")
+    own, other = ExactIndex(256), ExactIndex(256, "cuda:0")
     for index in (own, other):
         index.add(keys, vectors, ratings)
         index.remove(keys[10:2000:3])

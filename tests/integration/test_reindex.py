@@ -21,7 +21,7 @@ from deepgif.engine.ingest.candidates import STORE_EVERY
 from deepgif.engine.media.download import DownloadRules
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.protocols import ProviderQuery
-from deepgif.engine.providers.factory import ProviderOptions, RemoteOptions
+from deepgif.engine.providers.factory import ProviderOptions, ProvidersOptions
 from deepgif.engine.store.database import FILE
 from deepgif.engine.types import Coverage, Rating, SearchRequest
 from tests.fakes.encoder import ColourEncoder, WideEncoder
@@ -49,7 +49,7 @@ class Place:
     def options(self, name: str = "giphy", **changes: Any) -> EngineOptions:
         chosen = {"key": self.server.key, "url": self.server.origin, "calls_per_hour": 0, **changes}
         rules = DownloadRules(frozenset({"127.0.0.1"}), frozenset({"http"}), private=True)
-        remote = RemoteOptions((ProviderOptions(name, **chosen),), downloads=rules)
+        remote = ProvidersOptions((ProviderOptions(name, **chosen),), downloads=rules)
         return EngineOptions(self.data_dir, self.data_dir, remote=remote, good_enough=2.0)
 
     def engine(self, encoder: ColourEncoder | None = None, **changes: Any) -> AbstractAsyncContextManager[Engine]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from deepgif.models.bundles.classic import SAMPLING, load_sentences, load_vgg16
-from deepgif.models.bundles.encoder import SentenceReader, pooled
+from deepgif.models.bundles.encoder import TextEncoder, pooled
 from deepgif.models.bundles.load import bundle_folder, load_two_towers
 from deepgif.models.bundles.manifest import OPEN_CLIP
 from deepgif.models.bundles.skip_thoughts import load_uni_skip
@@ -54,7 +54,7 @@ class Reader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Towers:
+class FeatureExtractors:
     """``see`` makes features (N, A) of clips sampled as ``sampling`` says, ``read`` features of sentences. ``name`` is
     that of the folder in which those of clips are kept."""
 
@@ -65,7 +65,9 @@ class Towers:
     read: Reader
 
 
-def published(frames: Frames, weights: Path, mobilenet: Path | None, devices: Sequence[str], read: Reader) -> Towers:
+def published(
+    frames: Frames, weights: Path, mobilenet: Path | None, devices: Sequence[str], read: Reader
+) -> FeatureExtractors:
     """A network for frames whose weights others publish; a clip is the mean over its frames. Raises ``DatasetError`` or
     ``WeightsError``."""
     network = load_vgg16(weights) if frames is Frames.VGG16 else _mobilenet(mobilenet)
@@ -75,10 +77,10 @@ def published(frames: Frames, weights: Path, mobilenet: Path | None, devices: Se
         with torch.inference_mode():
             return pooled(runner(clips), unit_frames=False).cpu().numpy()
 
-    return Towers(str(frames), SAMPLING, network.dimension, see, read)
+    return FeatureExtractors(str(frames), SAMPLING, network.dimension, see, read)
 
 
-def of_bundle(bundle: str, weights: Path, devices: Sequence[str]) -> Towers:
+def of_bundle(bundle: str, weights: Path, devices: Sequence[str]) -> FeatureExtractors:
     """The towers of a bundle of the CLIP family: unit vectors of one space. Raises ``DatasetError`` or
     ``BundleError``."""
     encoder = load_two_towers(bundle_folder(bundle), devices, weights)
@@ -94,7 +96,7 @@ def of_bundle(bundle: str, weights: Path, devices: Sequence[str]) -> Towers:
         path = run / f"{name}.npy"
         return extract(texts, encoder.text_features, encoder.dimension, path, report, SENTENCES_AT_ONCE)
 
-    return Towers(name, encoder.sampling, encoder.dimension, see, read)
+    return FeatureExtractors(name, encoder.sampling, encoder.dimension, see, read)
 
 
 def reader(kind: Sentences, weights: Path, skip: Path | None, device: str) -> Reader:
@@ -106,7 +108,7 @@ def reader(kind: Sentences, weights: Path, skip: Path | None, device: str) -> Re
 
             return teacher_vectors(texts, run / "minilm", report).astype(np.float32)
         name = str(kind)
-        network: SentenceReader
+        network: TextEncoder
         if skip is None:
             network = load_sentences(weights, device)
         else:

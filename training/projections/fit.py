@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deepgif.models.networks.projection import TwoMaps, identity_maps
+from deepgif.models.networks.projection import ProjectionHeads, identity_projections
 from deepgif.training.evaluation.retrieval import Recall, text_to_clip
 from deepgif.training.losses import CONTRASTIVE, IN_BATCH, Loss, contrastive
 
@@ -32,7 +32,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class RankingOptions:
+class ProjectionOptions:
     """``pairs`` is how many pairs are seen in all; the rate falls to a tenth half way (VSE++, section 4.2). Looked at
     ``looks`` times on the way, the maps that did best are kept. ``adapt`` begins with maps that change nothing, for
     features that share a space already, and keeps them where none did better."""
@@ -52,15 +52,15 @@ Report = Callable[[int, int, float], None]  # pairs seen, pairs in all, loss
 
 
 def teach(
-    train: Part, dev: Part, options: RankingOptions, report: Report = lambda done, total, loss: None
-) -> tuple[TwoMaps, Recall]:
+    train: Part, dev: Part, options: ProjectionOptions, report: Report = lambda done, total, loss: None
+) -> tuple[ProjectionHeads, Recall]:
     """The maps that found most on ``dev``, and what they found."""
     with torch.random.fork_rng():
         torch.manual_seed(options.seed)
         return _teach(train, dev, options, report)
 
 
-def judge(maps: TwoMaps, part: Part) -> Recall:
+def judge(maps: ProjectionHeads, part: Part) -> Recall:
     """Every sentence a query for its clip."""
     maps.eval()
     with torch.inference_mode():
@@ -68,9 +68,9 @@ def judge(maps: TwoMaps, part: Part) -> Recall:
     return text_to_clip(_numpy(texts), _numpy(clips), part.clip_of.tolist())
 
 
-def _teach(train: Part, dev: Part, options: RankingOptions, report: Report) -> tuple[TwoMaps, Recall]:
+def _teach(train: Part, dev: Part, options: ProjectionOptions, report: Report) -> tuple[ProjectionHeads, Recall]:
     width = train.sentences.shape[1]
-    maps = identity_maps(width) if options.adapt else TwoMaps(train.clips.shape[1], width)
+    maps = identity_projections(width) if options.adapt else ProjectionHeads(train.clips.shape[1], width)
     optimizer = torch.optim.Adam(maps.parameters(), options.learning_rate)
     steps = math.ceil(options.pairs / options.batch)
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [steps // 2])
@@ -97,12 +97,12 @@ def _teach(train: Part, dev: Part, options: RankingOptions, report: Report) -> t
     return maps.eval(), best[1]
 
 
-def _look(maps: TwoMaps, dev: Part) -> tuple[dict[str, Tensor], Recall]:
+def _look(maps: ProjectionHeads, dev: Part) -> tuple[dict[str, Tensor], Recall]:
     """The maps as they are, and what they find."""
     return {name: value.clone() for name, value in maps.state_dict().items()}, judge(maps, dev)
 
 
-def _loss(maps: TwoMaps, train: Part, rows: Tensor, options: RankingOptions) -> Tensor:
+def _loss(maps: ProjectionHeads, train: Part, rows: Tensor, options: ProjectionOptions) -> Tensor:
     def drop(features: Tensor) -> Tensor:
         return torch.nn.functional.dropout(features, options.dropout)
 

@@ -24,7 +24,7 @@ from deepgif.models.bundles.manifest import BundleError
 from deepgif.models.bundles.open_clip import save_adapted
 from deepgif.models.bundles.skip_thoughts import SkipFilesError
 from deepgif.models.bundles.weights import WeightsError
-from deepgif.models.networks.projection import TwoMaps
+from deepgif.models.networks.projection import ProjectionHeads
 from deepgif.models.runtime.frame_runner import DeviceError, choose_devices, torch_device
 from deepgif.training.data.corpora import DEV, READERS, TEST, TRAIN, DescribedClips, fetch_tgif
 from deepgif.training.data.datasets import DatasetError, pan, read_clip
@@ -32,8 +32,8 @@ from deepgif.training.data.features import extract
 from deepgif.training.evaluation.retrieval import Recall
 from deepgif.training.losses import Loss
 from deepgif.training.progress import progress
-from deepgif.training.projections.encoders import Frames, Sentences, Towers, of_bundle, published, reader
-from deepgif.training.projections.fit import PAIRS, Part, RankingOptions, judge, teach
+from deepgif.training.projections.encoders import FeatureExtractors, Frames, Sentences, of_bundle, published, reader
+from deepgif.training.projections.fit import PAIRS, Part, ProjectionOptions, judge, teach
 
 LICENCE = "The maps are as free as the data they were taught on; VGG16 and Skip-Thoughts have their authors' terms."
 # Sentence to clip on MSVD's 670 test clips, as its authors published it (models/README.md names the papers).
@@ -53,7 +53,7 @@ class Result:
     seed: int
     dev: Recall
     test: Recall | None
-    maps: TwoMaps
+    maps: ProjectionHeads
 
 
 def main(
@@ -115,7 +115,7 @@ def main(
         kept = run / f"{data}-{towers.name}{'-pan' if move else ''}"
         parts = _parts(clips, kept, towers, move=move, console=console)
         results = [
-            _teach(parts, RankingOptions(one, pairs, seed=seed, adapt=bundle is not None), console)
+            _teach(parts, ProjectionOptions(one, pairs, seed=seed, adapt=bundle is not None), console)
             for one in loss or [Loss.INFO_NCE]
             for seed in range(seeds)
         ]
@@ -156,7 +156,9 @@ def table(title: str, results: Sequence[Result], *, beside: bool) -> Table:
     return shown
 
 
-def _parts(data: DescribedClips, run: Path, towers: Towers, *, move: bool, console: Console) -> dict[str, Part]:
+def _parts(
+    data: DescribedClips, run: Path, towers: FeatureExtractors, *, move: bool, console: Console
+) -> dict[str, Part]:
     """Features of everything, and which are for what."""
     texts = [text for clip in data.clips for text in clip.sentences]
     owners = np.array([place for place, clip in enumerate(data.clips) for _ in clip.sentences])
@@ -188,7 +190,7 @@ def _parts(data: DescribedClips, run: Path, towers: Towers, *, move: bool, conso
     return parts
 
 
-def _teach(parts: dict[str, Part], options: RankingOptions, console: Console) -> Result:
+def _teach(parts: dict[str, Part], options: ProjectionOptions, console: Console) -> Result:
     with progress(console, f"{options.loss}, seed {options.seed}") as report:
         maps, dev = teach(parts[TRAIN], parts[DEV], options, lambda done, total, loss: report(done, total))
     test = judge(maps, parts[TEST]) if TEST in parts else None

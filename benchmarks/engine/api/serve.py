@@ -19,7 +19,7 @@ from benchmarks.measure import machine, percentile, queries
 from deepgif.engine.engine import EngineOptions, open_engine
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.search.ranking_model import load_ranking
-from deepgif.engine.search.retrieval import Likeness, Query, finder
+from deepgif.engine.search.retrieval import RetrievalQuery, Similarity, finder
 from deepgif.engine.search.service import POOL
 from deepgif.engine.types import Rating
 from deepgif.models.bundles.load import bundle_folder, load_bundle
@@ -108,11 +108,11 @@ def bare_loop(data_dir: Path, words: list[str]) -> float:
             encoder = load_bundle(options.bundle)
             ranking, bank = load_ranking(options.bundle, encoder.space)
             library = engine.search.library
-            find = finder(encoder, library.pictures, library.texts, Likeness(bank, ranking.hubness))
-            find([Query("warm up", POOL, Rating.R)])
+            find = finder(encoder, library.pictures, library.texts, Similarity(bank, ranking.hubness))
+            find([RetrievalQuery("warm up", POOL, Rating.R)])
             started = time.perf_counter()
             for query in words[:BARE]:
-                find([Query(query, POOL, Rating.R)])
+                find([RetrievalQuery(query, POOL, Rating.R)])
             return BARE / (time.perf_counter() - started)
 
     return asyncio.run(searches())

@@ -24,20 +24,20 @@ from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster as ClusterClient
 
 from benchmarks.measure import machine
-from deepgif.engine.cluster.circuit_breaker import SharedBreaker
+from deepgif.engine.cluster.circuit_breaker import RedisCircuitBreaker
 from deepgif.engine.cluster.codec import write_row
 from deepgif.engine.cluster.embeddings import RedisEmbeddingStore, pack
 from deepgif.engine.cluster.options import RedisOptions
-from deepgif.engine.cluster.quota import SharedBudget
-from deepgif.engine.cluster.redis import RedisLink
-from deepgif.engine.cluster.write_behind import Writer
+from deepgif.engine.cluster.quota import RedisQuota
+from deepgif.engine.cluster.redis import RedisConnection
+from deepgif.engine.cluster.write_behind import WriteBehindQueue
 from deepgif.engine.engine import EngineOptions, open_engine
 from deepgif.engine.media.download import DownloadRules
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.protocols import Vectors
-from deepgif.engine.providers.circuit_breaker import Breaker, OwnBreaker
-from deepgif.engine.providers.factory import ProviderOptions, RemoteOptions
-from deepgif.engine.providers.quota import Budget, CallBudget
+from deepgif.engine.providers.circuit_breaker import CircuitBreaker, LocalCircuitBreaker
+from deepgif.engine.providers.factory import ProviderOptions, ProvidersOptions
+from deepgif.engine.providers.quota import LocalQuota, Quota
 from deepgif.engine.store.database import Database
 from deepgif.engine.types import Candidate, Gif, GifKey, Rating, SearchRequest
 from tests.fakes.encoder import ColourEncoder
@@ -61,10 +61,10 @@ class WideEncoder(ColourEncoder):
         return np.pad(super().encode_texts(texts), ((0, 0), (0, DIMENSION - 4)))
 
 
-def engine_options(folder: Path, giphy: GiphyServer, redis: RedisOptions) -> EngineOptions:
+def options_from_settings(folder: Path, giphy: GiphyServer, redis: RedisOptions) -> EngineOptions:
     rules = DownloadRules(frozenset({"127.0.0.1"}), frozenset({"http"}), private=True)
     chosen = ProviderOptions("giphy", giphy.key, 0, url=giphy.origin)
-    return EngineOptions(folder, folder, remote=RemoteOptions((chosen,), 30.0, rules), good_enough=2.0, redis=redis)
+    return EngineOptions(folder, folder, remote=ProvidersOptions((chosen,), 30.0, rules), good_enough=2.0, redis=redis)
 
 
 async def once(folder: Path) -> None:
@@ -88,7 +88,7 @@ async def once(folder: Path) -> None:
             encoder = ColourEncoder()
             engines = []
             for number in range(count):
-                options = engine_options(folder / f"{count}-{number}", giphy, RedisOptions(redis.url))
+                options = options_from_settings(folder / f"{count}-{number}", giphy, RedisOptions(redis.url))
                 engines.append(await stack.enter_async_context(open_engine(options, Metrics(), lambda _, e=encoder: e)))
             started = time.perf_counter()
             queries = iter(range(QUERIES))
@@ -114,8 +114,8 @@ async def get(folder: Path) -> None:
             ("one node", RedisOptions(one.url, timeout_s=5.0), Redis.from_url(one.url)),
             ("Cluster", RedisOptions(cluster.url, True, timeout_s=5.0), ClusterClient.from_url(cluster.url)),
         ):
-            async with RedisLink(options) as link, client:
-                store = RedisEmbeddingStore(link, Writer(link), DIMENSION, 3600.0)
+            async with RedisConnection(options) as link, client:
+                store = RedisEmbeddingStore(link, WriteBehindQueue(link), DIMENSION, 3600.0)
                 await store.put_many("space", dict(zip(keys, rows, strict=True)))
                 names = [store.name("space", key) for key in keys]
                 bare = client.mget if isinstance(client, Redis) else client.mget_nonatomic
@@ -145,15 +145,15 @@ async def calls(folder: Path) -> None:
             ("one node", RedisOptions(one.url, timeout_s=5.0)),
             ("Cluster", RedisOptions(cluster.url, True, timeout_s=5.0)),
         ):
-            budgets = [CallBudget(database, "GIPHY", f"{name} {way}", 10 * ROUNDS) for way in range(3)]
+            budgets = [LocalQuota(database, "GIPHY", f"{name} {way}", 10 * ROUNDS) for way in range(3)]
             for budget in budgets:
                 await budget.open()
-            breaker, near = OwnBreaker("GIPHY"), OwnBreaker("GIPHY")
-            async with RedisLink(options) as link:
-                ways: list[tuple[Breaker, Budget]] = [
+            breaker, near = LocalCircuitBreaker("GIPHY"), LocalCircuitBreaker("GIPHY")
+            async with RedisConnection(options) as link:
+                ways: list[tuple[CircuitBreaker, Quota]] = [
                     (breaker, budgets[0]),
-                    (breaker, SharedBudget(budgets[1], link)),
-                    (SharedBreaker(near, link, budgets[2].name), SharedBudget(budgets[2], link)),
+                    (breaker, RedisQuota(budgets[1], link)),
+                    (RedisCircuitBreaker(near, link, budgets[2].name), RedisQuota(budgets[2], link)),
                 ]
                 took_s: list[list[float]] = [[] for _ in ways]
                 for _ in range(ROUNDS):
@@ -173,8 +173,8 @@ async def calls(folder: Path) -> None:
 async def fill(redis: RedisServer, space: str, size: int) -> None:
     """What other replicas would have left: for each GIF its texts, and the vectors of its still and its texts."""
     rng = np.random.default_rng(0)
-    async with redis.client() as client, RedisLink(RedisOptions(redis.url, timeout_s=30.0)) as link:
-        store = RedisEmbeddingStore(link, Writer(link), DIMENSION, 3600.0)
+    async with redis.client() as client, RedisConnection(RedisOptions(redis.url, timeout_s=30.0)) as link:
+        store = RedisEmbeddingStore(link, WriteBehindQueue(link), DIMENSION, 3600.0)
         for start in range(0, size, AT_ONCE):
             pipe = client.pipeline(transaction=False)
             for number in range(start, min(size, start + AT_ONCE)):
@@ -196,7 +196,7 @@ async def catch_up(folder: Path, sizes: Sequence[int]) -> None:
             await fill(redis, f"{encoder.space}/{encoder.sampling}", size)
             async with redis.client() as client:
                 used = int((await client.info("memory"))["used_memory"])
-            options = engine_options(folder / f"new{size}", giphy, RedisOptions(redis.url))
+            options = options_from_settings(folder / f"new{size}", giphy, RedisOptions(redis.url))
             started = time.perf_counter()
             async with open_engine(options, Metrics(), lambda _, e=encoder: e) as engine:
                 took = time.perf_counter() - started

@@ -28,7 +28,7 @@ import typer
 from benchmarks.engine.index.vectors import Vectors, filled, real_vectors
 from benchmarks.measure import alternate, machine
 from deepgif.engine.index.compact import COMPARED, COMPARED_BY_ROOT, CompactIndex
-from deepgif.engine.index.exact import MemoryIndex
+from deepgif.engine.index.exact import ExactIndex
 from deepgif.engine.protocols import Index
 from deepgif.engine.types import GifKey, Rating
 
@@ -125,7 +125,7 @@ def fill(way: Way, real: Vectors, size: int) -> str:
 
 def spread_error(one: Way, exact: Way, queries: Vectors) -> str:
     """How far mean and standard deviation of the scores are off, at most, in standard deviations."""
-    if not isinstance(one.held, CompactIndex) or not isinstance(exact.held, MemoryIndex):
+    if not isinstance(one.held, CompactIndex) or not isinstance(exact.held, ExactIndex):
         return ""
     both = [index.search(queries, 1, Rating.R) for index in (one.held, exact.held)]
     off = [max(abs(a.mean - b.mean), abs(a.std - b.std)) / b.std for a, b in zip(*both, strict=True)]
@@ -144,7 +144,7 @@ def run(
     rng = np.random.default_rng(1)
     queries = rng.permutation(real.words)[:ASKED]
     for size in sizes or SIZES:
-        exact = ours("exact", MemoryIndex(real.pictures.shape[1]))
+        exact = ours("exact", ExactIndex(real.pictures.shape[1]))
         print(
             f"\n{size:,} GIFs, {len(real.pictures):,} of them real\nexact: {fill(exact, real.pictures, size)}",
             flush=True,

@@ -22,11 +22,11 @@ from benchmarks.engine.search.labelled import LabelledSet, Vectors, ndcg, photog
 from benchmarks.measure import CATALOGUE, machine
 from deepgif.engine.search.ranking import (
     Calibration,
-    Evidence,
-    Fused,
     FusionWeights,
     RankingModel,
-    Spread,
+    ScoredCandidate,
+    ScoreStatistics,
+    Signals,
     confidence,
     features,
     fuse,
@@ -62,7 +62,7 @@ class Embedded:
 class Judged:
     """A ranking with the relevance of each GIF in it."""
 
-    fused: list[Fused]
+    fused: list[ScoredCandidate]
     relevance: NDArray[np.float32]  # of the fused, in their order
     possible: NDArray[np.float32]  # of all that could be shown
     count: int
@@ -92,23 +92,23 @@ def make_bank(encoder: Encoder, data: Path, pixels: Vectors) -> QueryBank:
         sums = torch.zeros_like(centres).index_add_(0, nearest, vectors)
         centres = nn.functional.normalize(torch.where(sums.norm(dim=1, keepdim=True) > 0, sums, centres), dim=1)
     bank = QueryBank(centres.numpy().astype(np.float16).astype(np.float32), 0.0)
-    return replace(bank, usual=float(bank.hotness(pixels).mean()))
+    return replace(bank, usual=float(bank.hubness(pixels).mean()))
 
 
-def reranked(data: Embedded, number: int, hotness: NDArray[np.float32], model: RankingModel) -> Judged:
+def reranked(data: Embedded, number: int, hubness: NDArray[np.float32], model: RankingModel) -> Judged:
     """A provider's first hundred, reranked."""
     query, vector = data.labelled.queries[number], data.queries[number]
     places = np.array(query.order)
-    visual = data.pixels[places] @ vector - model.hubness * hotness[places]
+    visual = data.pixels[places] @ vector - model.hubness * hubness[places]
     text = data.texts[places] @ vector
     evidence = [
-        Evidence(data.keys[place], float(seen), float(said), rank)
+        Signals(data.keys[place], float(seen), float(said), rank)
         for rank, (place, seen, said) in enumerate(zip(places, visual, text, strict=True))
     ]
     return _judged(fuse(evidence, model.weights), query.relevance, places, len(places))
 
 
-def known(data: Embedded, number: int, hotness: NDArray[np.float32], model: RankingModel, size: int) -> Judged:
+def known(data: Embedded, number: int, hubness: NDArray[np.float32], model: RankingModel, size: int) -> Judged:
     """A search among ``size`` GIFs that are known; the described one is there in half of the queries."""
     query, vector = data.labelled.queries[number], data.queries[number]
     rng = random.Random(f"{number} {size}")
@@ -117,28 +117,30 @@ def known(data: Embedded, number: int, hotness: NDArray[np.float32], model: Rank
     places.append(own if rng.random() < 0.5 else places[0])
     chosen = np.unique(places)
     raw, text = data.pixels[chosen] @ vector, data.texts[chosen] @ vector
-    visual = raw - model.hubness * hotness[chosen]
+    visual = raw - model.hubness * hubness[chosen]
     evidence = [
-        Evidence(data.keys[place], float(seen), float(said))
+        Signals(data.keys[place], float(seen), float(said))
         for place, seen, said in zip(chosen, visual, text, strict=True)
     ]
-    spreads = Spread(float(raw.mean()), float(raw.std())), spread(text.tolist())
+    spreads = ScoreStatistics(float(raw.mean()), float(raw.std())), spread(text.tolist())
     return _judged(fuse(evidence, model.weights, *spreads), query.relevance, chosen, len(chosen))
 
 
-def _judged(fused: list[Fused], relevance: NDArray[np.float32], places: NDArray[np.int64], count: int) -> Judged:
+def _judged(
+    fused: list[ScoredCandidate], relevance: NDArray[np.float32], places: NDArray[np.int64], count: int
+) -> Judged:
     order = [int(one.evidence.key.id) for one in fused]
     return Judged(fused, relevance[order], relevance[places], count)
 
 
-def fit_weights(data: Embedded, numbers: Sequence[int], hotness: NDArray[np.float32], hubness: float) -> FusionWeights:
+def fit_weights(data: Embedded, numbers: Sequence[int], hubness: NDArray[np.float32], weight: float) -> FusionWeights:
     """The weights that make the softmax over each query's candidates nearest to their relevance."""
     unit = RankingModel(
-        replace(UNFITTED.weights, visual=0.0, text=0.0, place=1.0), UNFITTED.known, UNFITTED.reranked, hubness
+        replace(UNFITTED.weights, visual=0.0, text=0.0, place=1.0), UNFITTED.known, UNFITTED.reranked, weight
     )
     rows, targets = [], []
     for number in numbers:
-        judged = reranked(data, number, hotness, unit)
+        judged = reranked(data, number, hubness, unit)
         if judged.relevance.sum() > 0:
             rows.append([[one.visual, one.text, one.score] for one in judged.fused])
             targets.append(judged.relevance / judged.relevance.sum())
@@ -217,7 +219,7 @@ def main(
         photos = embed(encoder, photographs(data, "dev", kept))
         scenes = embed(encoder, shipped(CATALOGUE, kept))
     bank = make_bank(encoder, data, photos.pixels)
-    hot, hot_scenes = bank.hotness(photos.pixels), bank.hotness(scenes.pixels)
+    hot, hot_scenes = bank.hubness(photos.pixels), bank.hubness(scenes.pixels)
     numbers = range(len(photos.queries))
     fitting, held_out = numbers[::2], numbers[1::2]
 

@@ -33,11 +33,11 @@ from deepgif.engine.media.download import Downloader, DownloadRules
 from deepgif.engine.media.probe import MediaLimits
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.protocols import Encoder
-from deepgif.engine.providers.factory import ProviderOptions, RemoteOptions
+from deepgif.engine.providers.factory import ProviderOptions, ProvidersOptions
 from deepgif.engine.providers.giphy import shortened
-from deepgif.engine.search.ranking import Evidence, fuse
+from deepgif.engine.search.ranking import Signals, fuse
 from deepgif.engine.search.ranking_model import load_ranking
-from deepgif.engine.search.retrieval import Likeness
+from deepgif.engine.search.retrieval import Similarity
 from deepgif.engine.types import Gif, GifKey, Rating, SearchAnswer, SearchRequest, describe
 from deepgif.models.bundles.load import bundle_folder, load_bundle
 from tests.fakes.giphy_server import QUERY, FakeGif, GiphyServer
@@ -119,7 +119,7 @@ async def cold_engine(source: Provider, encoder: Encoder, good_enough: float = 2
         options = EngineOptions(
             bundle_folder("small"),
             Path(folder),
-            remote=RemoteOptions((chosen,), downloads=rules()),
+            remote=ProvidersOptions((chosen,), downloads=rules()),
             good_enough=good_enough,
         )
         async with open_engine(options, Metrics(), lambda _: encoder) as engine:
@@ -147,7 +147,7 @@ async def plain(
 ) -> tuple[list[float], list[tuple[float, float, float]], list[float]]:
     """Download all, decode all, embed all, rank: seconds in all, those of the three steps, and the qualities."""
     ranking, bank = load_ranking(bundle_folder("small"), encoder.space)
-    likeness = Likeness(bank, ranking.hubness)
+    likeness = Similarity(bank, ranking.hubness)
     totals, steps, gains = [], [], []
     for query in source.queries:
         async with Downloader(rules()) as downloader:
@@ -168,7 +168,7 @@ async def plain(
             (words,) = encoder.encode_texts([query.words])
             looks, said = likeness.visual(words, pixels), texts @ words
             evidence = [
-                Evidence(GifKey("p", str(place)), float(looks[rank]), float(said[rank]), rank)
+                Signals(GifKey("p", str(place)), float(looks[rank]), float(said[rank]), rank)
                 for rank, place in enumerate(query.order)
             ]
             fused = fuse(evidence, ranking.weights)

@@ -26,7 +26,7 @@ from deepgif.engine.cluster.options import RedisOptions
 from deepgif.engine.engine import EngineOptions
 from deepgif.engine.media.download import DownloadRules
 from deepgif.engine.protocols import Clip, Vectors
-from deepgif.engine.providers.factory import ProviderOptions, RemoteOptions
+from deepgif.engine.providers.factory import ProviderOptions, ProvidersOptions
 from tests.fakes.encoder import ColourEncoder
 
 MEDIA_HOST = "gifs.example.org"
@@ -65,7 +65,7 @@ def main() -> None:
             EngineOptions(
                 bundle=Path(folder),
                 data_dir=Path(folder),
-                remote=RemoteOptions((ProviderOptions("giphy", key, 0, url=provider),), 30.0, rules),
+                remote=ProvidersOptions((ProviderOptions("giphy", key, 0, url=provider),), 30.0, rules),
                 good_enough=2.0,
                 redis=RedisOptions(redis, cluster=True, timeout_s=PATIENT_S),
             ),

@@ -12,14 +12,14 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from deepgif.engine.cluster.circuit_breaker import SharedBreaker
+from deepgif.engine.cluster.circuit_breaker import RedisCircuitBreaker
 from deepgif.engine.cluster.options import RedisOptions
-from deepgif.engine.cluster.redis import RedisLink
-from deepgif.engine.errors import BudgetError, ProviderError, RestingError
-from deepgif.engine.providers.circuit_breaker import FAILURES, OwnBreaker
+from deepgif.engine.cluster.redis import RedisConnection
+from deepgif.engine.errors import CircuitOpenError, ProviderError, QuotaError
+from deepgif.engine.providers.circuit_breaker import FAILURES, LocalCircuitBreaker
 from deepgif.engine.providers.giphy import GiphyApi
 from deepgif.engine.providers.http import JsonApi
-from deepgif.engine.providers.quota import CallBudget
+from deepgif.engine.providers.quota import LocalQuota
 from deepgif.engine.store.database import Database
 from tests.fakes.giphy_server import GiphyServer, fake
 from tests.fakes.redis_servers import SERVER, RedisCluster, RedisServer
@@ -47,7 +47,7 @@ async def redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
 class Replica:
     """The calls of one engine to the provider."""
 
-    def __init__(self, api: GiphyApi, breaker: SharedBreaker, link: RedisLink) -> None:
+    def __init__(self, api: GiphyApi, breaker: RedisCircuitBreaker, link: RedisConnection) -> None:
         self._api = api
         self.breaker = breaker
         self.link = link
@@ -56,9 +56,9 @@ class Replica:
         """How a call went: answered, failed, resting or budget."""
         try:
             await self._api.by_ids(dict.fromkeys([gif.id for gif in GIFS]))  # type: ignore[arg-type]
-        except RestingError:
+        except CircuitOpenError:
             return "resting"
-        except BudgetError:
+        except QuotaError:
             return "budget"
         except ProviderError:
             return "failed"
@@ -78,11 +78,11 @@ async def replicas(giphy: GiphyServer, tmp_path: Path) -> AsyncIterator[Open]:
         async def make(count: int, options: RedisOptions, calls: int = 0, name: str = NAME) -> list[Replica]:
             made = []
             for number in (next(numbers) for _ in range(count)):
-                link = await stack.enter_async_context(RedisLink(options))
+                link = await stack.enter_async_context(RedisConnection(options))
                 database = await stack.enter_async_context(Database(tmp_path / f"{number}.sqlite"))
-                budget = CallBudget(database, "GIPHY", giphy.key, calls)
+                budget = LocalQuota(database, "GIPHY", giphy.key, calls)
                 await budget.open()
-                breaker = SharedBreaker(OwnBreaker("GIPHY"), link, name)
+                breaker = RedisCircuitBreaker(LocalCircuitBreaker("GIPHY"), link, name)
                 api = JsonApi(session, "GIPHY", budget, breaker, timeout_s=60.0)
                 made.append(Replica(GiphyApi(api, giphy.key, giphy.origin), breaker, link))
             return made
@@ -106,7 +106,7 @@ async def redis_of(kind: str, folder: Path) -> AsyncIterator[RedisOptions]:
             yield patient(server.url)
 
 
-async def rest_is_over(link: RedisLink, clock: Clock) -> None:
+async def rest_is_over(link: RedisConnection, clock: Clock) -> None:
     """Lets the rest end now, in Redis and in the engines."""
     clock.ahead_s += 31.0
     await link.call(lambda client: client.hset(KEY, "until", 1))

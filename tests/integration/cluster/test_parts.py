@@ -14,16 +14,16 @@ import pytest
 
 from deepgif.engine.cluster.embeddings import RedisEmbeddingStore
 from deepgif.engine.cluster.events import EventStream
-from deepgif.engine.cluster.gif_store import SharedGifs
-from deepgif.engine.cluster.leases import SharedOnce
+from deepgif.engine.cluster.gif_store import RedisGifStore
+from deepgif.engine.cluster.leases import RedisLeases
 from deepgif.engine.cluster.options import RedisOptions
-from deepgif.engine.cluster.quota import SharedBudget
-from deepgif.engine.cluster.redis import AwayError, RedisLink
-from deepgif.engine.cluster.write_behind import Write, Writer
-from deepgif.engine.errors import BudgetError, MediaError, OverloadedError, StoreError
+from deepgif.engine.cluster.quota import RedisQuota
+from deepgif.engine.cluster.redis import RedisConnection, RedisDownError
+from deepgif.engine.cluster.write_behind import QueuedWrite, WriteBehindQueue
+from deepgif.engine.errors import MediaError, OverloadedError, QuotaError, StoreError
 from deepgif.engine.ingest.deduplication import Vector
-from deepgif.engine.providers.gif_store import DAY_S, RememberedGifs
-from deepgif.engine.providers.quota import FOR_ADDRESSES, CallBudget
+from deepgif.engine.providers.gif_store import DAY_S, SqliteGifStore
+from deepgif.engine.providers.quota import FOR_ADDRESSES, LocalQuota
 from deepgif.engine.store.database import Database
 from deepgif.engine.types import Candidate, Gif, GifKey, Rating
 from tests.fakes.redis_servers import SERVER, RedisCluster, RedisServer
@@ -56,10 +56,10 @@ def options(redis: RedisServer) -> RedisOptions:
 class Parts:
     """A store of vectors of 4 numbers, and claims that are renewed only where ``alive``."""
 
-    def __init__(self, link: RedisLink, lease_s: float = 6.0) -> None:
-        self.writer = Writer(link, most=50, retry_s=0.05)
+    def __init__(self, link: RedisConnection, lease_s: float = 6.0) -> None:
+        self.writer = WriteBehindQueue(link, most=50, retry_s=0.05)
         self.store = RedisEmbeddingStore(link, self.writer, 4, 60.0)
-        self.once = SharedOnce(link, self.writer, self.store, 4, lease_s=lease_s)
+        self.once = RedisLeases(link, self.writer, self.store, 4, lease_s=lease_s)
 
 
 def units(count: int) -> list[Vector]:
@@ -68,7 +68,7 @@ def units(count: int) -> list[Vector]:
     return list(rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
 
-async def _there_and_back(link: RedisLink) -> None:
+async def _there_and_back(link: RedisConnection) -> None:
     store = Parts(link).store
     ids = ["plain", "a:b", "{tag}", "*", "[ab]?", "é\n", "%41", *(str(number) for number in range(2500))]
     vectors = dict(zip([GifKey("giphy", one) for one in ids], units(len(ids)), strict=True))
@@ -94,13 +94,13 @@ async def _there_and_back(link: RedisLink) -> None:
 
 async def test_vectors_there_and_back(options: RedisOptions) -> None:
     """Whatever the ids are made of: stored, read, gone through in bounded chunks, deleted in every space."""
-    async with RedisLink(options) as link:
+    async with RedisConnection(options) as link:
         await _there_and_back(link)
 
 
 async def test_vectors_there_and_back_in_a_cluster(cluster: RedisCluster) -> None:
     """The same over three masters; each holds a part."""
-    async with RedisLink(RedisOptions(cluster.url, cluster=True, timeout_s=10.0)) as link:
+    async with RedisConnection(RedisOptions(cluster.url, cluster=True, timeout_s=10.0)) as link:
         await _there_and_back(link)
         for server in cluster.masters:
             async with server.client() as client:
@@ -109,7 +109,7 @@ async def test_vectors_there_and_back_in_a_cluster(cluster: RedisCluster) -> Non
 
 async def test_a_hundred_vectors_are_one_round_trip(options: RedisOptions, redis: RedisServer) -> None:
     """One MGET reads them, one pipeline writes them."""
-    async with RedisLink(options) as link, redis.client() as client:
+    async with RedisConnection(options) as link, redis.client() as client:
         store = Parts(link).store
         vectors = dict(zip([GifKey("giphy", str(n)) for n in range(100)], units(100), strict=True))
         await store.put_many(SPACE, vectors)
@@ -121,7 +121,7 @@ async def test_a_hundred_vectors_are_one_round_trip(options: RedisOptions, redis
 
 async def test_what_is_no_vector_counts_as_absent(options: RedisOptions, redis: RedisServer) -> None:
     """Somebody else's values: they are made and stored again."""
-    async with RedisLink(options) as link, redis.client() as client:
+    async with RedisConnection(options) as link, redis.client() as client:
         parts = Parts(link)
         keys = [GifKey("giphy", name) for name in "abc"]
         for key, value in zip(keys, (b"damaged", b"", None), strict=True):
@@ -151,7 +151,7 @@ async def test_who_dies_frees_its_claims(options: RedisOptions) -> None:
         made.append("second")
         return dict.fromkeys(keys, VECTOR)
 
-    async with RedisLink(options) as one, RedisLink(options) as other:
+    async with RedisConnection(options) as one, RedisConnection(options) as other:
         first, second = Parts(one, lease_s=0.6), Parts(other, lease_s=0.6)
         alive = asyncio.create_task(first.once.run())
         working = asyncio.create_task(first.once.vectors(SPACE, [KEY], never))
@@ -189,7 +189,7 @@ async def test_who_waits_has_it_as_soon_as_it_is_there(options: RedisOptions) ->
         await begun.wait()
         return working, asyncio.create_task(second.once.vectors(SPACE, [key], own))
 
-    async with RedisLink(options) as one, RedisLink(options) as other:
+    async with RedisConnection(options) as one, RedisConnection(options) as other:
         first, second = Parts(one), Parts(other)
         working, waiting = await both(KEY, None)
         leaving = asyncio.create_task(second.once.vectors(SPACE, [KEY], own))
@@ -221,13 +221,13 @@ async def test_who_waits_has_it_as_soon_as_it_is_there(options: RedisOptions) ->
 
 async def test_writes_wait_within_bounds(options: RedisOptions, redis: RedisServer) -> None:
     """While Redis is away: the latest of each key, the oldest dropped and counted; all written when it is back."""
-    async with RedisLink(replace(options, timeout_s=0.3)) as link, redis.client() as client:
-        writer = Writer(link, most=50, retry_s=0.05)
+    async with RedisConnection(replace(options, timeout_s=0.3)) as link, redis.client() as client:
+        writer = WriteBehindQueue(link, most=50, retry_s=0.05)
         running = asyncio.create_task(writer.run())
         await redis.kill()
         for number in range(70):
-            await writer.write([Write(str(number), (("SET", f"k{number}", "old"),))])
-        await writer.write([Write("69", (("SET", "k69", "new"),))])
+            await writer.write([QueuedWrite(str(number), (("SET", f"k{number}", "old"),))])
+        await writer.write([QueuedWrite("69", (("SET", "k69", "new"),))])
         assert (writer.waiting, writer.dropped, link.up) == (50, 20, False)
         await redis.start()
         await until(lambda: writer.waiting == 0)
@@ -238,14 +238,14 @@ async def test_writes_wait_within_bounds(options: RedisOptions, redis: RedisServ
 
 async def test_who_calls_while_it_is_away_has_the_answer_at_once(redis: RedisServer) -> None:
     """One call finds out that Redis hangs; those after it do not even try, until it is back."""
-    async with RedisLink(RedisOptions(redis.url)) as link:
+    async with RedisConnection(RedisOptions(redis.url)) as link:
         assert await link.call(lambda client: client.set("a", "1"))
         redis.pause()
-        with pytest.raises(AwayError):
+        with pytest.raises(RedisDownError):
             await link.call(lambda client: client.get("a"))
         tried: list[object] = []
         for _ in range(100):
-            with pytest.raises(AwayError):
+            with pytest.raises(RedisDownError):
                 await link.call(tried.append)  # type: ignore[arg-type,func-returns-value]
         assert tried == []
         redis.resume()
@@ -255,13 +255,15 @@ async def test_who_calls_while_it_is_away_has_the_answer_at_once(redis: RedisSer
 
 async def test_answers_are_never_mixed_up(redis: RedisServer) -> None:
     """Calls that were given up while Redis hung leave nothing behind on their connections."""
-    async with RedisLink(RedisOptions(redis.url, timeout_s=0.05)) as link:
+    async with RedisConnection(RedisOptions(redis.url, timeout_s=0.05)) as link:
         for number in range(50):
             await link.call(lambda client, number=number: client.set(f"k{number}", number), 5.0)
         for turn in range(5):
             redis.pause()
             calls = [link.call(lambda client, number=number: client.get(f"k{number}")) for number in range(50)]
-            assert all(isinstance(one, AwayError) for one in await asyncio.gather(*calls, return_exceptions=True)), turn
+            assert all(
+                isinstance(one, RedisDownError) for one in await asyncio.gather(*calls, return_exceptions=True)
+            ), turn
             redis.resume()
             await link.back()
             answers = [
@@ -284,14 +286,14 @@ async def test_a_redis_that_can_never_be_used_is_said_at_once(
             (RedisOptions(redis.url, cluster=True), "is no Cluster"),
         ):
             with pytest.raises(StoreError, match=text) as caught:
-                async with RedisLink(options):
+                async with RedisConnection(options):
                     pass
             assert "hunter2" not in "".join(traceback.format_exception(caught.value))
             assert "hunter2" not in repr(options)
-        async with RedisLink(RedisOptions(locked.url)) as link:
+        async with RedisConnection(RedisOptions(locked.url)) as link:
             assert link.up
             await locked.kill()
-            with pytest.raises(AwayError):
+            with pytest.raises(RedisDownError):
                 await link.call(lambda client: client.get("a"))
     assert "s3cret" not in caplog.text + "hunter2"
     assert "hunter2" not in caplog.text
@@ -300,7 +302,7 @@ async def test_a_redis_that_can_never_be_used_is_said_at_once(
 async def test_a_cluster_that_is_not_said_to_be_one(cluster: RedisCluster) -> None:
     """It would answer that most keys are elsewhere."""
     with pytest.raises(StoreError, match="DEEPGIF_REDIS_CLUSTER=true"):
-        async with RedisLink(RedisOptions(cluster.url)):
+        async with RedisConnection(RedisOptions(cluster.url)):
             pass
 
 
@@ -310,16 +312,16 @@ async def test_what_others_have_seen_is_kept_on(options: RedisOptions, tmp_path:
     clock = lambda: now  # noqa: E731
 
     async with (
-        RedisLink(options) as link,
+        RedisConnection(options) as link,
         Database(tmp_path / "a.sqlite") as here,
         Database(tmp_path / "b.sqlite") as there,
     ):
         parts = Parts(link)
         stream = EventStream(link, SPACE, {}, ["giphy"])
 
-        def gifs(database: Database) -> SharedGifs:
-            near = RememberedGifs(database, "giphy", "Powered by GIPHY", days=36500, keep_urls=False, clock=clock)
-            return SharedGifs(
+        def gifs(database: Database) -> RedisGifStore:
+            near = SqliteGifStore(database, "giphy", "Powered by GIPHY", days=36500, keep_urls=False, clock=clock)
+            return RedisGifStore(
                 near, link, parts.writer, parts.store, stream, [SPACE], days=36500, keep_urls=False, clock=clock
             )
 
@@ -333,7 +335,7 @@ async def test_what_others_have_seen_is_kept_on(options: RedisOptions, tmp_path:
         assert set(await one.get(["a", "b"])) == {"a"}
 
 
-Budgets = Callable[[str, RedisLink], Awaitable[SharedBudget]]
+Budgets = Callable[[str, RedisConnection], Awaitable[RedisQuota]]
 
 
 @pytest.fixture
@@ -341,21 +343,21 @@ async def budget(tmp_path: Path) -> AsyncIterator[Budgets]:
     """Opens the budget of one key with 20 calls an hour, for the engine of a name."""
     async with AsyncExitStack() as stack:
 
-        async def open_one(name: str, link: RedisLink) -> SharedBudget:
+        async def open_one(name: str, link: RedisConnection) -> RedisQuota:
             database = await stack.enter_async_context(Database(tmp_path / f"{name}.sqlite"))
-            near = CallBudget(database, "GIPHY", "secret-key", 20)
+            near = LocalQuota(database, "GIPHY", "secret-key", 20)
             await near.open()
-            return SharedBudget(near, link)
+            return RedisQuota(near, link)
 
         yield open_one
 
 
-async def _take_all(*budgets: SharedBudget, leave: float = FOR_ADDRESSES) -> int:
+async def _take_all(*budgets: RedisQuota, leave: float = FOR_ADDRESSES) -> int:
     """How many calls the budgets allow, all asked at once again and again."""
 
-    async def take(one: SharedBudget) -> int:
+    async def take(one: RedisQuota) -> int:
         taken = 0
-        with suppress(BudgetError):
+        with suppress(QuotaError):
             while True:
                 await one.take(leave=leave)
                 taken += 1
@@ -367,10 +369,10 @@ async def _take_all(*budgets: SharedBudget, leave: float = FOR_ADDRESSES) -> int
 async def test_one_allowance_for_all(options: RedisOptions, redis: RedisServer, budget: Budgets) -> None:
     """Eight engines that take at once never take more than there is; the reserve is left; a restart does not forget,
     and does not count twice; the key itself is not in Redis."""
-    async with RedisLink(options) as link:
+    async with RedisConnection(options) as link:
         engines = [await budget(str(number), link) for number in range(8)]
         assert await _take_all(*engines) == 18
-        with pytest.raises(BudgetError, match="allowance of calls to GIPHY is nearly used up; more come back within"):
+        with pytest.raises(QuotaError, match="allowance of calls to GIPHY is nearly used up; more come back within"):
             await engines[0].take()
         again = await budget("0", link)
         assert await _take_all(again) == 0
@@ -383,7 +385,7 @@ async def test_one_allowance_for_all(options: RedisOptions, redis: RedisServer, 
 
 async def test_alone_an_engine_takes_its_share(redis: RedisServer, budget: Budgets) -> None:
     """Of two engines each takes half of what was left while Redis is away; back and empty, it is told of all calls."""
-    async with RedisLink(RedisOptions(redis.url)) as link:
+    async with RedisConnection(RedisOptions(redis.url)) as link:
         one, other = await budget("one", link), await budget("other", link)
         for engine in (one, other, one, other):
             await engine.take()
@@ -393,7 +395,7 @@ async def test_alone_an_engine_takes_its_share(redis: RedisServer, budget: Budge
         await redis.start()
         await link.back()
         for engine in (one, other):  # what they ask for now may be allowed, as not both have told yet
-            with suppress(BudgetError):
+            with suppress(QuotaError):
                 await engine.take()
         assert await _take_all(one, other) == 0
         async with redis.client() as client:

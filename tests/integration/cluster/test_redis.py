@@ -16,7 +16,7 @@ from deepgif.engine.engine import Engine, EngineOptions, open_engine
 from deepgif.engine.media.download import DownloadRules
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.providers.circuit_breaker import FAILURES
-from deepgif.engine.providers.factory import ProviderOptions, RemoteOptions
+from deepgif.engine.providers.factory import ProviderOptions, ProvidersOptions
 from deepgif.engine.types import GifKey, Rating, SearchRequest
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.giphy_server import GiphyServer, fake
@@ -58,7 +58,7 @@ def open_one(giphy: GiphyServer, tmp_path: Path) -> Open:
         options = EngineOptions(
             bundle=tmp_path,
             data_dir=tmp_path / name,
-            remote=RemoteOptions((chosen,), keep_days, rules),
+            remote=ProvidersOptions((chosen,), keep_days, rules),
             good_enough=2.0,
             redis=redis,
         )

@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deepgif.engine.admin.info import facts_of
-from deepgif.engine.admin.stored_models import Forgotten, forget_model, kept_models
+from deepgif.engine.admin.info import describe_engine
+from deepgif.engine.admin.stored_models import Forgotten, delete_model_vectors, kept_models
 from deepgif.engine.cluster.embeddings import RedisEmbeddingStore
 from deepgif.engine.cluster.events import EventStream
 from deepgif.engine.cluster.options import RedisOptions
-from deepgif.engine.cluster.redis import RedisLink
+from deepgif.engine.cluster.redis import RedisConnection
 from deepgif.engine.cluster.spaces import spaces_in_redis
-from deepgif.engine.cluster.write_behind import Writer
+from deepgif.engine.cluster.write_behind import WriteBehindQueue
 from deepgif.engine.engine import EngineOptions
 from deepgif.engine.errors import InvalidRequestError, NotFoundError, StoreError
 from deepgif.engine.store.database import FILE, Database, SqliteEmbeddingStore
@@ -56,20 +56,20 @@ async def options(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
             yield RedisOptions(redis.url, timeout_s=10.0)
 
 
-async def put(link: RedisLink, space: str, provider: str, count: int) -> None:
+async def put(link: RedisConnection, space: str, provider: str, count: int) -> None:
     """So many vectors, as engines put them."""
-    store = RedisEmbeddingStore(link, Writer(link), 2, 60.0)
+    store = RedisEmbeddingStore(link, WriteBehindQueue(link), 2, 60.0)
     await store.put_many(space, {GifKey(provider, f"gif:{number}"): VECTOR for number in range(count)})
 
 
-async def names(link: RedisLink, pattern: str) -> set[str]:
+async def names(link: RedisConnection, pattern: str) -> set[str]:
     return {name async for name in link.scan(pattern, 1000)}
 
 
 async def test_all_vectors_of_a_model(options: RedisOptions, tmp_path: Path, in_use: Path) -> None:
     """In every view and of every provider, in steps of a thousand, with its stream; nothing of other models, of other
     deployments, or of anything else is touched. Done again, there is nothing left."""
-    async with RedisLink(options) as link, Database(tmp_path / FILE) as database:
+    async with RedisConnection(options) as link, Database(tmp_path / FILE) as database:
         await put(link, f"{OLD}:still", "giphy", MANY)
         await put(link, OLD, "klipy", 20)
         await put(link, f"{OLD}:text", "giphy", 30)
@@ -77,14 +77,14 @@ async def test_all_vectors_of_a_model(options: RedisOptions, tmp_path: Path, in_
             await put(link, space, "giphy", 5)
         for space in (OLD, NEW):
             writes = EventStream(link, space, {space: "clip"}, ["giphy"]).added(space, [GifKey("giphy", "a")])
-            await Writer(link).write(writes)
+            await WriteBehindQueue(link).write(writes)
         elsewhere = f"deepgif2:v:{'old@11111111/2x8'}:giphy:a"
         await link.call(lambda client: client.set(elsewhere, b"x"))
         await SqliteEmbeddingStore(database, 2).put_many(OLD, {GifKey("giphy", str(n)): VECTOR for n in range(7)})
         before = await names(link, "*")
 
         told: list[int] = []
-        done = await forget_model(tmp_path, OLD, in_use, options, told.append)
+        done = await delete_model_vectors(tmp_path, OLD, in_use, options, told.append)
         assert done == Forgotten((OLD,), 7, MANY + 50)
         assert max(np.diff([0, *told])) <= 1000
         assert told[-1] == MANY + 57
@@ -96,11 +96,11 @@ async def test_all_vectors_of_a_model(options: RedisOptions, tmp_path: Path, in_
         ]  # fmt: skip
         assert await kept_models(database) == {}
 
-        assert await forget_model(tmp_path, "old@11111111", in_use, options) == Forgotten((OTHER,), 0, 5)
+        assert await delete_model_vectors(tmp_path, "old@11111111", in_use, options) == Forgotten((OTHER,), 0, 5)
         with pytest.raises(NotFoundError):
-            await forget_model(tmp_path, OLD, in_use, options)
+            await delete_model_vectors(tmp_path, OLD, in_use, options)
         with pytest.raises(InvalidRequestError, match="is the model in use"):
-            await forget_model(tmp_path, NEW, in_use, options)
+            await delete_model_vectors(tmp_path, NEW, in_use, options)
         assert len(await names(link, f"deepgif:v:{NEW}*")) == 5
 
 
@@ -112,12 +112,12 @@ async def test_redis_is_away(tmp_path: Path, in_use: Path, monkeypatch: pytest.M
     async with RedisServer(tmp_path / "redis") as redis, Database(tmp_path / FILE) as database:
         options = RedisOptions(redis.url)
         await SqliteEmbeddingStore(database, 2).put_many(OLD, {GifKey("giphy", "a"): VECTOR})
-        async with RedisLink(options) as link:
+        async with RedisConnection(options) as link:
             await put(link, OLD, "giphy", MANY)
         redis.pause()
         try:
             with pytest.raises(StoreError, match=r": 0 vectors were dropped there, and none on this machine"):
-                await forget_model(tmp_path, OLD, in_use, options)
+                await delete_model_vectors(tmp_path, OLD, in_use, options)
         finally:
             redis.resume()
 
@@ -126,12 +126,12 @@ async def test_redis_is_away(tmp_path: Path, in_use: Path, monkeypatch: pytest.M
 
         try:
             with pytest.raises(StoreError, match=r": 1,\d\d\d vectors were dropped there, and none on this machine"):
-                await forget_model(tmp_path, OLD, in_use, options, pause)
+                await delete_model_vectors(tmp_path, OLD, in_use, options, pause)
         finally:
             redis.resume()
         assert await kept_models(database) == {OLD: 1}
         monkeypatch.undo()
-        done = await forget_model(tmp_path, OLD, in_use, options)
+        done = await delete_model_vectors(tmp_path, OLD, in_use, options)
         assert (done.here, 0 < done.shared < MANY) == (1, True)
 
 
@@ -140,7 +140,7 @@ async def test_on_the_command_line(tmp_path: Path) -> None:
     sentence."""
     async with RedisServer(tmp_path / "redis", password="s3cret") as redis:
         settings = {"redis_url": redis.url}
-        async with RedisLink(RedisOptions(redis.url)) as link:
+        async with RedisConnection(RedisOptions(redis.url)) as link:
             await put(link, f"{OLD}:still", "giphy", 3)
         status, out, err = await deepgif("info", "--json", data_dir=tmp_path, **settings)
         assert status == 0, err
@@ -161,6 +161,6 @@ async def test_on_the_command_line(tmp_path: Path) -> None:
 async def test_facts_where_redis_cannot_be_used(tmp_path: Path) -> None:
     """What is wrong is a fact among the others."""
     options = EngineOptions(BUNDLED / "small", tmp_path, redis=RedisOptions("http://127.0.0.1"))
-    facts = await facts_of(options)
+    facts = await describe_engine(options)
     assert "DEEPGIF_REDIS_URL cannot be used" in facts["redis"]
-    assert "redis" not in await facts_of(replace(options, redis=None))
+    assert "redis" not in await describe_engine(replace(options, redis=None))

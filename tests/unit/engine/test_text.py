@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepgif.engine.errors import InvalidRequestError
-from deepgif.engine.text import clean_words
+from deepgif.engine.text import normalize_query
 from deepgif.engine.types import MAX_WORDS_LENGTH
 
 
@@ -29,30 +29,30 @@ from deepgif.engine.types import MAX_WORDS_LENGTH
 )
 def test_words_are_tidied(typed, words):
     """Spaces and control characters are tidied; everything that means something stays."""
-    assert clean_words(typed) == words
+    assert normalize_query(typed) == words
 
 
 @pytest.mark.parametrize("typed", ["", " \n\t ", "\x00\x01", "\u200b\u202e", "\ud800"])
 def test_no_words(typed):
     """Where nothing is left to search for, the person is asked for a few words."""
     with pytest.raises(InvalidRequestError, match="in a few words"):
-        clean_words(typed)
+        normalize_query(typed)
 
 
 @pytest.mark.parametrize("length", [MAX_WORDS_LENGTH + 1, 10_000, 5_000_000])
 def test_too_many_words(length):
     """Too long a text is refused with its length and the limit."""
     with pytest.raises(InvalidRequestError, match=f"That is {length:,} characters.*at most 1,000"):
-        clean_words("x" * length)
+        normalize_query("x" * length)
 
 
 @given(st.text())
 def test_any_text(typed):
     """Any text is refused, or comes out encodable and without control characters; cleaning again changes nothing."""
     try:
-        words = clean_words(typed)
+        words = normalize_query(typed)
     except InvalidRequestError:
         return
     words.encode("utf-8")
     assert not any(unicodedata.category(character) == "Cc" for character in words)
-    assert clean_words(words) == words
+    assert normalize_query(words) == words

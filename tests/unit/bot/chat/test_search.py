@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pytest
 
 from deepgif.bot.chat import search
-from deepgif.bot.chat.search import PATIENCE_S, PAUSES_S, Finder
-from deepgif.bot.store.preferences import Place, Preferences
-from deepgif.bot.store.sessions import Showing
+from deepgif.bot.chat.search import PATIENCE_S, PAUSES_S, GifSearch
+from deepgif.bot.store.preferences import ChatContext, Preferences
+from deepgif.bot.store.sessions import SearchSession
 from deepgif.engine.errors import (
     DeepGifError,
     EngineUnavailableError,
@@ -20,7 +20,7 @@ from deepgif.engine.errors import (
 from deepgif.engine.types import Coverage, GifKey, Rating, SearchAnswer, SearchRequest
 from tests.fakes.waiting import skip
 
-SHOWING = Showing("name", Place("slack", "T1", "C1", "U1"), "a cat")
+SHOWING = SearchSession("name", ChatContext("slack", "T1", "C1", "U1"), "a cat")
 NOTHING = SearchAnswer("a cat", (), "fake@1", Coverage(0, 0), 0.01, ranked=0)
 
 
@@ -47,7 +47,7 @@ class Client:
 
 
 async def ask(client: Client) -> None:
-    await Finder(client, lambda gif: True, 1.0).next(SHOWING, Preferences(), ())
+    await GifSearch(client, lambda gif: True, 1.0).next(SHOWING, Preferences(), ())
 
 
 @pytest.fixture(autouse=True)

@@ -5,16 +5,16 @@ from dataclasses import replace
 
 import pytest
 
-from deepgif.bot.jobs.queue import Job, Journal, State
-from deepgif.bot.store.collections import MAX_FAVOURITES, Shelf, Titled
+from deepgif.bot.jobs.queue import Job, JobQueue, State
+from deepgif.bot.store.collections import MAX_FAVOURITES, GifCollections, SavedGif
 from deepgif.bot.store.database import Database, database_url
-from deepgif.bot.store.encryption import Seal
-from deepgif.bot.store.preferences import Place, Preferences, word_list
+from deepgif.bot.store.encryption import Cipher
+from deepgif.bot.store.preferences import ChatContext, Preferences, word_list
 from deepgif.engine.errors import InvalidRequestError, StoreError
 from deepgif.engine.types import GifKey
 
 JOB = Job("a", "T1", {"words": "particular"})
-PLACE = Place("slack", "T1", "C1", "U1")
+PLACE = ChatContext("slack", "T1", "C1", "U1")
 
 
 @pytest.fixture
@@ -25,13 +25,13 @@ async def database(bot_database):
 
 async def test_a_job_is_taken_once(database, clock):
     """Delivered twice it is known; abandoned, exactly one of several processes takes it over."""
-    journal = Journal(database, Seal("s"), "slack", lease_s=60)
+    journal = JobQueue(database, Cipher("s"), "slack", lease_s=60)
     assert await journal.accept(JOB)
     assert not await journal.accept(JOB)
-    assert await Journal(database, Seal("s"), "discord").accept(JOB)
+    assert await JobQueue(database, Cipher("s"), "discord").accept(JOB)
     assert await journal.abandoned() == []
     clock.ahead_s += 61
-    others = [Journal(database, Seal("s"), "slack") for _ in range(5)]
+    others = [JobQueue(database, Cipher("s"), "slack") for _ in range(5)]
     taken = await asyncio.gather(*(other.abandoned() for other in others))
     (job,) = [job for jobs in taken for job in jobs]
     assert replace(job, waited_s=0.0) == JOB
@@ -40,7 +40,7 @@ async def test_a_job_is_taken_once(database, clock):
 
 async def test_a_job_under_way_is_nobody_elses(database, clock):
     """Signs of life keep it; how far it was comes with it; done, it is gone."""
-    journal = Journal(database, Seal("s"), "slack", lease_s=60)
+    journal = JobQueue(database, Cipher("s"), "slack", lease_s=60)
     await journal.accept(JOB)
     for _ in range(2):
         clock.ahead_s += 40
@@ -57,16 +57,16 @@ async def test_a_job_under_way_is_nobody_elses(database, clock):
 
 async def test_another_secret(database):
     """What nobody can open any more is put aside, not tried for ever."""
-    await Journal(database, Seal("s"), "slack", lease_s=-1).accept(JOB)
-    assert await Journal(database, Seal("t"), "slack", lease_s=-1).abandoned() == []
-    assert await Journal(database, Seal("s"), "slack", lease_s=-1).abandoned() == []
+    await JobQueue(database, Cipher("s"), "slack", lease_s=-1).accept(JOB)
+    assert await JobQueue(database, Cipher("t"), "slack", lease_s=-1).abandoned() == []
+    assert await JobQueue(database, Cipher("s"), "slack", lease_s=-1).abandoned() == []
 
 
 async def test_favourites_are_bounded(database):
     """The newest are kept, each once."""
-    shelf = Shelf(database)
+    shelf = GifCollections(database)
     for number in (*range(MAX_FAVOURITES + 5), 50):
-        await shelf.star(PLACE, Titled(GifKey("giphy", str(number)), f"GIF {number}"))
+        await shelf.star(PLACE, SavedGif(GifKey("giphy", str(number)), f"GIF {number}"))
     kept = await shelf.favourites(PLACE)
     assert len(kept) == MAX_FAVOURITES
     assert kept[0].title == "GIF 50"

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from deepgif.bot.jobs.periodic import Periodic
-from deepgif.bot.jobs.queue import Job, Journal
+from deepgif.bot.jobs.periodic import PeriodicTask
+from deepgif.bot.jobs.queue import Job, JobQueue
 from deepgif.bot.jobs.worker import Worker
 from deepgif.bot.store.database import Database
-from deepgif.bot.store.encryption import Seal
+from deepgif.bot.store.encryption import Cipher
 from tests.fakes.waiting import Gate, until
 
 
@@ -24,7 +24,7 @@ async def test_work_comes_again_after_an_error_and_is_never_cut_off():
         if len(calls) == 2:
             raise ValueError("once")
 
-    async with Periodic(work, every_s=0.01):
+    async with PeriodicTask(work, every_s=0.01):
         await until(lambda: len(calls) == 3)
         asyncio.get_running_loop().call_later(0.05, gate.release)  # once the end has begun
     assert calls == ["begun", "ended"] * 2
@@ -33,7 +33,7 @@ async def test_work_comes_again_after_an_error_and_is_never_cut_off():
 @pytest.fixture
 async def journal(tmp_path):
     async with Database(f"sqlite+aiosqlite:///{tmp_path}/bot.sqlite3") as database:
-        yield Journal(database, Seal("a secret"), "slack")
+        yield JobQueue(database, Cipher("a secret"), "slack")
 
 
 async def test_the_end_waits_for_what_is_being_taken(journal):

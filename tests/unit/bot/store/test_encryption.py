@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepgif.bot.store.encryption import Seal, kept_secret, new_name
+from deepgif.bot.store.encryption import Cipher, load_or_create_secret, new_name
 
-SEAL, OTHER = Seal("one"), Seal("another")
+SEAL, OTHER = Cipher("one"), Cipher("another")
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner), max_leaves=5))
@@ -43,8 +43,8 @@ def test_signed():
 def test_the_kept_secret(tmp_path):
     """It is made once, readable by its owner only."""
     path = tmp_path / "new" / "secret"
-    first = kept_secret(path)
+    first = load_or_create_secret(path)
     assert len(first) == 64
-    assert kept_secret(path) == first
+    assert load_or_create_secret(path) == first
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list(path.parent.iterdir()) == [path]

@@ -5,12 +5,12 @@ import asyncio
 import pytest
 import sqlalchemy as sa
 
-from deepgif.bot.store.collections import MAX_FAVOURITES, Shelf, Titled
+from deepgif.bot.store.collections import MAX_FAVOURITES, GifCollections, SavedGif
 from deepgif.bot.store.database import Database, preferences
-from deepgif.bot.store.preferences import Place, Preferences, PreferenceStore, Scope
+from deepgif.bot.store.preferences import ChatContext, Preferences, PreferenceStore, Scope
 from deepgif.engine.types import GifKey, Rating
 
-PLACE = Place("slack", "T1", "C1", "U1")
+PLACE = ChatContext("slack", "T1", "C1", "U1")
 CHANGES = {
     "max_rating": Rating.G,
     "restricted_rating": Rating.PG,
@@ -101,8 +101,8 @@ async def test_a_limit_hides_and_does_not_change(replicas):
 
 async def test_gifs_at_once(replicas):
     """Starred and blocked by many processes at once, some of them twice: each is there once."""
-    shelves = [Shelf(one) for one in replicas]
-    gifs = [Titled(GifKey("giphy", str(number)), f"GIF {number}") for number in range(10)]
+    shelves = [GifCollections(one) for one in replicas]
+    gifs = [SavedGif(GifKey("giphy", str(number)), f"GIF {number}") for number in range(10)]
     await asyncio.gather(*(shelf.star(PLACE, gif) for shelf in shelves for gif in gifs))
     await asyncio.gather(*(shelf.block(PLACE, gif) for shelf in shelves for gif in gifs))
     for shelf in shelves:

@@ -15,7 +15,7 @@ from deepgif.engine.admin import export, export_format
 from deepgif.engine.admin.export import Exported, Imported, export_known, import_known
 from deepgif.engine.admin.export_format import part_path, parts_of
 from deepgif.engine.errors import NotFoundError, StoreError
-from deepgif.engine.providers.gif_store import RememberedGifs
+from deepgif.engine.providers.gif_store import SqliteGifStore
 from deepgif.engine.store.database import Database, SqliteEmbeddingStore
 from deepgif.engine.types import Candidate, Gif, GifKey, Rating
 
@@ -36,7 +36,7 @@ def candidate(number, provider="giphy"):
 
 
 def remembered(database, days=10.0, provider="giphy"):
-    return RememberedGifs(database, provider, "", days=days, keep_urls=True)
+    return SqliteGifStore(database, provider, "", days=days, keep_urls=True)
 
 
 async def fill(path, gifs=5, local=7):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import deepgif.engine.admin.stored_models
-from deepgif.engine.admin.stored_models import Forgotten, forget_model, kept_models
+from deepgif.engine.admin.stored_models import Forgotten, delete_model_vectors, kept_models
 from deepgif.engine.errors import InvalidRequestError, ModelError, NotFoundError
 from deepgif.engine.store.database import FILE, Database, SqliteEmbeddingStore
 from deepgif.engine.types import GifKey
@@ -57,7 +57,7 @@ async def test_dropping_a_model(database, tmp_path, in_use, named, goes, monkeyp
     """All its vectors in all views, in many small steps; nobody else's."""
     monkeypatch.setattr(deepgif.engine.admin.stored_models, "DROP_AT_ONCE", 7)
     told = []
-    done = await forget_model(tmp_path, named, in_use, on_progress=told.append)
+    done = await delete_model_vectors(tmp_path, named, in_use, on_progress=told.append)
     assert done == Forgotten(tuple(goes), 127 if goes == [OLD] else 128)
     assert told == sorted(set(told))
     assert (told[-1], len(told) > 10) == (done.here, True)
@@ -71,7 +71,7 @@ async def test_the_model_in_use_stays(database, tmp_path, in_use):
     """By whatever name it is called."""
     for named in (str(in_use), "new@22222222", NEW):
         with pytest.raises(InvalidRequestError, match="is the model in use"):
-            await forget_model(tmp_path, named, in_use)
+            await delete_model_vectors(tmp_path, named, in_use)
     assert await count(database, f"{NEW}:still") == 5
 
 
@@ -79,7 +79,7 @@ async def test_what_cannot_be_dropped(database, tmp_path, in_use):
     """A name that nothing is kept of, also where it begins like another; a model in use that cannot be read."""
     for named in ("old", "old@1", "nothing", "small", ""):
         with pytest.raises(NotFoundError, match="No vectors of a model"):
-            await forget_model(tmp_path, named, in_use)
+            await delete_model_vectors(tmp_path, named, in_use)
     with pytest.raises(ModelError):
-        await forget_model(tmp_path, OLD, tmp_path / "nowhere")
+        await delete_model_vectors(tmp_path, OLD, tmp_path / "nowhere")
     assert await kept_models(database) == {OLD: 25, "old@11111111/4x8": 1, NEW: 5}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepgif.engine.cluster.results import read_answer, write_answer
-from deepgif.engine.search.ranking import Evidence, Fused
+from deepgif.engine.search.ranking import ScoredCandidate, Signals
 from deepgif.engine.search.reranker import Ranking
 from deepgif.engine.types import Coverage, Gif, GifKey, Origin, Rating
 
@@ -23,9 +23,9 @@ def gif(key, attribution=""):
 
 RANKING = Ranking(
     fused=(
-        Fused(Evidence(GIPHY, 0.25, None, 0), 1.5, 2.0, None),
-        Fused(Evidence(KLIPY, None, -0.5, None), -0.25, None, 0.125),
-        Fused(Evidence(OWN, 0.1, 0.2, 3), -1.0, 0.5, 0.25),
+        ScoredCandidate(Signals(GIPHY, 0.25, None, 0), 1.5, 2.0, None),
+        ScoredCandidate(Signals(KLIPY, None, -0.5, None), -0.25, None, 0.125),
+        ScoredCandidate(Signals(OWN, 0.1, 0.2, 3), -1.0, 0.5, 0.25),
     ),
     gifs={GIPHY: gif(GIPHY, "Powered by GIPHY"), KLIPY: gif(KLIPY), OWN: gif(OWN)},
     chance=0.75,

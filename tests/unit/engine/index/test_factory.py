@@ -4,12 +4,12 @@ import sys
 
 import pytest
 
-from deepgif.cli.options import engine_options
+from deepgif.cli.options import options_from_settings
 from deepgif.config.settings import SettingsError, load_settings
 from deepgif.engine.errors import IndexUnavailableError
-from deepgif.engine.index.auto import GrowingIndex
+from deepgif.engine.index.auto import AutoIndex
 from deepgif.engine.index.compact import CompactIndex
-from deepgif.engine.index.exact import MemoryIndex
+from deepgif.engine.index.exact import ExactIndex
 from deepgif.engine.index.factory import QdrantOptions, open_indexes
 from deepgif.engine.index.qdrant import QdrantIndex
 from tests.fakes.qdrant_server import qdrant_server
@@ -18,9 +18,9 @@ from tests.fakes.qdrant_server import qdrant_server
 @pytest.mark.parametrize(
     ("kind", "device", "made"),
     [
-        ("auto", "cpu", GrowingIndex),
-        ("auto", "meta", MemoryIndex),
-        ("exact", "cpu", MemoryIndex),
+        ("auto", "cpu", AutoIndex),
+        ("auto", "meta", ExactIndex),
+        ("exact", "cpu", ExactIndex),
         ("compact", "cpu", CompactIndex),
         ("compact", "meta", CompactIndex),
     ],
@@ -55,14 +55,14 @@ def test_from_the_settings(monkeypatch, tmp_path):
     """Qdrant needs an address, which is said; with one, all that is set goes along."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DEEPGIF_QDRANT_URL", raising=False)
-    assert engine_options(load_settings()).index == "auto"
-    assert engine_options(load_settings()).qdrant is None
+    assert options_from_settings(load_settings()).index == "auto"
+    assert options_from_settings(load_settings()).qdrant is None
     with pytest.raises(SettingsError, match="DEEPGIF_QDRANT_URL"):
-        engine_options(load_settings(index="qdrant"))
+        options_from_settings(load_settings(index="qdrant"))
     settings = load_settings(
         index="qdrant", qdrant_url="http://q:1", qdrant_api_key="k", qdrant_shards=3, qdrant_quantization="binary"
     )
-    assert engine_options(settings).qdrant == QdrantOptions("http://q:1", "k", 3, 1, "binary")
+    assert options_from_settings(settings).qdrant == QdrantOptions("http://q:1", "k", 3, 1, "binary")
 
 
 def test_the_key_is_not_shown():

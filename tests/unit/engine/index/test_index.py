@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from qdrant_client import QdrantClient
 
-from deepgif.engine.index.auto import GrowingIndex
+from deepgif.engine.index.auto import AutoIndex
 from deepgif.engine.index.compact import CompactIndex
-from deepgif.engine.index.exact import FIRST_CAPACITY, QUERIES_AT_ONCE, MemoryIndex
+from deepgif.engine.index.exact import FIRST_CAPACITY, QUERIES_AT_ONCE, ExactIndex
 from deepgif.engine.index.factory import QdrantOptions
 from deepgif.engine.index.qdrant import QdrantIndex, open_client
 from deepgif.engine.protocols import IndexHits
@@ -29,7 +29,7 @@ SERVER = os.environ.get("DEEPGIF_QDRANT_URL", "")
 @pytest.fixture(scope="module", params=["exact", "compact", "growing", "qdrant local", "qdrant http", "qdrant server"])
 def make(request):
     """Makes an empty index for vectors of a given length. The server is whatever DEEPGIF_QDRANT_URL names."""
-    memory = {"exact": MemoryIndex, "compact": CompactIndex, "growing": partial(GrowingIndex, exact_up_to=20)}
+    memory = {"exact": ExactIndex, "compact": CompactIndex, "growing": partial(AutoIndex, exact_up_to=20)}
     if request.param in memory:
         yield memory[request.param]
         return
@@ -230,7 +230,7 @@ def test_signs_find_what_is_nearest():
     rng = np.random.default_rng(0)
     vectors, queries = crowd(rng, 6000), crowd(rng, 200, part=(1, 1.5))  # words lie apart from pictures
     ratings = [list(Rating)[level] for level in rng.choice([0, 0, 0, 2, 3], 6000)]
-    index, exact = CompactIndex(128, compared=200), MemoryIndex(128)
+    index, exact = CompactIndex(128, compared=200), ExactIndex(128)
     keys = keys_of(range(6000))
     for one in (index, exact):
         one.add(keys[:3000], vectors[:3000], ratings[:3000])
@@ -314,7 +314,7 @@ def test_it_becomes_compact(caplog):
     """Beyond the limit the same GIFs are found as before, and it stays compact when GIFs go; the log says so once."""
     caplog.set_level("INFO")
     rng = np.random.default_rng(0)
-    index, vectors = GrowingIndex(8, exact_up_to=100), unit(rng, 101)
+    index, vectors = AutoIndex(8, exact_up_to=100), unit(rng, 101)
     ratings = [list(Rating)[level] for level in rng.integers(0, 4, 101)]
     index.add(keys_of(range(100)), vectors[:100], ratings[:100])
     before = index.search(vectors, 7, Rating.PG)

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from deepgif.engine.index.exact import MemoryIndex
+from deepgif.engine.index.exact import ExactIndex
 from deepgif.engine.ingest.batcher import MicroBatcher
 from deepgif.engine.ingest.catalogue import IN_FLIGHT, STORE_EVERY, Indexer
 from deepgif.engine.media.decode import decode_clip
@@ -23,10 +23,10 @@ class Setting:
 
     def __init__(self, folder, database, embed):
         self.catalogue = LocalCatalogue("folder", folder, database, MediaLimits())
-        self.index = MemoryIndex(4)
+        self.index = ExactIndex(4)
         self.store = SqliteEmbeddingStore(database, 4)
         decode = partial(decode_clip, sampling=ColourEncoder.sampling, limits=MediaLimits())
-        self.texts = MemoryIndex(4)
+        self.texts = ExactIndex(4)
         read = partial(asyncio.to_thread, ColourEncoder().encode_texts)
         self.indexer = Indexer("s", self.store, self.index, partial(asyncio.to_thread, decode), embed, self.texts, read)
 

@@ -6,7 +6,7 @@ from contextlib import aclosing
 import pytest
 
 from deepgif.engine.errors import MediaError
-from deepgif.engine.ingest.concurrency import as_they_come
+from deepgif.engine.ingest.concurrency import map_unordered
 
 
 class Work:
@@ -33,16 +33,16 @@ class Work:
 async def test_all_come_and_never_too_many_at_once():
     """Every item once with its result, also where items are made on the way."""
     work = Work()
-    found = [pair async for pair in as_they_come((number for number in range(20)), work, 3)]
+    found = [pair async for pair in map_unordered((number for number in range(20)), work, 3)]
     assert sorted(found) == [(number, 2 * number) for number in range(20)]
     assert work.most == 3
-    assert [pair async for pair in as_they_come([], work, 3)] == []
+    assert [pair async for pair in map_unordered([], work, 3)] == []
 
 
 async def test_a_media_error_is_its_own_item_s_affair():
     """It is yielded in place of a result."""
     error = MediaError("broken")
-    found = dict([pair async for pair in as_they_come(range(5), Work({2: error}), 2)])
+    found = dict([pair async for pair in map_unordered(range(5), Work({2: error}), 2)])
     assert found == {0: 0, 1: 2, 2: error, 3: 6, 4: 8}
 
 
@@ -63,14 +63,14 @@ async def test_any_other_error_ends_it():
 
     async with asyncio.timeout(10):
         with pytest.raises(RuntimeError, match="out of memory"):
-            assert [pair async for pair in as_they_come(range(100), work, 4)]
+            assert [pair async for pair in map_unordered(range(100), work, 4)]
     assert under_way == 0
 
 
 async def test_closing_ends_what_is_under_way():
     """Whoever leaves early leaves nothing behind."""
     work = Work()
-    async with aclosing(as_they_come(range(100), work, 4)) as found:
+    async with aclosing(map_unordered(range(100), work, 4)) as found:
         async for _ in found:
             break
     assert work.under_way == 0

@@ -16,7 +16,7 @@ from deepgif.engine.engine import SHIPPED_CATALOGUE, _decoders
 from deepgif.engine.errors import MediaError, NotReadyError
 from deepgif.engine.media import decoder_pool
 from deepgif.engine.media.decode import decode_clip
-from deepgif.engine.media.decoder_pool import Decoders
+from deepgif.engine.media.decoder_pool import DecoderPool
 from deepgif.engine.media.probe import MediaLimits
 from deepgif.engine.types import FrameSampling
 from deepgif.models.preprocess.sampling import Fit
@@ -32,7 +32,7 @@ def opened():
     made = []
 
     def make(*, most=2, limits=LIMITS, resize=True):
-        made.append(Decoders(SAMPLING, limits, resize=resize, most=most))
+        made.append(DecoderPool(SAMPLING, limits, resize=resize, most=most))
         return made[-1]
 
     yield make

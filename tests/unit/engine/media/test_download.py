@@ -7,7 +7,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver
 
 from deepgif.engine.errors import MediaError
-from deepgif.engine.media.download import Downloader, DownloadRules, PublicResolver, is_public
+from deepgif.engine.media.download import Downloader, DownloadRules, PublicResolver, is_global_address
 from tests.fakes.waiting import Gate, skip, until
 
 RULES = DownloadRules(
@@ -196,7 +196,7 @@ INNER = (
 @pytest.mark.parametrize("address", INNER)
 async def test_names_that_lead_inside(address):
     """Addresses that are not public are refused after resolution, where the connection is made."""
-    assert not is_public(address)
+    assert not is_global_address(address)
     with pytest.raises(OSError, match="no public address"):
         await PublicResolver(Names(address)).resolve("media.giphy.com", 443)
     (left,) = await PublicResolver(Names(address, "93.184.216.34")).resolve("media.giphy.com", 443)

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from deepgif.engine.errors import BudgetError, ProviderError, RestingError
-from deepgif.engine.providers.circuit_breaker import OwnBreaker
+from deepgif.engine.errors import CircuitOpenError, ProviderError, QuotaError
+from deepgif.engine.providers.circuit_breaker import LocalCircuitBreaker
 
 
 async def call(breaker, error=None):
@@ -23,15 +23,15 @@ async def fail(breaker, times):
 async def test_it_opens_and_closes(clock):
     """So many failures in a row, and not one less, open it for so long; then one that goes well closes it, and one that
     does not opens it again."""
-    breaker = OwnBreaker("GIPHY", failures=3, rest_s=30)
+    breaker = LocalCircuitBreaker("GIPHY", failures=3, rest_s=30)
     await fail(breaker, 2)
     await call(breaker)
     await fail(breaker, 3)
-    with pytest.raises(RestingError, match="GIPHY has failed several times; it is asked again in a moment"):
+    with pytest.raises(CircuitOpenError, match="GIPHY has failed several times; it is asked again in a moment"):
         await call(breaker)
     clock.ahead_s += 31
     await fail(breaker, 1)
-    with pytest.raises(RestingError):
+    with pytest.raises(CircuitOpenError):
         await call(breaker)
     clock.ahead_s += 31
     await call(breaker)
@@ -39,10 +39,10 @@ async def test_it_opens_and_closes(clock):
     await call(breaker)
 
 
-@pytest.mark.parametrize("error", [BudgetError("GIPHY", 3), asyncio.CancelledError(), RestingError("GIPHY")])
+@pytest.mark.parametrize("error", [QuotaError("GIPHY", 3), asyncio.CancelledError(), CircuitOpenError("GIPHY")])
 async def test_what_says_nothing_of_the_provider(error):
     """Who leaves, and who may not call, are no failures of it."""
-    breaker = OwnBreaker("GIPHY", failures=3)
+    breaker = LocalCircuitBreaker("GIPHY", failures=3)
     for _ in range(5):
         with pytest.raises(type(error)):
             await call(breaker, error)

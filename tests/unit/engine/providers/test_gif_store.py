@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deepgif.engine.providers.gif_store import DAY_S, RememberedGifs
+from deepgif.engine.providers.gif_store import DAY_S, SqliteGifStore
 from deepgif.engine.store.database import Database, SqliteEmbeddingStore
 from deepgif.engine.types import Candidate, Gif, GifKey, Rating
 
@@ -22,7 +22,7 @@ async def database(tmp_path):
 
 
 def remembered(database, clock, *, keep_urls=False):
-    return RememberedGifs(database, "giphy", "Powered by GIPHY", days=2, keep_urls=keep_urls, clock=clock)
+    return SqliteGifStore(database, "giphy", "Powered by GIPHY", days=2, keep_urls=keep_urls, clock=clock)
 
 
 def candidate(gif_id, title="T", url="https://media.giphy.com/x.gif"):

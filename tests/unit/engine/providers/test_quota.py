@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from deepgif.engine.errors import BudgetError
-from deepgif.engine.providers.quota import FOR_SEARCHES, HOUR_S, CallBudget
+from deepgif.engine.errors import QuotaError
+from deepgif.engine.providers.quota import FOR_SEARCHES, HOUR_S, LocalQuota
 from deepgif.engine.store.database import Database
 
 
@@ -23,7 +23,7 @@ async def database(tmp_path):
 
 
 async def budget(database, clock, per_hour=10, key="secret-key"):
-    opened = CallBudget(database, "GIPHY", key, per_hour, clock)
+    opened = LocalQuota(database, "GIPHY", key, per_hour, clock)
     await opened.open()
     return opened
 
@@ -38,14 +38,14 @@ async def test_a_share_is_left_to_others(database):
     is known already; refused calls do not count."""
     one = await budget(database, Clock())
     await take(one, 5, leave=FOR_SEARCHES)
-    with pytest.raises(BudgetError):
+    with pytest.raises(QuotaError):
         await one.take(leave=FOR_SEARCHES)
     await take(one, 4)
-    with pytest.raises(BudgetError, match="allowance of calls to GIPHY is nearly used up; more come back within 60 m"):
+    with pytest.raises(QuotaError, match="allowance of calls to GIPHY is nearly used up; more come back within 60 m"):
         await one.take()
     assert one.used() == 9
     await one.take(leave=0)
-    with pytest.raises(BudgetError):
+    with pytest.raises(QuotaError):
         await one.take(leave=0)
     assert one.used() == 10
 
@@ -60,11 +60,11 @@ async def test_when_calls_come_back(database):
     since = clock.now
     for leave, minutes in ((0.1, 51), (FOR_SEARCHES, 55)):
         clock.now = since
-        with pytest.raises(BudgetError) as caught:
+        with pytest.raises(QuotaError) as caught:
             await one.take(leave=leave)
         assert caught.value.minutes == minutes
         clock.now += 60 * minutes - 1
-        with pytest.raises(BudgetError, match="within 1 minute\\."):
+        with pytest.raises(QuotaError, match="within 1 minute\\."):
             await one.take(leave=leave)
     clock.now += 1
     await one.take(leave=FOR_SEARCHES)
@@ -77,9 +77,9 @@ async def test_several_processes_share_one_allowance(database):
     await take(one, 4)
     await take(other, 4)
     results = await asyncio.gather(one.take(), other.take(), return_exceptions=True)
-    assert sorted(type(result).__name__ for result in results) == ["BudgetError", "NoneType"]
+    assert sorted(type(result).__name__ for result in results) == ["QuotaError", "NoneType"]
     assert await database.read("SELECT COUNT(*) FROM calls") == [(9,)]
-    with pytest.raises(BudgetError):
+    with pytest.raises(QuotaError):
         await one.take()
     assert one.used() == 9
 
@@ -94,7 +94,7 @@ async def test_calls_come_back_after_an_hour(database):
     clock.now += HOUR_S / 2
     assert one.used() == 5
     await take(one, 4)
-    with pytest.raises(BudgetError):
+    with pytest.raises(QuotaError):
         await one.take()
 
 
@@ -107,7 +107,7 @@ async def test_a_restart_does_not_forget(database):
     assert "secret-key" not in str(await database.read("SELECT * FROM calls"))
     clock.now -= 5 * HOUR_S  # a clock that was wrong
     again = await budget(database, clock)
-    with pytest.raises(BudgetError):
+    with pytest.raises(QuotaError):
         await again.take()
     clock.now += HOUR_S
     assert again.used() == 0

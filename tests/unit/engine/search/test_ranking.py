@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from deepgif.engine.search.ranking import (
     FEW,
     Calibration,
-    Evidence,
     FitThresholds,
     FusionWeights,
-    Spread,
+    ScoreStatistics,
+    Signals,
     alike,
     answer,
     confidence,
@@ -29,11 +29,11 @@ from deepgif.engine.types import Fit, Gif, GifKey, Origin, Rating, Source
 
 THRESHOLDS = FitThresholds(strong=0.7, fair=0.3)
 WEIGHTS = FusionWeights(visual=2.0, text=1.0, place=0.5, visual_of_text=0.5, visual_of_place=0.1)
-UNIT = Spread(0.0, 1.0)
+UNIT = ScoreStatistics(0.0, 1.0)
 LIKENESSES = st.none() | st.floats(-1, 1)
 EVIDENCE = st.lists(
     st.builds(
-        Evidence,
+        Signals,
         st.builds(GifKey, st.just("p"), st.text("abcdef", min_size=1, max_size=4)),
         LIKENESSES,
         LIKENESSES,
@@ -58,8 +58,8 @@ def names(fused):
 
 def test_the_score_is_the_weighted_sum_of_standardised_likenesses():
     """Each likeness is standardised with its spread; what no text is known of has none for or against it."""
-    evidence = [Evidence(key("a"), 0.3, 0.5), Evidence(key("b"), 0.5, None)]
-    best, other = fuse(evidence, WEIGHTS, Spread(0.1, 0.1), Spread(0.3, 0.2))
+    evidence = [Signals(key("a"), 0.3, 0.5), Signals(key("b"), 0.5, None)]
+    best, other = fuse(evidence, WEIGHTS, ScoreStatistics(0.1, 0.1), ScoreStatistics(0.3, 0.2))
     assert names([best, other]) == "ba"
     assert (best.visual, best.text, best.score) == (pytest.approx(4.0), None, pytest.approx(8.0))
     assert (other.visual, other.text, other.score) == (pytest.approx(2.0), pytest.approx(1.0), pytest.approx(5.0))
@@ -67,30 +67,30 @@ def test_the_score_is_the_weighted_sum_of_standardised_likenesses():
 
 def test_without_given_spreads_it_is_that_of_the_evidence():
     """Mean and deviation of what is compared, leaving out what is not known."""
-    evidence = [Evidence(key("a"), 0.1), Evidence(key("b"), 0.3), Evidence(key("c"), None)]
+    evidence = [Signals(key("a"), 0.1), Signals(key("b"), 0.3), Signals(key("c"), None)]
     scores = {one.evidence.key.id: one.visual for one in fuse(evidence, WEIGHTS)}
     assert scores == {"a": pytest.approx(-1.0), "b": pytest.approx(1.0), "c": None}
 
 
 def test_what_was_not_looked_at_is_expected_to_look_as_its_text_suggests():
     """A likeness that is not known yet takes its expected value, and the true one replaces it."""
-    unseen = fuse([Evidence(key("a"), None, 2.0), Evidence(key("b"), 0.9, 0.0)], WEIGHTS, UNIT, UNIT)
+    unseen = fuse([Signals(key("a"), None, 2.0), Signals(key("b"), 0.9, 0.0)], WEIGHTS, UNIT, UNIT)
     assert names(unseen) == "ab"
     assert unseen[0].score == pytest.approx(2.0 * 0.5 * 2.0 + 1.0 * 2.0)
-    seen = fuse([Evidence(key("a"), -1.0, 2.0), Evidence(key("b"), 0.9, 0.0)], WEIGHTS, UNIT, UNIT)
+    seen = fuse([Signals(key("a"), -1.0, 2.0), Signals(key("b"), 0.9, 0.0)], WEIGHTS, UNIT, UNIT)
     assert names(seen) == "ba"
 
 
 def test_the_providers_order_decides_where_nothing_else_does():
     """Earlier places score higher; GIFs without a place come after the first hundred; ties go by key."""
     evidence = [
-        Evidence(key("x")),
-        Evidence(key("c"), place=2),
-        Evidence(key("b"), place=0),
-        Evidence(key("a"), place=1),
+        Signals(key("x")),
+        Signals(key("c"), place=2),
+        Signals(key("b"), place=0),
+        Signals(key("a"), place=1),
     ]
     assert names(fuse(evidence, WEIGHTS)) == "bacx"
-    assert names(fuse([Evidence(key("b")), Evidence(key("a"))], WEIGHTS)) == "ab"
+    assert names(fuse([Signals(key("b")), Signals(key("a"))], WEIGHTS)) == "ab"
 
 
 @given(EVIDENCE)
@@ -115,14 +115,14 @@ def test_the_order_of_the_evidence_does_not_matter(evidence, random):
 
 def test_spread():
     """Population mean and deviation; of nothing, nothing; equal values are no reason to divide by zero."""
-    assert spread([1.0, 3.0]) == Spread(2.0, 1.0)
-    assert spread([]) == Spread(0.0, 0.0)
-    assert Spread(0.5, 0.0).standard(0.7) == 0.0
+    assert spread([1.0, 3.0]) == ScoreStatistics(2.0, 1.0)
+    assert spread([]) == ScoreStatistics(0.0, 0.0)
+    assert ScoreStatistics(0.5, 0.0).standard(0.7) == 0.0
 
 
 def test_confidence_is_the_logistic_model_of_the_features():
     """Score and gap in deviations of the fused score, agreement of both likenesses, and how many were compared."""
-    evidence = [Evidence(key(f"{place:02}"), 3.0 - place, 2.0 - place) for place in range(12)]
+    evidence = [Signals(key(f"{place:02}"), 3.0 - place, 2.0 - place) for place in range(12)]
     fused = fuse(evidence, WEIGHTS, UNIT, UNIT)
     unit = math.hypot(2.0, 1.0)
     expected = (8.0 / unit, (8.0 - (8.0 - 27.0)) / unit, 2.0, 2.0)
@@ -137,7 +137,7 @@ def test_results_of_one_page():
     """The chance belongs to the best GIF of the ranking; others have it less by their score, as odds. GIFs that have
     gone leave no gap, and places count on from the page before."""
     fused = fuse(
-        [Evidence(key(name), score) for name, score in (("a", 2.0), ("b", 1.5), ("c", 1.0))], WEIGHTS, UNIT, UNIT
+        [Signals(key(name), score) for name, score in (("a", 2.0), ("b", 1.5), ("c", 1.0))], WEIGHTS, UNIT, UNIT
     )
     gifs = {key(name): gif(name) for name in "ac"}
     best, third = answer(
@@ -179,7 +179,7 @@ def test_the_providers_own_order():
 def test_near_duplicates_fold_into_the_better_one():
     """The same picture again is left out; what was not looked at stays."""
     fused = fuse(
-        [Evidence(key(name), score) for name, score in zip("abcd", (4, 3, 2, 1), strict=True)], WEIGHTS, UNIT, UNIT
+        [Signals(key(name), score) for name, score in zip("abcd", (4, 3, 2, 1), strict=True)], WEIGHTS, UNIT, UNIT
     )
     vectors = {
         key("a"): np.array([1.0, 0.0], np.float32),

@@ -36,9 +36,9 @@ def test_damage(tmp_path, name):
 def test_hotness():
     """The mean of the nearest queries, less what is usual; without a bank nothing is hot."""
     gifs = np.array([[1, 0, 0, 0], [0, 0, 0, 1]], np.float32)
-    np.testing.assert_allclose(bank().hotness(gifs), [1 / 3 - 0.25, -0.25], atol=1e-6)
-    np.testing.assert_array_equal(QueryBank(np.zeros((0, 1), np.float32), 0.0).hotness(gifs), [0, 0])
-    assert bank().hotness(gifs[:0]).shape == (0,)
+    np.testing.assert_allclose(bank().hubness(gifs), [1 / 3 - 0.25, -0.25], atol=1e-6)
+    np.testing.assert_array_equal(QueryBank(np.zeros((0, 1), np.float32), 0.0).hubness(gifs), [0, 0])
+    assert bank().hubness(gifs[:0]).shape == (0,)
 
 
 def test_the_shipped_model_is_fitted():

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from deepgif.engine.index.exact import MemoryIndex
+from deepgif.engine.index.exact import ExactIndex
 from deepgif.engine.search.ranking_model import QueryBank
-from deepgif.engine.search.retrieval import Likeness, Query, finder
+from deepgif.engine.search.retrieval import RetrievalQuery, Similarity, finder
 from deepgif.engine.types import GifKey, Rating
 from tests.fakes.encoder import COLOURS, ColourEncoder
 
-NO_BANK = Likeness(QueryBank(np.zeros((0, 4), np.float32), 0.0), 0.0)
+NO_BANK = Similarity(QueryBank(np.zeros((0, 4), np.float32), 0.0), 0.0)
 
 
 def key(name):
@@ -19,7 +19,7 @@ def key(name):
 @pytest.fixture
 def indexes():
     """Pictures of three colours, and texts that call each by another's name."""
-    encoder, pictures, texts = ColourEncoder(), MemoryIndex(4), MemoryIndex(4)
+    encoder, pictures, texts = ColourEncoder(), ExactIndex(4), ExactIndex(4)
     keys, ratings = [key(name) for name in COLOURS], [Rating.G, Rating.G, Rating.R]
     pictures.add(keys, encoder.encode_texts(COLOURS), ratings)
     texts.add(keys[:2], encoder.encode_texts(["green", "blue"]), ratings[:2])
@@ -30,10 +30,10 @@ def test_a_batch_finds_what_each_query_finds_alone(indexes):
     """Queries with different limits and ratings in one batch keep their own answers, in their own order."""
     find = finder(*indexes, NO_BANK)
     queries = [
-        Query("blue", 1, Rating.R),
-        Query("blue", 2, Rating.G),
-        Query("something red", 3, Rating.R),
-        Query("green", 1, Rating.PG),
+        RetrievalQuery("blue", 1, Rating.R),
+        RetrievalQuery("blue", 2, Rating.G),
+        RetrievalQuery("something red", 3, Rating.R),
+        RetrievalQuery("green", 1, Rating.PG),
     ]
     together = find(queries)
     assert [found.understood for found in together] == [1, 1, 0.5, 1]
@@ -48,7 +48,7 @@ def test_a_batch_finds_what_each_query_finds_alone(indexes):
 def test_both_likenesses_of_all_that_either_finds(indexes):
     """What is near by its text has its likeness of pixels with it, and the other way round; no text is None."""
     encoder, pictures, texts = indexes
-    (found,) = finder(encoder, pictures, texts, NO_BANK)([Query("blue", 1, Rating.R)])
+    (found,) = finder(encoder, pictures, texts, NO_BANK)([RetrievalQuery("blue", 1, Rating.R)])
     evidence = {one.key: one for one in found.evidence}
     assert set(evidence) == {key("blue"), key("green")}  # the nearest picture, and the nearest text
     words = encoder.encode_texts(["blue"])[0]
@@ -66,9 +66,9 @@ def test_what_is_near_to_every_query_is_worth_less(indexes):
     plain, corrected = (
         {
             one.key: one.visual
-            for one in finder(encoder, pictures, texts, likeness)([Query("red", 3, Rating.R)])[0].evidence
+            for one in finder(encoder, pictures, texts, likeness)([RetrievalQuery("red", 3, Rating.R)])[0].evidence
         }
-        for likeness in (NO_BANK, Likeness(bank, 0.5))
+        for likeness in (NO_BANK, Similarity(bank, 0.5))
     )
     for name in COLOURS:
         hot = float(encoder.encode_texts([name])[0] @ encoder.encode_texts(["blue"])[0]) - 0.25
@@ -77,5 +77,5 @@ def test_what_is_near_to_every_query_is_worth_less(indexes):
 
 def test_nothing_is_known():
     """An empty library finds nothing, and has nothing to compare with."""
-    (found,) = finder(ColourEncoder(), MemoryIndex(4), MemoryIndex(4), NO_BANK)([Query("red", 5, Rating.R)])
+    (found,) = finder(ColourEncoder(), ExactIndex(4), ExactIndex(4), NO_BANK)([RetrievalQuery("red", 5, Rating.R)])
     assert (found.evidence, found.count) == ((), 0)

@@ -9,7 +9,7 @@ import pytest
 from deepgif.engine.errors import StoreError
 from deepgif.engine.media.probe import MediaLimits
 from deepgif.engine.providers.folder import LocalCatalogue
-from deepgif.engine.providers.gif_store import RememberedGifs
+from deepgif.engine.providers.gif_store import SqliteGifStore
 from deepgif.engine.store import database as module
 from deepgif.engine.store.database import SCHEMA_VERSION, Database, SqliteEmbeddingStore
 from deepgif.engine.types import GifKey
@@ -74,7 +74,7 @@ async def test_the_first_version(tmp_path):
             await catalogue.open()
             assert catalogue.ids() == ["abc"]
             assert (await catalogue.scan()).unchanged == 1
-            assert await RememberedGifs(database, "giphy", "", days=1, keep_urls=False).count() == 0
+            assert await SqliteGifStore(database, "giphy", "", days=1, keep_urls=False).count() == 0
     async with Database(tmp_path / "new.sqlite"):
         pass
     assert shape(path) == shape(tmp_path / "new.sqlite")

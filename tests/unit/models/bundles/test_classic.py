@@ -5,16 +5,16 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from tests.unit.models.test_skip_thoughts import E, parameters
 
 from deepgif.models.bundles import classic
 from deepgif.models.bundles.classic import SAMPLING, save_classic
 from deepgif.models.bundles.load import load_bundle
 from deepgif.models.bundles.manifest import BundleError, read_info
 from deepgif.models.bundles.weights import VGG16
-from deepgif.models.networks.projection import TwoMaps
+from deepgif.models.networks.projection import ProjectionHeads
 from deepgif.models.networks.skip_thoughts import END, UNKNOWN
 from deepgif.models.networks.vgg16 import FEATURES, Vgg16
+from tests.unit.models.networks.test_skip_thoughts import E, parameters
 
 WORDS = [UNKNOWN, END, "a", "cat", "falls", "."]
 UNI, BI = 8, 5
@@ -46,7 +46,7 @@ def weights(tmp_path_factory):
 def bundle(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bundles") / "classic"
     torch.manual_seed(1)
-    maps = TwoMaps(FEATURES, UNI + 2 * BI)
+    maps = ProjectionHeads(FEATURES, UNI + 2 * BI)
     save_classic(folder, "classic", "MIT", maps)
     return folder, maps
 
@@ -97,7 +97,7 @@ def test_what_is_missing_is_said(bundle, weights, tmp_path, monkeypatch):
     (tmp_path / VGG16.path).write_bytes(b"<html>no weights</html>")
     with pytest.raises(BundleError, match="does not hold the weights of VGG16"):
         load_bundle(folder, weights=tmp_path)
-    save_classic(tmp_path / "other", "other", "MIT", TwoMaps(FEATURES, 3))
+    save_classic(tmp_path / "other", "other", "MIT", ProjectionHeads(FEATURES, 3))
     with pytest.raises(BundleError, match="does not hold the model"):
         load_bundle(tmp_path / "other", weights=weights)
     manifest = tmp_path / "other" / "bundle.json"

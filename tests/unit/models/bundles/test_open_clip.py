@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from deepgif.models.bundles import open_clip
 from deepgif.models.bundles.load import BUNDLED, bundle_folder, load_bundle
 from deepgif.models.bundles.manifest import BundleError, read_info
-from deepgif.models.networks.projection import TwoMaps, identity_maps
+from deepgif.models.networks.projection import ProjectionHeads, identity_projections
 from deepgif.models.preprocess.sampling import Fit, FrameSampling
 from deepgif.models.runtime.torchvision import prepare_torchvision
 from deepgif.training.projections import train
@@ -175,7 +175,7 @@ def test_adapters_lie_on_top(local, tmp_path):
     folder, _ = local
     plain = load_bundle(folder)
     torch.manual_seed(2)
-    maps = TwoMaps(WIDTH, WIDTH, WIDTH)
+    maps = ProjectionHeads(WIDTH, WIDTH, WIDTH)
     open_clip.save_adapted(tmp_path / "adapted", folder, maps)
     adapted = load_bundle(tmp_path / "adapted")
     clips = [np.random.default_rng(3).integers(0, 256, (2, SIZE, SIZE, 3), dtype=np.uint8)]
@@ -187,23 +187,23 @@ def test_adapters_lie_on_top(local, tmp_path):
         np.testing.assert_allclose(found, unit(expected), atol=1e-5)
     assert adapted.space.startswith("tiny-adapted@")
     assert adapted.info.version != plain.info.version
-    open_clip.save_adapted(tmp_path / "other", tmp_path / "adapted", identity_maps(WIDTH))
+    open_clip.save_adapted(tmp_path / "other", tmp_path / "adapted", identity_projections(WIDTH))
     other = load_bundle(tmp_path / "other")
     assert other.info.name == "tiny-adapted"
     assert other.info.version != adapted.info.version
     np.testing.assert_allclose(other.encode_texts(TEXTS), plain.encode_texts(TEXTS), atol=1e-6)
-    open_clip.save_adapted(tmp_path / "wrong", folder, TwoMaps(WIDTH, WIDTH, 3))
+    open_clip.save_adapted(tmp_path / "wrong", folder, ProjectionHeads(WIDTH, WIDTH, 3))
     with pytest.raises(BundleError, match="does not hold the adapters"):
         load_bundle(tmp_path / "wrong")
 
 
 def test_adapters_of_a_model_by_name(tmp_path):
     """Nothing but the maps is kept, and the version is of both."""
-    open_clip.save_adapted(tmp_path / "adapted", bundle_folder("clip_vit_b_32"), identity_maps(512))
+    open_clip.save_adapted(tmp_path / "adapted", bundle_folder("clip_vit_b_32"), identity_projections(512))
     assert sorted(path.name for path in (tmp_path / "adapted").iterdir()) == ["bundle.json", "model.safetensors"]
     info = read_info(tmp_path / "adapted")
     assert (info.name, info.licence) == ("clip-vit-b-32-adapted", "MIT")
-    open_clip.save_adapted(tmp_path / "siglip", bundle_folder("siglip2_b_16"), identity_maps(512))
+    open_clip.save_adapted(tmp_path / "siglip", bundle_folder("siglip2_b_16"), identity_projections(512))
     versions = {read_info(folder).version for folder in (tmp_path / "siglip", tmp_path / "adapted")}
     assert len(versions) == 2
     assert read_info(bundle_folder("clip_vit_b_32")).version not in versions

@@ -7,19 +7,19 @@ import pytest
 import torch
 import typer
 from PIL import Image
-from tests.unit.models.test_classic import weights  # noqa: F401 - a fixture
-from tests.unit.models.test_skip_thoughts import E, parameters
 from typer.testing import CliRunner
 
 from deepgif.models.bundles.manifest import read_info
-from deepgif.models.networks.projection import TwoMaps, identity_maps
+from deepgif.models.networks.projection import ProjectionHeads, identity_projections
 from deepgif.models.networks.skip_thoughts import END, UNKNOWN, Words, gru_of
 from deepgif.training.data.features import extract
 from deepgif.training.evaluation.retrieval import Recall
 from deepgif.training.losses import Loss
-from deepgif.training.projections.fit import Part, RankingOptions, judge, teach
+from deepgif.training.projections.fit import Part, ProjectionOptions, judge, teach
 from deepgif.training.projections.train import PUBLISHED_ON_MSVD, Result, main, table
 from deepgif.training.skip_thoughts.fit import save_uni_skip
+from tests.unit.models.bundles.test_classic import weights  # noqa: F401 - a fixture
+from tests.unit.models.networks.test_skip_thoughts import E, parameters
 
 app = typer.Typer()
 app.command()(main)
@@ -66,7 +66,7 @@ def parts():
 def test_each_loss_teaches(parts, loss):
     """Of 60 clips that were not seen, half the sentences find their own first, where chance is one in 60."""
     seen = []
-    options = RankingOptions(loss, pairs=8_000, batch=64, learning_rate=5e-3, looks=5)
+    options = ProjectionOptions(loss, pairs=8_000, batch=64, learning_rate=5e-3, looks=5)
     maps, dev = teach(*parts, options, lambda done, total, loss: seen.append((done, total)))
     assert dev.r1 > 50
     assert judge(maps, parts[1]) == dev
@@ -76,7 +76,7 @@ def test_each_loss_teaches(parts, loss):
 
 def test_the_same_seed_gives_the_same_maps(parts):
     """And another one others."""
-    options = [RankingOptions(pairs=2000, seed=seed) for seed in (1, 1, 2)]
+    options = [ProjectionOptions(pairs=2000, seed=seed) for seed in (1, 1, 2)]
     one, same, other = (teach(*parts, option)[0].frame_map.weight for option in options)
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
@@ -88,17 +88,17 @@ def test_adapters_start_as_nothing_and_get_better(parts):
         Part(part.sentences, part.sentences + 0.2 * part.sentences.flip(1), torch.arange(len(part.sentences)))
         for part in parts
     )
-    before = judge(identity_maps(train.clips.shape[1]), dev)
-    kept, none = teach(train, dev, RankingOptions(pairs=1, learning_rate=10.0, adapt=True))
+    before = judge(identity_projections(train.clips.shape[1]), dev)
+    kept, none = teach(train, dev, ProjectionOptions(pairs=1, learning_rate=10.0, adapt=True))
     assert none == before
     assert torch.equal(kept.frame_map.weight, torch.eye(len(kept.frame_map.weight)))
-    _, found = teach(train, dev, RankingOptions(pairs=8_000, batch=64, adapt=True))
+    _, found = teach(train, dev, ProjectionOptions(pairs=8_000, batch=64, adapt=True))
     assert found.total > before.total
 
 
 def test_the_table():
     """The mean over seeds, and what others published beside it."""
-    maps = TwoMaps(2, 2)
+    maps = ProjectionHeads(2, 2)
     dev = Recall(0, 0, 0, 0)
     results = [Result(Loss.SUM, seed, dev, Recall(10.0 + 2 * seed, 20, 30, 7), maps) for seed in (0, 1)]
     shown = table("title", results, beside=True)
