@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from deepgif.models.bundles.manifest import BundleError
 from deepgif.models.networks.reaction import CLASSES, ReactionHead
@@ -40,4 +40,5 @@ def load_reactions(bundle: Path, space: str) -> ReactionHead | None:
 def save_reactions(bundle: Path, space: str, head: ReactionHead) -> None:
     """Writes the head of the model ``space`` into its bundle, as float16."""
     weights = {name: np.ascontiguousarray(getattr(head, name), np.float16) for name in _PARTS}
-    save_file(weights, bundle / REACTION_WEIGHTS, metadata={"model": space, "classes": " ".join(CLASSES)})
+    metadata = {"model": space, "classes": " ".join(CLASSES)}
+    (bundle / REACTION_WEIGHTS).write_bytes(save(weights, metadata))

@@ -97,6 +97,7 @@ class ReactionHead:
                 row += values @ self.ngrams[found]
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         shares = (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
+        shares[[not text.strip() for text in texts]] = 0  # nothing is asked for
         kinds = len(REACTIONS)
         return ReactionScores(shares[:, :kinds], shares[:, : kinds + 1].sum(axis=1).clip(0, 1))
 
@@ -104,21 +105,22 @@ class ReactionHead:
 def gif_probabilities(
     head: ReactionHead, encode: Callable[[Sequence[str]], Floats], texts_of_gifs: Sequence[Sequence[str]]
 ) -> Floats:
-    """(M, K): for each GIF with its texts (title, tags, alt text, words in the picture; empty ones are skipped) the
-    greatest probability that any of them gives a kind, as one telling text is enough; zeros for a GIF without text.
-    ``encode`` makes unit sentence vectors."""
+    """(M, K): for each GIF the mean of what its texts (title, tags, alt text, words in the picture) ask for. Blank
+    texts are skipped; a GIF without text has zeros. ``encode`` makes unit sentence vectors."""
     texts = [text for given in texts_of_gifs for text in given if text.strip()]
     owners = [gif for gif, given in enumerate(texts_of_gifs) for text in given if text.strip()]
     pooled = np.zeros((len(texts_of_gifs), len(REACTIONS)), np.float32)
     if texts:
-        np.maximum.at(pooled, owners, head.predict(encode(texts), texts).probabilities)
+        np.add.at(pooled, owners, head.predict(encode(texts), texts).probabilities)
+        pooled /= np.bincount(owners, minlength=len(pooled)).clip(1)[:, None]
     return pooled
 
 
 def agreement(query: Floats, gifs: Floats) -> Floats:
-    """(M,): how well GIFs (M, K) show the reaction that a query (K,) asks for, in [0, 1]: Bhattacharyya's coefficient of
-    their probabilities. It is near 0 for a query or a GIF that is no reaction, as all its probabilities are."""
-    return np.sqrt(gifs * query).sum(axis=1).clip(0, 1)
+    """(M,): the probability, in [0, 1], that GIFs (M, K) show the very reaction that a query (K,) asks for. It is near
+    0 for a query or a GIF that is no reaction, as all its probabilities are."""
+    shared: Floats = gifs @ query
+    return shared.clip(0, 1)
 
 
 def search_term(reaction: str) -> str:

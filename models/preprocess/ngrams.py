@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 import zlib
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,7 @@ def ngrams(text: str) -> set[str]:
     return (
         groups
         | {f"word {token}" for token in tokens}
-        | {f"pair {first} {second}" for first, second in zip(tokens, tokens[1:], strict=False)}
+        | {f"pair {first} {second}" for first, second in pairwise(tokens)}
     )
 
 

@@ -43,12 +43,12 @@ class Labelled:
     @property
     def is_literal(self) -> NDArray[np.bool_]:
         """(N,): texts that describe a scene and ask for no reaction."""
-        return self.targets[:, CLASSES.index(LITERAL)] == 1
+        return np.asarray(self.targets[:, CLASSES.index(LITERAL)] == 1)
 
     @property
     def is_reaction(self) -> NDArray[np.bool_]:
         """(N,): texts that ask for a reaction and describe no scene."""
-        return self.targets[:, CLASSES.index(LITERAL)] == 0
+        return np.asarray(self.targets[:, CLASSES.index(LITERAL)] == 0)
 
 
 def read_phrases(split: str) -> Labelled:

@@ -61,13 +61,14 @@ def fit(phrases: Examples, comments: Examples | None, options: FitOptions) -> Re
             likelihood = (_logits(weak, weights).softmax(dim=1) * emotions).sum(dim=1)
             loss = loss - options.comments * (likelihood + 1e-6).log().mean()
         loss = loss + options.sentence_penalty * (sentence**2).sum() + options.ngram_penalty * (ngrams**2).sum()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         return loss
 
     optimizer.step(closure)
-    return ReactionHead(
-        options.scale * sentence.detach().numpy(), options.scale * ngrams.detach().numpy(), bias.detach().numpy()[0]
-    )
+    with torch.no_grad():
+        return ReactionHead(
+            sentence=(options.scale * sentence).numpy(), ngrams=(options.scale * ngrams).numpy(), bias=bias[0].numpy()
+        )
 
 
 def _inputs(examples: Examples, options: FitOptions) -> tuple[Tensor, Tensor]:
@@ -87,4 +88,5 @@ def _inputs(examples: Examples, options: FitOptions) -> tuple[Tensor, Tensor]:
 def _logits(inputs: tuple[Tensor, Tensor], weights: tuple[Tensor, Tensor, Tensor]) -> Tensor:
     vectors, ngrams = inputs
     sentence, gram_weights, bias = weights
-    return vectors @ sentence + torch.sparse.mm(ngrams, gram_weights) + bias
+    logits: Tensor = vectors @ sentence + torch.sparse.mm(ngrams, gram_weights) + bias
+    return logits

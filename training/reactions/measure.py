@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deepgif.models.networks.reaction import REACTIONS, Floats, ReactionHead, agreement, gif_probabilities
 from deepgif.training.reactions.data import DEV, Labelled, read_gifs, read_phrases
@@ -16,7 +17,7 @@ Encode = Callable[[Sequence[str]], Floats]
 @dataclass(frozen=True, slots=True)
 class ReactionFigures:
     """In percent. ``top1`` and ``top3``: of phrases that ask for a kind, how often one that fits is the likeliest, or
-    among the likeliest three; ``top3_of`` says that for each kind. ``literal`` and ``reaction``: how many of each are
+    among the likeliest three; ``top3_of`` says that for each kind asked for. ``literal`` and ``reaction``: how many of each are
     told for what they are, ``balanced`` is their mean."""
 
     top1: float
@@ -36,13 +37,15 @@ def measure(head: ReactionHead, encode: Encode, phrases: Labelled | None = None)
     scores = head.predict(encode(phrases.texts), phrases.texts)
     right = phrases.targets[:, : len(REACTIONS)] > 0  # (N, K)
     ranked = np.take_along_axis(right, np.argsort(-scores.probabilities, axis=1, kind="stable"), axis=1)
-    asked, among3 = right.any(axis=1), ranked[:, :3].any(axis=1)
+    asked, among3 = (np.asarray(part.any(axis=1)) for part in (right, ranked[:, :3]))
     return ReactionFigures(
         top1=_percent(ranked[asked, 0]),
         top3=_percent(among3[asked]),
         literal=_percent(scores.is_reaction[phrases.is_literal] < 0.5),
         reaction=_percent(scores.is_reaction[phrases.is_reaction] >= 0.5),
-        top3_of={kind: _percent(among3[right[:, column]]) for column, kind in enumerate(REACTIONS)},
+        top3_of={
+            kind: _percent(among3[right[:, column]]) for column, kind in enumerate(REACTIONS) if right[:, column].any()
+        },
     )
 
 
@@ -59,5 +62,5 @@ def measure_gifs(head: ReactionHead, encode: Encode) -> float:
     return _percent(fits)
 
 
-def _percent(hits: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float:
+def _percent(hits: NDArray[np.bool_]) -> float:
     return float(100 * np.mean(hits))

@@ -53,14 +53,14 @@ def train(encode: Encode, data: Path, comments: int, options: FitOptions, *, emo
 
 
 def ablation(encode: Encode, data: Path, comments: int, options: FitOptions) -> dict[str, ReactionHead]:
-    """Heads trained with more and more of what there is."""
+    """Heads trained with more and less of what there is."""
     plain = replace(options, buckets=0)
     return {
         "phrases": train(encode, data, 0, plain, emoji=False),
-        "+ comments": train(encode, data, comments, plain, emoji=False),
-        "+ emoji": train(encode, data, comments, plain),
-        "+ n-grams": train(encode, data, comments, options),
-        "n-grams, no comments": train(encode, data, 0, options),
+        "phrases, comments": train(encode, data, comments, plain, emoji=False),
+        "phrases, emoji": train(encode, data, 0, plain),
+        "phrases, emoji, n-grams": train(encode, data, 0, options),
+        "phrases, emoji, n-grams, comments": train(encode, data, comments, options),
     }
 
 
@@ -79,7 +79,7 @@ def main(
     out: Annotated[
         Path | None, typer.Option(help="Folder to write reactions.safetensors into; by default the bundle.")
     ] = None,
-    comments: Annotated[int, typer.Option(help="How many comments to learn from.")] = 8000,
+    comments: Annotated[int, typer.Option(help="How many comments to learn from, as weak labels.")] = 0,
     ablate: Annotated[bool, typer.Option("--ablate", help="Print what each part of the data gives.")] = False,
     seed: Annotated[int, typer.Option(help="The fit has one answer; the seed only fixes what torch may draw.")] = 0,
 ) -> None:
@@ -91,7 +91,7 @@ def main(
         encoder = load_two_towers(folder)
         encode = batched(encoder.text_features)
         if ablate:
-            heads = ablation(encode, data, comments, FitOptions())
+            heads = ablation(encode, data, comments or 8000, FitOptions())
             Console().print(figures_table({name: measure(head, encode) for name, head in heads.items()}))
             return
         head = train(encode, data, comments, FitOptions())
