@@ -17,8 +17,8 @@ Encode = Callable[[Sequence[str]], Floats]
 @dataclass(frozen=True, slots=True)
 class ReactionFigures:
     """In percent. ``top1`` and ``top3``: of phrases that ask for a kind, how often one that fits is the likeliest, or
-    among the likeliest three; ``top3_of`` says that for each kind asked for. ``literal`` and ``reaction``: how many of each are
-    told for what they are, ``balanced`` is their mean."""
+    among the likeliest three, which ``top3_of`` has for each kind asked for. ``literal`` and ``reaction``: how many of
+    each are told for what they are, ``balanced`` is their mean."""
 
     top1: float
     top3: float
