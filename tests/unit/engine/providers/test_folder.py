@@ -97,7 +97,7 @@ async def test_changes_are_noticed(folder, database, monkeypatch):
     assert await again.count() == 3
     assert await again.scan() == Changes(added=1, changed=1, moved=1, removed=1)
     assert (await only(again, "deep/moved.gif")).key == old
-    monkeypatch.setattr("deepgif.engine.providers.folder_module.probe", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr("deepgif.engine.providers.folder.probe", lambda *_: pytest.fail("read again"))
     assert await again.scan() == Changes(unchanged=3)
     os.utime(folder / "new.gif", ns=(1, 1))
     with pytest.raises(pytest.fail.Exception):
