@@ -163,7 +163,7 @@ async def open_engine(
         metrics.gauge("deepgif_gifs", "GIFs that are embedded and can be found.", lambda: len(pictures))
         metrics.watch("queries", queries)
         metrics.watch("clips", clips)
-        metrics.gauge("deepgif_searches_under_way", "Searches at providers, leftovers too.", lambda: len(live))
+        metrics.gauge("deepgif_provider_searches_in_flight", "Searches at providers, leftovers too.", lambda: len(live))
         for provider in remote.providers:
             metrics.calls.labels(provider.name).set_function(provider.budget.used)
         yield Engine(search, catalogue, indexer, embedder, remote.providers)

@@ -76,8 +76,8 @@ class Routes:
             web.get("/v1/search", self.search_get, name="search", allow_head=False),
             web.post("/v1/search", self.search_post, name="search"),
             web.get("/v1/similar", self.similar, name="similar", allow_head=False),
-            web.post("/v1/sent", self.sent, name="sent"),
-            web.get("/v1/words", self.words, name="words", allow_head=False),
+            web.post("/v1/share", self.sent, name="sent"),
+            web.get("/v1/suggest", self.words, name="words", allow_head=False),
             web.get("/v1/media/{provider}/{id}", self.media, name="media"),
             web.get("/healthz", self.healthz, name="healthz"),
             web.get("/readyz", self.readyz, name="readyz"),
@@ -107,7 +107,7 @@ class Routes:
         return self._answer(request, answer)
 
     async def sent(self, request: web.Request) -> web.Response:
-        """``POST /v1/sent``: a GIF was sent; its provider is told where the operator wants that."""
+        """``POST /v1/share``: a GIF was sent; its provider is told where the operator wants that."""
         body = await _json_of(request)
         name, gif_id = (body.get(field) if isinstance(body, dict) else None for field in ("provider", "id"))
         if not isinstance(name, str) or not isinstance(gif_id, str):
@@ -116,7 +116,7 @@ class Routes:
         return web.Response(status=204)
 
     async def words(self, request: web.Request) -> web.Response:
-        """``GET /v1/words?start=...``: what GIFs that are known are described with, to complete what is typed."""
+        """``GET /v1/suggest?start=...``: what GIFs that are known are described with, to complete what is typed."""
         limit = whole_number(request.query.get("limit", str(DEFAULT_LIMIT)))
         if limit is None or not 1 <= limit <= MAX_LIMIT:
             raise InvalidRequestError(f"The limit must be a whole number from 1 to {MAX_LIMIT}.")

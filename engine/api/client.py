@@ -63,12 +63,12 @@ class EngineClient:
 
     async def sent(self, key: GifKey) -> None:
         """Says that a GIF was sent; errors are those of ``search``."""
-        await self._call("POST", "/v1/sent", lambda body: None, json=key._asdict())
+        await self._call("POST", "/v1/share", lambda body: None, json=key._asdict())
 
     async def words(self, start: str, limit: int) -> tuple[str, ...]:
         """The most frequent words of known GIFs that begin with ``start``; errors are those of ``search``."""
         asked = {"start": start, "limit": str(limit)}
-        return await self._call("GET", "/v1/words", lambda body: tuple(map(str, body["words"])), params=asked)
+        return await self._call("GET", "/v1/suggest", lambda body: tuple(map(str, body["words"])), params=asked)
 
     async def _call(self, method: str, path: str, read: Callable[[Any], Answer], **asked: Any) -> Answer:
         if self._session is None:

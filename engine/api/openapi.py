@@ -102,7 +102,7 @@ def document() -> dict[str, Any]:
                     "responses": {**searched, "404": _problem("This GIF has not been looked at.")},
                 }
             },
-            "/v1/words": {
+            "/v1/suggest": {
                 "get": {
                     "summary": "The most frequent words of known GIFs that begin with some letters",
                     "security": secured,
@@ -116,7 +116,7 @@ def document() -> dict[str, Any]:
                     },
                 }
             },
-            "/v1/sent": {
+            "/v1/share": {
                 "post": {
                     "summary": "A GIF was sent",
                     "description": "Its provider is told, where the operator wants that.",

@@ -26,7 +26,7 @@ def environment(data_dir: Path, **settings: str) -> dict[str, str]:
         "DEEPGIF_DATA_DIR": str(data_dir),
         "DEEPGIF_THREADS": "1",
         "CUDA_VISIBLE_DEVICES": "",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": str(ROOT / "src"),
         **given,
     }
 
@@ -36,7 +36,7 @@ async def deepgif(*arguments: str, data_dir: Path, **settings: str) -> tuple[int
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "engine",
+        "deepgif.cli",
         *arguments,
         cwd=data_dir,
         env=environment(data_dir, **settings),

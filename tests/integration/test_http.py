@@ -362,8 +362,8 @@ async def test_metrics(start: Start, http: aiohttp.ClientSession) -> None:
     assert 'deepgif_http_requests_total{method="POST",route="search",status="200"} 1.0' in text
     assert 'deepgif_http_requests_total{method="GET",route="none",status="404"} 1.0' in text
     assert 'deepgif_best_fit_total{fit="fair"} 2.0' in text
-    assert 'deepgif_requests_in_hand{route="search"} 0.0' in text
-    assert 'deepgif_requests_in_hand{route="metrics"} 1.0' in text
+    assert 'deepgif_http_requests_in_flight{route="search"} 0.0' in text
+    assert 'deepgif_http_requests_in_flight{route="metrics"} 1.0' in text
     assert "secretwords" not in text.lower()
 
 

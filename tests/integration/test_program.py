@@ -77,7 +77,7 @@ async def test_index_search_and_info(folder: Path, data_dir: Path) -> None:
         (("search", "cat", "--engine-url", "gifs"), {}, "DEEPGIF_ENGINE_URL cannot be used"),
         (("search", "cat"), {"device": "tpu"}, "DEEPGIF_DEVICE cannot be used"),
         (("search", "cat"), {"device": "cuda"}, "no GPU"),
-        (("serve", "--host", "0.0.0.0"), {}, "set DEEPGIF_TOKEN"),
+        (("serve", "--host", "0.0.0.0"), {}, "set DEEPGIF_ENGINE_TOKEN"),
         (("serve", "--port", "99999"), {}, "DEEPGIF_PORT cannot be used"),
     ],
 )

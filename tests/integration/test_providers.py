@@ -479,9 +479,9 @@ async def test_over_http(open_one: Open, server: GiphyServer) -> None:
                     assert response.status == 400
             async with http.get(f"{origin}/v1/similar", params={"provider": "giphy", "id": "nobody"}) as response:
                 assert response.status == 404
-            async with http.post(f"{origin}/v1/sent", json=key._asdict()) as response:
+            async with http.post(f"{origin}/v1/share", json=key._asdict()) as response:
                 assert response.status == 204
-            async with http.post(f"{origin}/v1/sent", json={"provider": 3}) as response:
+            async with http.post(f"{origin}/v1/share", json={"provider": 3}) as response:
                 assert response.status == 400
             async with http.get(f"{origin}/metrics") as response:
                 text = await response.text()

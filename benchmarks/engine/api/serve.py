@@ -32,7 +32,7 @@ async def start(data_dir: Path) -> tuple[asyncio.subprocess.Process, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "engine",
+        "deepgif.cli",
         "serve",
         "--port",
         "0",
