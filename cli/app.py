@@ -58,7 +58,7 @@ def search(
     deepgif search --folder ~/gifs --limit 3 "somebody shrugs"
     """
     from deepgif.cli.console import print_answer, print_json
-    from deepgif.engine.api.schemas import answer_to_json
+    from deepgif.engine.api.schemas import SearchResponse
 
     with _plain_errors():
         settings = load_settings(
@@ -69,7 +69,7 @@ def search(
             " ".join(words), limit, Rating(settings.max_rating), deadline_s=settings.search_deadline_seconds
         )
         answer = asyncio.run(_ask(settings, request) if settings.engine_url else _search_here(settings, request))
-        print_json(answer_to_json(answer, "")) if as_json else print_answer(answer)
+        print_json(SearchResponse.of(answer).model_dump(mode="json")) if as_json else print_answer(answer)
 
 
 @app.command()

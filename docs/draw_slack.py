@@ -97,7 +97,7 @@ async def ready(engine: str) -> None:
             try:
                 async with http.get(f"{engine}/readyz") as response:
                     body = await response.json()
-                    if response.status == 200 and body["seen"] == body["total"] > 0:
+                    if response.status == 200 and body["embedded"] == body["total"] > 0:
                         return
             except aiohttp.ClientError:
                 pass

@@ -93,7 +93,7 @@ def describe(gif: Gif, tags: Sequence[str] = ()) -> str:
 class Source(StrEnum):
     """Where a result came from: known before, or fetched for this query."""
 
-    KNOWN = "known"
+    INDEXED = "indexed"
     FETCHED = "fetched"
 
 
@@ -109,7 +109,7 @@ class Origin(StrEnum):
     """How an answer was made: from what was known, from a provider's candidates and what was known reranked
     together, or in the provider's own order, where nothing could be judged."""
 
-    KNOWN = "known"
+    INDEXED = "indexed"
     RERANKED = "reranked"
     PROVIDER = "provider"
 
@@ -171,6 +171,6 @@ class SearchAnswer:
     coverage: Coverage
     elapsed_s: float
     notices: tuple[str, ...] = ()
-    origin: Origin = Origin.KNOWN
+    origin: Origin = Origin.INDEXED
     ranked: int = 0
     attribution: tuple[str, ...] = ()

@@ -201,7 +201,7 @@ class SearchService:
             chance=chance,
             count=found.count,
             fetched=frozenset(),
-            origin=Origin.KNOWN,
+            origin=Origin.INDEXED,
             coverage=coverage,
             notices=(*_strange(found), *looking),
         )
@@ -241,7 +241,7 @@ class SearchService:
         first, last = request.offset, min(request.offset + request.limit + SPARE, MAX_RANKED)
         part = ranking.fused[first:last]
         # Addresses that are lacking in what another engine answered are asked for once, for all pages.
-        shown = part if ranking.origin is Origin.KNOWN else ranking.fused[:MAX_RANKED]
+        shown = part if ranking.origin is Origin.INDEXED else ranking.fused[:MAX_RANKED]
         missing = [one.evidence.key for one in shown if one.evidence.key not in ranking.gifs]
         gifs = {**ranking.gifs, **await self.library.lookup_by(ends_at, missing)}
         if part and not any(one.evidence.key in gifs for one in part) and asyncio.get_running_loop().time() >= ends_at:

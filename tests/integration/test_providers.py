@@ -129,7 +129,7 @@ async def test_good_enough_is_answered_at_once(open_one: Open, server: GiphyServ
     async with open_one(good_enough=0.0) as engine:
         answer = await engine.search.search(patient("red", 5))
         assert [path for path, _ in server.calls] == ["/v1/gifs"]
-        assert answer.origin is Origin.KNOWN
+        assert answer.origin is Origin.INDEXED
         assert len(answer.results) == 5
         assert answer.results[0].gif.url.startswith(server.origin)
         await engine.search.search(patient("red", 5))
@@ -318,7 +318,7 @@ async def test_the_provider_is_down(open_one: Open, server: GiphyServer, fault: 
         await engine.search.search(patient("red", 5))
         server.faults.extend([fault] * 12)
         answer = await engine.search.search(patient("blue", 2))
-    assert answer.origin is Origin.KNOWN
+    assert answer.origin is Origin.INDEXED
     assert ONLY_KNOWN in answer.notices
     assert any(says in notice for notice in answer.notices)
     assert all(server.key not in notice and "127.0.0.1" not in notice for notice in answer.notices)
@@ -336,7 +336,7 @@ async def test_a_provider_that_stays_down_is_left_alone(open_one: Open, server: 
         answer = await engine.search.search(patient("lime", 2))
     assert len(server.calls) == calls
     assert calls <= 2 + 12 + 2
-    assert answer.origin is Origin.KNOWN
+    assert answer.origin is Origin.INDEXED
     assert any("asked again in a moment" in notice for notice in answer.notices)
 
 
@@ -365,7 +365,7 @@ async def test_the_budget_ends_before_the_key_does(open_one: Open, server: Giphy
         await engine.search.search(patient("lime", 3))
         answer = await engine.search.search(patient("red and blue", 3))
     assert len([path for path, _ in server.calls if path == "/v1/gifs/search"]) == 5
-    assert answer.origin is Origin.KNOWN
+    assert answer.origin is Origin.INDEXED
     assert any("allowance of calls to GIPHY" in notice for notice in answer.notices)
 
 
@@ -416,7 +416,7 @@ async def test_known_gifs_of_klipy_get_fresh_addresses(open_one: Open, server: G
     async with open_one(names=("klipy",), good_enough=0.0) as engine:
         answer = await engine.search.search(SearchRequest("red", 5, Rating.PG))
     assert [path for path, _ in server.calls] == [f"/api/v1/{server.key}/gifs/items"]
-    assert (answer.origin, len(answer.results)) == (Origin.KNOWN, 5)
+    assert (answer.origin, len(answer.results)) == (Origin.INDEXED, 5)
     assert {result.gif.rating for result in answer.results} == {Rating.PG}
     assert all(result.gif.url.startswith(server.origin) for result in answer.results)
 

@@ -61,7 +61,7 @@ async def wait_until(http: aiohttp.ClientSession, origin: str, *, complete: bool
         async with http.get(f"{origin}/readyz") as response:
             if response.status == 200:
                 body = json.loads(await response.text())
-                if not complete or body["seen"] == body["total"] > 0:
+                if not complete or body["embedded"] == body["total"] > 0:
                     return
         await asyncio.sleep(0.02)
 
