@@ -9,8 +9,7 @@ from deepgif.engine.engine import EngineOptions, open_engine
 from deepgif.engine.ingest.catalogue import IndexReport
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.providers.factory import ProvidersOptions
-from deepgif.engine.text import normalize_query
-from deepgif.engine.types import SearchAnswer, SearchRequest
+from deepgif.engine.types import SearchAnswer, SearchRequest, normalize_query
 
 
 async def search_locally(options: EngineOptions, request: SearchRequest) -> SearchAnswer:
