@@ -9,8 +9,7 @@ from deepgif.engine.engine import open_engine
 from deepgif.engine.ingest.catalogue import IndexReport
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.options import EngineOptions, ProvidersOptions
-from deepgif.engine.text import normalize_query
-from deepgif.engine.types import SearchAnswer, SearchRequest
+from deepgif.engine.types import SearchAnswer, SearchRequest, normalize_query
 
 
 async def search_locally(options: EngineOptions, request: SearchRequest) -> SearchAnswer:

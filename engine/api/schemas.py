@@ -24,11 +24,12 @@ from deepgif.engine.types import (
     SearchAnswer,
     SearchRequest,
     Source,
+    parse_language,
 )
 
 FIELDS = ("query", "limit", "max_rating", "offset", "deadline_ms", "language", "country")
 WHOLE = ("limit", "offset", "deadline_ms")
-_LANGUAGE, _COUNTRY = re.compile(r"([a-z]{2,3}(-[A-Za-z]{2,4})?)?"), re.compile(r"([A-Z]{2})?")
+_COUNTRY = re.compile(r"([A-Z]{2})?")
 
 
 def request_to_json(request: SearchRequest) -> dict[str, Any]:
@@ -64,8 +65,8 @@ def request_from_json(body: object, most: Rating, deadline_s: float = DEFAULT_DE
         max_rating=rating_of(body.get("max_rating", most.value), most),
         offset=_whole(body, "offset", 0, 0, MAX_RANKED - 1),
         deadline_s=_whole(body, "deadline_ms", round(deadline_s * 1000), 1, round(MAX_DEADLINE_S * 1000)) / 1000,
-        language=language_of(body.get("language", "")),
-        country=_code(body.get("country", ""), "country", _COUNTRY, "a country such as US"),
+        language=parse_language(body.get("language", "")),
+        country=_country(body.get("country", "")),
     )
 
 
@@ -133,14 +134,9 @@ def _whole(body: Mapping[str, object], name: str, default: int, least: int, most
     return value
 
 
-def language_of(value: object) -> str:
-    """The language that ``value`` names, or "". Raises ``InvalidRequestError``."""
-    return _code(value, "language", _LANGUAGE, "a language such as en")
-
-
-def _code(value: object, name: str, shape: re.Pattern[str], meaning: str) -> str:
-    if not isinstance(value, str) or not shape.fullmatch(value):
-        raise InvalidRequestError(f"The field “{name}” must be {meaning}, or empty.")
+def _country(value: object) -> str:
+    if not isinstance(value, str) or not _COUNTRY.fullmatch(value):
+        raise InvalidRequestError("The country must be a code such as US, or empty.")
     return value
 
 

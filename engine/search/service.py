@@ -19,7 +19,6 @@ from deepgif.engine.search.ranking import RankingModel, alike, answer, confidenc
 from deepgif.engine.search.reranker import NEAR_DUPLICATE, Ranking, Rerank
 from deepgif.engine.search.retrieval import Hits, RetrievalQuery, Similarity
 from deepgif.engine.search.single_flight import TOO_LATE, SingleFlight
-from deepgif.engine.text import normalize_query
 from deepgif.engine.types import (
     MAX_DEADLINE_S,
     MAX_LIMIT,
@@ -32,6 +31,7 @@ from deepgif.engine.types import (
     ScoredGif,
     SearchAnswer,
     SearchRequest,
+    normalize_query,
 )
 
 SPARE = 8  # more GIFs than asked for, in case some have gone
