@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from deepgif.config.settings import Settings, SettingsError
-from deepgif.engine.cluster.options import RedisOptions
-from deepgif.engine.engine import EngineOptions
-from deepgif.engine.index.factory import QdrantOptions
-from deepgif.engine.providers.factory import ProviderOptions, ProvidersOptions
+from deepgif.engine.options import EngineOptions, ProviderOptions, ProvidersOptions, QdrantOptions, RedisOptions
 from deepgif.models.bundles.load import bundle_folder
 
 
@@ -18,8 +15,8 @@ def options_from_settings(settings: Settings) -> EngineOptions:
         folder=settings.folder,
         device=settings.device,
         threads=settings.threads,
-        remote=_remote_options(settings),
-        good_enough=settings.local_answer_min_confidence,
+        providers=_remote_options(settings),
+        min_confidence=settings.local_answer_min_confidence,
         weights=settings.weights_dir or settings.data_dir / "weights",
         index=settings.index,
         qdrant=_qdrant_options(settings),

@@ -16,8 +16,9 @@ from pathlib import Path
 import aiohttp
 
 from benchmarks.measure import machine, percentile, queries
-from deepgif.engine.engine import EngineOptions, open_engine
+from deepgif.engine.engine import open_engine
 from deepgif.engine.metrics import Metrics
+from deepgif.engine.options import EngineOptions
 from deepgif.engine.search.ranking_model import load_ranking
 from deepgif.engine.search.retrieval import RetrievalQuery, Similarity, finder
 from deepgif.engine.search.service import POOL
