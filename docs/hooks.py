@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from deepgif.config.reference import markdown
-from deepgif.engine.api.openapi import openapi_document
+from deepgif.engine.api.openapi import document as openapi_document
 
 
 def on_page_markdown(text: str, **_: Any) -> str:

@@ -61,7 +61,7 @@ class Served:
             while True:
                 async with http.get(f"{self.origin}/readyz") as response:
                     body: dict[str, object] = await response.json()
-                    if response.status == 200 and body["seen"] == body["total"] != 0:
+                    if response.status == 200 and body["embedded"] == body["total"] != 0:
                         return body
                 await asyncio.sleep(0.1)
 
