@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from deepgif.engine.errors import InvalidRequestError
-from deepgif.engine.text import normalize_query
-from deepgif.engine.types import MAX_WORDS_LENGTH
+from deepgif.engine.types import MAX_WORDS_LENGTH, normalize_query
 
 
 class Verb(StrEnum):

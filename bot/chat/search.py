@@ -31,8 +31,8 @@ class SearchClient(Protocol):
     async def similar(self, key: GifKey, limit: int, max_rating: Rating) -> SearchAnswer:
         """GIFs that look like one. Raises ``DeepGifError``."""
 
-    async def sent(self, key: GifKey) -> None:
-        """A GIF was sent. Raises ``DeepGifError``."""
+    async def share(self, key: GifKey) -> None:
+        """A GIF was posted. Raises ``DeepGifError``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class GifSearch:
 
     async def sent(self, key: GifKey) -> None:
         """Tells the engine that a GIF was sent. Raises ``DeepGifError``."""
-        await self._client.sent(key)
+        await self._client.share(key)
 
     async def _first(
         self, showing: SearchSession, chosen: Preferences, wanted: Callable[[Gif], bool]

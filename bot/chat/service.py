@@ -13,7 +13,7 @@ from deepgif.bot.store.encryption import Cipher, new_name
 from deepgif.bot.store.preferences import ChatContext, Preferences, PreferenceStore
 from deepgif.bot.store.sessions import SearchSession, SessionStore
 from deepgif.engine.errors import DeepGifError
-from deepgif.engine.text import normalize_query
+from deepgif.engine.types import normalize_query
 
 _log = logging.getLogger(__name__)
 

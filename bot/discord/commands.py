@@ -47,7 +47,7 @@ class Completer:
                 recent = await self._showings.recent_words(place, MAX_CHOICES)
                 found += [words for words in recent if typed.strip().casefold() in words.casefold()][:RECENT]
                 before, _, last = typed.rpartition(" ")
-                words = await self._engine.words(last, MAX_CHOICES - len(found))
+                words = await self._engine.suggest(last, MAX_CHOICES - len(found))
                 found += [f"{before} {word}".strip() for word in words]
                 chosen = await self._preferences.of(place)
         except (DeepGifError, SQLAlchemyError, TimeoutError):

@@ -26,9 +26,8 @@ from deepgif.bot.store.preferences import (
     listed,
     word_list,
 )
-from deepgif.engine.api.schemas import language_of
 from deepgif.engine.errors import DeepGifError, InvalidRequestError
-from deepgif.engine.types import GifKey, Rating
+from deepgif.engine.types import GifKey, Rating, parse_language
 
 MODAL = "set:texts"
 MANAGERS_ONLY = "Only those who manage the server change its settings. /deepgif-preview is for your own GIFs."
@@ -136,7 +135,7 @@ def _hours(text: str) -> float:
 
 _TYPED: dict[str, tuple[str, Callable[[str], Any]]] = {
     "words": ("blocked_words", word_list),
-    "language": ("language", lambda text: language_of(text.strip().lower())),
+    "language": ("language", lambda text: parse_language(text.strip().lower())),
     "hours": ("repeat_hours", _hours),
 }
 

@@ -87,7 +87,9 @@ class SealedInstallationStore(AsyncSQLAlchemyInstallationStore):
                 try:
                     setattr(kept, name, self._seal.open(token.removeprefix(_SEALED)))
                 except ValueError:
-                    _log.error("A workspace's token was sealed with another DEEPGIF_SECRET; it must install again.")
+                    _log.error(
+                        "A workspace's token was sealed with another DEEPGIF_BOT_ENCRYPTION_KEY; it must install again."
+                    )
                     return None
         return kept
 

@@ -9,9 +9,8 @@ from typing import Any
 from deepgif.bot.slack.blocks import MAX_LABEL, Block, plain_text
 from deepgif.bot.store.collections import SavedGif
 from deepgif.bot.store.preferences import MAX_REPEAT_HOURS, Preferences, Scope, listed, word_list
-from deepgif.engine.api.schemas import language_of
 from deepgif.engine.errors import InvalidRequestError
-from deepgif.engine.types import GifKey, Rating
+from deepgif.engine.types import GifKey, Rating, parse_language
 
 CALLBACK = "settings"
 MAX_OPTIONS = 100
@@ -128,7 +127,7 @@ _FIELDS: dict[str, tuple[str, Callable[[Mapping[str, Any]], Any]]] = {  # of the
     "channel": (Scope.CHANNEL, lambda value: _MEANINGS[_chosen(value)]),
     "workspace": ("preview", lambda value: bool(_MEANINGS[_chosen(value)])),
     "rating": ("max_rating", lambda value: Rating(_chosen(value))),
-    "language": ("language", lambda value: language_of(_typed(value).strip().lower())),
+    "language": ("language", lambda value: parse_language(_typed(value).strip().lower())),
     "words": ("blocked_words", lambda value: word_list(_typed(value))),
     "hours": ("repeat_hours", lambda value: float(_typed(value) or 0)),
     "off": ("off_channels", lambda value: tuple(value.get("selected_conversations") or ())),

@@ -139,7 +139,7 @@ class Database:
         except (sa.exc.SQLAlchemyError, OSError) as error:
             await self.engine.dispose()
             raise StoreError(
-                "The bot's database cannot be used; please check DEEPGIF_DATABASE_URL and DEEPGIF_DATA_DIR."
+                "The bot's database cannot be used; please check DEEPGIF_BOT_DATABASE_URL and DEEPGIF_DATA_DIR."
             ) from error
         except BaseException:  # whatever it is: an open connection keeps its thread
             await self.engine.dispose()

@@ -420,7 +420,7 @@ async def test_words_never_ping_or_format(bot: Running, slack: Slack, words: str
 async def test_words_that_are_too_many(bot: Running, slack: Slack) -> None:
     """4,000 characters get one sentence, however they come."""
     ack = await slack.command(LONG * 60)
-    assert "please say what the GIF should show in at most" in ack.payload["text"]
+    assert "Describe the GIF in at most" in ack.payload["text"]
     await slack.event({"type": "message", "channel_type": "im", "channel": "D1", "user": "U1", "text": LONG * 60})
     assert "at most" in (await told(slack)).text
     assert slack.public == []

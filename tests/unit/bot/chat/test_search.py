@@ -42,7 +42,7 @@ class Client:
     async def similar(self, key: GifKey, limit: int, max_rating: Rating) -> SearchAnswer:
         raise NotImplementedError
 
-    async def sent(self, key: GifKey) -> None:
+    async def share(self, key: GifKey) -> None:
         raise NotImplementedError
 
 

@@ -74,7 +74,7 @@ async def test_favourites_are_bounded(database):
 
 async def test_a_database_that_cannot_be_used():
     """One sentence, without the address, which may have a password in it."""
-    with pytest.raises(StoreError, match="DEEPGIF_DATABASE_URL"):
+    with pytest.raises(StoreError, match="DEEPGIF_BOT_DATABASE_URL"):
         async with Database("sqlite+aiosqlite:////proc/none/bot.sqlite3"):
             pass
 
