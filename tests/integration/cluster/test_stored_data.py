@@ -13,16 +13,15 @@ import pytest
 from deepgif.engine.cluster.circuit_breaker import RedisCircuitBreaker
 from deepgif.engine.cluster.embeddings import RedisEmbeddingStore
 from deepgif.engine.cluster.leases import RedisLeases
-from deepgif.engine.cluster.options import RedisOptions
 from deepgif.engine.cluster.redis import RedisConnection
 from deepgif.engine.cluster.results import RedisResultCache
 from deepgif.engine.cluster.write_behind import WriteBehindQueue
-from deepgif.engine.engine import Engine, EngineOptions, open_engine
+from deepgif.engine.engine import Engine, open_engine
 from deepgif.engine.errors import MediaError, ProviderError
 from deepgif.engine.ingest.deduplication import Vector
 from deepgif.engine.metrics import Metrics
+from deepgif.engine.options import EngineOptions, ProviderOptions, ProvidersOptions, RedisOptions
 from deepgif.engine.providers.circuit_breaker import FAILURES, LocalCircuitBreaker
-from deepgif.engine.providers.factory import ProviderOptions, ProvidersOptions
 from deepgif.engine.types import GifKey, Rating
 from tests.fakes.encoder import ColourEncoder, WideEncoder
 from tests.fakes.redis_servers import SERVER, RedisServer
@@ -50,7 +49,7 @@ def engine_options(data_dir: Path, redis: RedisOptions) -> EngineOptions:
         ProviderOptions(name, "the-key", 100, keep_urls=name == "klipy", url="http://127.0.0.1:9")
         for name in ("giphy", "klipy")
     )
-    return EngineOptions(data_dir, data_dir, folder, remote=ProvidersOptions(providers, CENTURY_DAYS), redis=redis)
+    return EngineOptions(data_dir, data_dir, folder, providers=ProvidersOptions(providers, CENTURY_DAYS), redis=redis)
 
 
 async def check(engine: Engine, encoder: ColourEncoder) -> None:
@@ -90,10 +89,10 @@ async def test_new_engines_know_what_old_ones_did(
         for engine, encoder in zip(engines, encoders, strict=True):
             await check(engine, encoder)
         giphy, klipy = engines[0].remote
-        assert (giphy.budget.used(), klipy.budget.used()) == (0, 0)  # Redis was not asked yet
+        assert (giphy.quota.used(), klipy.quota.used()) == (0, 0)  # Redis was not asked yet
         for provider, used in ((giphy, 5), (klipy, 4)):
-            await provider.budget.take()
-            assert provider.budget.used() == used + 1
+            await provider.quota.acquire()
+            assert provider.quota.used() == used + 1
 
 
 async def never(keys: Sequence[GifKey]) -> dict[GifKey, Vector]:
@@ -134,8 +133,8 @@ async def test_the_circuit_breaker(options: RedisOptions) -> None:
         some = [RedisCircuitBreaker(LocalCircuitBreaker("GIPHY"), link, name) for _ in range(FAILURES)]
         for breaker in some[1:]:
             with pytest.raises(ProviderError, match="down"):
-                async with breaker.calling():
+                async with breaker.guard():
                     raise ProviderError("down")
         with pytest.raises(ProviderError, match="asked again"):
-            async with some[0].calling():
+            async with some[0].guard():
                 raise AssertionError("it would be called")

@@ -9,10 +9,11 @@ import pytest
 
 from deepgif.engine.admin.export import import_known
 from deepgif.engine.admin.stored_models import kept_models
-from deepgif.engine.engine import EngineOptions, open_engine
+from deepgif.engine.engine import open_engine
 from deepgif.engine.metrics import Metrics
-from deepgif.engine.providers.factory import ProviderOptions, ProvidersOptions
-from deepgif.engine.store.database import FILE, Database, SqliteEmbeddingStore
+from deepgif.engine.options import EngineOptions, ProviderOptions, ProvidersOptions
+from deepgif.engine.store.database import FILE, Database
+from deepgif.engine.store.embeddings import SqliteEmbeddingStore
 from deepgif.engine.types import GifKey, Rating
 from tests.fakes.encoder import ColourEncoder, WideEncoder
 from tests.fakes.stored import EXPORT, restore_data_dir, rows
@@ -44,7 +45,7 @@ async def opened(tmp_path, encoder):
     providers = tuple(
         ProviderOptions(name, "the-key", 100, keep_urls=name == "klipy", url="http://127.0.0.1:9") for name in PROVIDERS
     )
-    options = EngineOptions(data_dir, data_dir, folder, remote=ProvidersOptions(providers, CENTURY_DAYS))
+    options = EngineOptions(data_dir, data_dir, folder, providers=ProvidersOptions(providers, CENTURY_DAYS))
     async with open_engine(options, Metrics(), lambda _: encoder) as engine:
         yield engine
 
@@ -80,7 +81,7 @@ async def test_an_engine_opens_it(tmp_path, make, count):
             assert (one.gif.title, one.tags) == ("Thing 10", ("tag one", "größe"))
             assert one.gif.rating is (Rating.G if provider.name == "giphy" else Rating.R)
             assert one.gif.url.startswith("https://media.example.org/") is (provider.name == "klipy")
-            assert provider.budget.used() == (5 if provider.name == "giphy" else 4)
+            assert provider.quota.used() == (5 if provider.name == "giphy" else 4)
 
 
 async def test_vectors_of_every_model_and_view(tmp_path):
