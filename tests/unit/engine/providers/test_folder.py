@@ -8,7 +8,7 @@ import pytest
 from deepgif.engine.errors import MediaError, NotFoundError
 from deepgif.engine.options import MediaLimits
 from deepgif.engine.providers import folder as folder_module
-from deepgif.engine.providers.folder import Changes, LocalCatalogue
+from deepgif.engine.providers.folder import Changes, FolderCatalogue
 from deepgif.engine.store.database import Database
 from deepgif.engine.types import Rating
 from tests.fakes.media import animation
@@ -33,7 +33,7 @@ def folder(tmp_path):
 
 
 def catalogue_of(folder, database, limits=None):
-    return LocalCatalogue("folder", folder, database, limits or MediaLimits())
+    return FolderCatalogue("folder", folder, database, limits or MediaLimits())
 
 
 async def only(catalogue, path):
@@ -173,7 +173,7 @@ async def test_what_the_disk_refuses_is_tried_again(folder, database, monkeypatc
 
 async def test_files_that_go_while_the_folder_is_looked_through(folder, database, monkeypatch):
     """A file that is listed but gone when it is looked at ends nothing."""
-    inside = LocalCatalogue._inside
+    inside = FolderCatalogue._inside
 
     def lose(self, relative):
         path = inside(self, relative)
@@ -181,7 +181,7 @@ async def test_files_that_go_while_the_folder_is_looked_through(folder, database
             path.unlink()
         return path
 
-    monkeypatch.setattr(LocalCatalogue, "_inside", lose)
+    monkeypatch.setattr(FolderCatalogue, "_inside", lose)
     assert await catalogue_of(folder, database).scan() == Changes(added=2)
 
 
@@ -202,7 +202,7 @@ async def test_ratings_and_addresses_of_one_s_own(folder, database):
     """Unrated GIFs get the default; ratings are read in either case; media may be served elsewhere."""
     entries = [{"file": "a_cat-jumps.gif", "rating": "PG-13"}, {"file": "c.webp", "rating": " R"}]
     (folder / "catalogue.json").write_text(json.dumps({"gifs": entries}))
-    catalogue = LocalCatalogue(
+    catalogue = FolderCatalogue(
         "mine", folder, database, MediaLimits(), default_rating=Rating.PG, url_of=lambda key: f"x:{key.provider}"
     )
     await catalogue.scan()
