@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from deepgif.config.reference import markdown
+
 from deepgif.engine.api.openapi import document as openapi_document
 
 
@@ -35,7 +36,8 @@ def _api() -> Iterator[str]:
                 yield f"Body: {_type(media['schema'])}\n"
             yield "| status | body | meaning |\n|---|---|---|"
             for status, answer in operation["responses"].items():
-                bodies = ", ".join(_type(one["schema"]) for one in answer.get("content", {}).values() if "schema" in one)
+                content = answer.get("content", {}).values()
+                bodies = ", ".join(_type(one["schema"]) for one in content if "schema" in one)
                 yield f"| {status} | {bodies} | {answer['description']} |"
             yield ""
     yield "## Schemas\n"
