@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated
 
@@ -23,14 +24,24 @@ app = typer.Typer(
 
     Settings come from the environment or .env; config/example.env lists them.""",
 )
-for command in (init.init, search.search, search.serve, search.demo, search.index, models.reindex, search.info):
-    app.command()(command)
-for command in (data.export, data.backup, data.restore):
-    app.command()(command)
-app.command("import")(data.import_)
+COMMANDS: dict[str, Callable[..., None]] = {
+    "init": init.init,
+    "search": search.search,
+    "serve": search.serve,
+    "demo": search.demo,
+    "index": search.index,
+    "info": search.info,
+    "reindex": models.reindex,
+    "export": data.export,
+    "import": data.import_,
+    "backup": data.backup,
+    "restore": data.restore,
+    "discord-invite": bots.discord_invite,
+}
+for name, command in COMMANDS.items():
+    app.command(name)(command)
 app.add_typer(models.app, name="models")
 app.add_typer(bot, name="bot", help="Run a chat bot.")
-app.command("discord-invite")(bots.discord_invite)
 
 
 def _print_version(wanted: bool) -> None:
