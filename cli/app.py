@@ -58,16 +58,18 @@ def search(
     deepgif search --folder ~/gifs --limit 3 "somebody shrugs"
     """
     from deepgif.cli.console import print_answer, print_json
-    from deepgif.engine.api.schemas import answer_to_json
+    from deepgif.engine.api.schemas import SearchResponse
 
     with _plain_errors():
         settings = load_settings(
             engine_url=engine_url, folder=folder, model=model, max_rating=max_rating.value if max_rating else None
         )
         configure_logging("warning", settings.log_format)
-        request = SearchRequest(" ".join(words), limit, Rating(settings.max_rating), deadline_s=settings.deadline_s)
+        request = SearchRequest(
+            " ".join(words), limit, Rating(settings.max_rating), deadline_s=settings.search_deadline_seconds
+        )
         answer = asyncio.run(_ask(settings, request) if settings.engine_url else _search_here(settings, request))
-        print_json(answer_to_json(answer, "")) if as_json else print_answer(answer)
+        print_json(SearchResponse.of(answer).model_dump(mode="json")) if as_json else print_answer(answer)
 
 
 @app.command()
@@ -89,17 +91,18 @@ def serve(
     with _plain_errors():
         settings = load_settings(host=host, port=port, folder=folder, model=model)
         configure_logging(settings.log_level, settings.log_format)
-        token = settings.token.get_secret_value()
+        token = settings.engine_token.get_secret_value()
         if not token and not is_loopback(settings.host):
             raise SettingsError(
-                f"On {settings.host} others can reach the engine: set DEEPGIF_TOKEN (openssl rand -hex 32 makes one)."
+                f"Other machines can reach {settings.host}: set DEEPGIF_ENGINE_TOKEN, for example to the output of "
+                "openssl rand -hex 32."
             )
         options = ServerOptions(
             AccessRules(token, own_names(settings.host, settings.public_url)),
             settings.public_url,
             Rating(settings.max_rating),
-            settings.deadline_s,
-            drain_s_of(settings.drain_s, settings.host),
+            settings.search_deadline_seconds,
+            drain_s_of(settings.shutdown_drain_seconds, settings.host),
         )
         err.print("Starting; the model is loaded in a few seconds.")
         from deepgif.cli.options import options_from_settings
@@ -244,7 +247,7 @@ def discord_invite(
 async def _ask(settings: Settings, request: SearchRequest) -> SearchAnswer:
     from deepgif.engine.api.client import EngineClient
 
-    async with EngineClient(settings.engine_url, settings.token.get_secret_value()) as client:
+    async with EngineClient(settings.engine_url, settings.engine_token.get_secret_value()) as client:
         return await client.search(request)
 
 

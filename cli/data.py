@@ -73,7 +73,9 @@ def register(app: typer.Typer, plain_errors: Callable[[], AbstractContextManager
         with plain_errors():
             settings = load_settings()
             with progress_bar("Importing") as report:
-                done = asyncio.run(import_known(settings.data_dir / FILE, file, settings.keep_days * DAY_S, report))
+                done = asyncio.run(
+                    import_known(settings.data_dir / FILE, file, settings.provider_cache_ttl_days * DAY_S, report)
+                )
             if as_json:
                 print_json(asdict(done))
                 return
@@ -126,8 +128,10 @@ def _database(settings: Settings, bots: bool) -> Path:
         from deepgif.engine.store.database import FILE
 
         return settings.data_dir / FILE
-    if settings.database_url.get_secret_value():
-        raise SettingsError("DEEPGIF_DATABASE_URL is set; what it names is copied by its own tools, such as pg_dump.")
+    if settings.bot_database_url.get_secret_value():
+        raise SettingsError(
+            "DEEPGIF_BOT_DATABASE_URL is set; what it names is copied by its own tools, such as pg_dump."
+        )
     from deepgif.bot.store.database import FILE as OF_BOTS
 
     return settings.data_dir / OF_BOTS

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from deepgif.cli.console import progress_bar
-from deepgif.engine.engine import EngineOptions, open_engine
+from deepgif.engine.engine import open_engine
 from deepgif.engine.ingest.catalogue import IndexReport
 from deepgif.engine.metrics import Metrics
-from deepgif.engine.providers.factory import ProvidersOptions
+from deepgif.engine.options import EngineOptions, ProvidersOptions
 from deepgif.engine.types import SearchAnswer, SearchRequest, normalize_query
 
 
@@ -31,6 +31,6 @@ async def search_locally(options: EngineOptions, request: SearchRequest) -> Sear
 
 async def index_folder(options: EngineOptions) -> IndexReport:
     """Embeds what is new in the folder, or among the shipped GIFs. Raises ``DeepGifError``."""
-    async with open_engine(replace(options, remote=ProvidersOptions()), Metrics()) as engine:
+    async with open_engine(replace(options, providers=ProvidersOptions()), Metrics()) as engine:
         with progress_bar("Embedding") as report:
             return await engine.index(report)

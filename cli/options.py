@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from deepgif.config.settings import Settings, SettingsError
-from deepgif.engine.cluster.options import RedisOptions
-from deepgif.engine.engine import EngineOptions
-from deepgif.engine.index.factory import QdrantOptions
-from deepgif.engine.providers.factory import ProviderOptions, ProvidersOptions
+from deepgif.engine.options import EngineOptions, ProviderOptions, ProvidersOptions, QdrantOptions, RedisOptions
 from deepgif.models.bundles.load import bundle_folder
 
 
@@ -18,8 +15,8 @@ def options_from_settings(settings: Settings) -> EngineOptions:
         folder=settings.folder,
         device=settings.device,
         threads=settings.threads,
-        remote=_remote_options(settings),
-        good_enough=settings.good_enough,
+        providers=_remote_options(settings),
+        min_confidence=settings.local_answer_min_confidence,
         weights=settings.weights_dir or settings.data_dir / "weights",
         index=settings.index,
         qdrant=_qdrant_options(settings),
@@ -45,10 +42,10 @@ def redis_options(settings: Settings) -> RedisOptions | None:
 def _remote_options(settings: Settings) -> ProvidersOptions:
     """The providers that there is a key for, in the order in which they are merged."""
     giphy, klipy = settings.giphy_api_key.get_secret_value(), settings.klipy_api_key.get_secret_value()
-    calls, keep = settings.giphy_calls_per_hour, settings.giphy_keep_urls
+    calls, keep = settings.giphy_calls_per_hour, settings.giphy_cache_urls
     every = {
         "giphy": ProviderOptions("giphy", giphy, calls, keep, settings.giphy_pingbacks),
-        "klipy": ProviderOptions("klipy", klipy, settings.klipy_calls_per_hour, settings.klipy_keep_urls),
+        "klipy": ProviderOptions("klipy", klipy, settings.klipy_calls_per_hour, settings.klipy_cache_urls),
     }
     chosen = tuple(options for name, options in every.items() if options.key and settings.providers in ("all", name))
-    return ProvidersOptions(chosen, settings.keep_days)
+    return ProvidersOptions(chosen, settings.provider_cache_ttl_days)

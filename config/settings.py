@@ -33,7 +33,7 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", min_length=1, description="Address the engine listens on.")
     port: int = Field(8710, ge=0, le=65535, description="Port the engine listens on; 0 takes any free one.")
-    token: SecretStr = Field(
+    engine_token: SecretStr = Field(
         SecretStr(""), description="Bearer token of searches. Needed on every address other than loopback."
     )
     public_url: str = Field(
@@ -77,18 +77,20 @@ class Settings(BaseSettings):
     )
     giphy_calls_per_hour: int = Field(100, ge=0, description="Calls that the GIPHY key allows an hour; 0: no limit.")
     klipy_calls_per_hour: int = Field(100, ge=0, description="Calls that the Klipy key allows an hour; 0: no limit.")
-    giphy_keep_urls: bool = Field(False, description="Keep addresses of GIFs: only with GIPHY's approval.")
-    klipy_keep_urls: bool = Field(False, description="Keep addresses of GIFs: only with Klipy's approval.")
+    giphy_cache_urls: bool = Field(False, description="Keep addresses of GIFs: only with GIPHY's approval.")
+    klipy_cache_urls: bool = Field(False, description="Keep addresses of GIFs: only with Klipy's approval.")
     giphy_pingbacks: bool = Field(False, description="Tell GIPHY which GIFs are sent.")
-    keep_days: float = Field(30, gt=0, le=3650, description="Days for which GIFs of providers are remembered.")
-    deadline_s: float = Field(2.5, gt=0, le=30, description="Seconds in which a search is answered.")
-    drain_s: float | None = Field(
+    provider_cache_ttl_days: float = Field(
+        30, gt=0, le=3650, description="Days for which GIFs of providers are remembered."
+    )
+    search_deadline_seconds: float = Field(2.5, gt=0, le=30, description="Seconds in which a search is answered.")
+    shutdown_drain_seconds: float | None = Field(
         None,
         ge=0,
         le=600,
         description="Seconds for which a stopping engine answers on; empty: 5, or 0 on a loopback address.",
     )
-    good_enough: float = Field(
+    local_answer_min_confidence: float = Field(
         0.8, ge=0, le=1, description="The chance from which on a GIF that is known is answered without a provider."
     )
     max_rating: Literal["g", "pg", "pg-13", "r"] = Field("pg-13", description="Nothing rated above this is shown.")
@@ -100,13 +102,15 @@ class Settings(BaseSettings):
     redis_prefix: str = Field(
         "deepgif", pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="What the keys of this deployment begin with."
     )
-    database_url: SecretStr = Field(
+    bot_database_url: SecretStr = Field(
         SecretStr(""), description="What the bots keep: a PostgreSQL address, or empty for a file in the data folder."
     )
-    secret: SecretStr = Field(
+    bot_encryption_key: SecretStr = Field(
         SecretStr(""), description="What the bots seal and sign with, the same for all replicas; empty: made and kept."
     )
-    bot_lease_s: float = Field(20, ge=1, le=600, description="Seconds after which a silent bot's work is taken over.")
+    bot_lease_seconds: float = Field(
+        20, ge=1, le=600, description="Seconds after which a silent bot's work is taken over."
+    )
     slack_bot_token: SecretStr = Field(SecretStr(""), description="The Slack bot's token (xoxb-...).")
     slack_app_token: SecretStr = Field(SecretStr(""), description="The app-level token for Socket Mode (xapp-...).")
     slack_signing_secret: SecretStr = Field(SecretStr(""), description="The signing secret for HTTP mode.")
@@ -140,7 +144,7 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field("text", description="Lines for people, or one JSON object a line.")
 
     @field_validator(
-        "token",
+        "engine_token",
         "giphy_api_key",
         "klipy_api_key",
         "qdrant_api_key",
@@ -163,7 +167,7 @@ class Settings(BaseSettings):
             raise ValueError("must begin with redis://, rediss:// or unix://, without spaces")
         return url
 
-    @field_validator("folder", "weights_dir", "drain_s", mode="before")
+    @field_validator("folder", "weights_dir", "shutdown_drain_seconds", mode="before")
     @classmethod
     def _empty_is_none(cls, given: object) -> object:
         return None if given == "" else given

@@ -103,7 +103,7 @@ def describe(gif: Gif, tags: Sequence[str] = ()) -> str:
 class Source(StrEnum):
     """Where a result came from: known before, or fetched for this query."""
 
-    KNOWN = "known"
+    INDEXED = "indexed"
     FETCHED = "fetched"
 
 
@@ -119,7 +119,7 @@ class Origin(StrEnum):
     """How an answer was made: from what was known, from a provider's candidates and what was known reranked
     together, or in the provider's own order, where nothing could be judged."""
 
-    KNOWN = "known"
+    INDEXED = "indexed"
     RERANKED = "reranked"
     PROVIDER = "provider"
 
@@ -181,7 +181,7 @@ class SearchAnswer:
     coverage: Coverage
     elapsed_s: float
     notices: tuple[str, ...] = ()
-    origin: Origin = Origin.KNOWN
+    origin: Origin = Origin.INDEXED
     ranked: int = 0
     attribution: tuple[str, ...] = ()
 

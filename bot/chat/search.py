@@ -61,7 +61,7 @@ class GifSearch:
 
     async def report_sent(self, key: GifKey) -> None:
         """Tells the engine that a GIF was posted."""
-        await self._client.sent(key)
+        await self._client.share(key)
 
     async def _first(
         self, session: SearchSession, preferences: Preferences, wanted: Callable[[Gif], bool]

@@ -51,7 +51,7 @@ class Completer:
                 recent = await self._sessions.recent_queries(context, MAX_CHOICES)
                 found = [query for query in recent if typed.strip().casefold() in query.casefold()][:MAX_RECENT]
                 before, _, last = typed.rpartition(" ")
-                words = await self._engine.words(last, MAX_CHOICES - len(found))
+                words = await self._engine.suggest(last, MAX_CHOICES - len(found))
                 found += [f"{before} {word}".strip() for word in words]
                 preferences = await self._preferences.get(context)
         except (DeepGifError, SQLAlchemyError, TimeoutError):

@@ -166,7 +166,7 @@ class Database:
         except (sa.exc.SQLAlchemyError, OSError) as error:
             await self.engine.dispose()
             raise StoreError(
-                "Can't open the bot's database. Check DEEPGIF_DATABASE_URL and DEEPGIF_DATA_DIR."
+                "Can't open the bot's database. Check DEEPGIF_BOT_DATABASE_URL and DEEPGIF_DATA_DIR."
             ) from error
         except BaseException:  # an open connection would keep its thread
             await self.engine.dispose()

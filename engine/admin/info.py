@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from deepgif.engine.admin.stored_models import kept_models, pictures_of
-from deepgif.engine.cluster.options import RedisOptions
-from deepgif.engine.engine import SHIPPED_CATALOGUE, EngineOptions, bundle_info, devices_of
+from deepgif.engine.engine import SHIPPED_CATALOGUE, bundle_info, devices_of
 from deepgif.engine.errors import StoreError
+from deepgif.engine.options import EngineOptions, RedisOptions
 from deepgif.engine.providers.factory import open_budget
 from deepgif.engine.providers.folder import LocalCatalogue
 from deepgif.engine.store.database import FILE, Database, embedding_space
@@ -30,7 +30,7 @@ async def describe_engine(options: EngineOptions) -> dict[str, Any]:
         kept = await kept_models(database)
         seen = await catalogue.count()
         remote = {}
-        for chosen in options.remote.providers:
+        for chosen in options.providers.providers:
             budget = await open_budget(chosen, database)
             limit = f" of {budget.per_hour}" if budget.per_hour else ""
             remote[f"{chosen.name}_calls_last_hour"] = f"{budget.used()}{limit}"

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from deepgif.engine.cluster.options import RedisOptions
 from deepgif.engine.engine import bundle_info
 from deepgif.engine.errors import InvalidRequestError, ModelError, NotFoundError
 from deepgif.engine.ingest.candidates import View
+from deepgif.engine.options import RedisOptions
 from deepgif.engine.store.database import FILE, Database, embedding_space
 from deepgif.models.bundles.load import bundle_folder
 

@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
+from pydantic import BaseModel
 
 from deepgif.engine.api.middleware import AccessRules, is_loopback, layers
 from deepgif.engine.api.openapi import document
-from deepgif.engine.api.schemas import answer_to_json, rating_of, request_from_json, request_from_query, whole_number
+from deepgif.engine.api.schemas import (
+    MAX_PREFIX_LENGTH,
+    GifReference,
+    Health,
+    Readiness,
+    SearchParameters,
+    SearchRequest,
+    SearchResponse,
+    SimilarParameters,
+    Suggestions,
+    SuggestParameters,
+    lower,
+    read_body,
+    read_parameters,
+)
 from deepgif.engine.errors import InvalidRequestError, NotFoundError, NotReadyError
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.search.service import SearchService
 from deepgif.engine.types import (
     DEFAULT_DEADLINE_S,
-    DEFAULT_LIMIT,
     MAX_DEADLINE_S,
-    MAX_LIMIT,
     GifKey,
     Rating,
     SearchAnswer,
-    SearchRequest,
 )
 
 MAX_BODY_BYTES = 64 * 1024
-MAX_START = 50  # characters of a word that somebody begins to type
 MAX_LINE_BYTES = 16 * 1024  # of a request's first line: 1,000 emoji are 12,000 bytes of address
 WEB = Path(__file__).parent / "web"
 ASSETS = {"app.css": "text/css", "app.js": "text/javascript", "icon.svg": "image/svg+xml"}
@@ -76,8 +86,8 @@ class Routes:
             web.get("/v1/search", self.search_get, name="search", allow_head=False),
             web.post("/v1/search", self.search_post, name="search"),
             web.get("/v1/similar", self.similar, name="similar", allow_head=False),
-            web.post("/v1/sent", self.sent, name="sent"),
-            web.get("/v1/words", self.words, name="words", allow_head=False),
+            web.post("/v1/share", self.share, name="share"),
+            web.get("/v1/suggest", self.suggest, name="suggest", allow_head=False),
             web.get("/v1/media/{provider}/{id}", self.media, name="media"),
             web.get("/healthz", self.healthz, name="healthz"),
             web.get("/readyz", self.readyz, name="readyz"),
@@ -87,45 +97,35 @@ class Routes:
 
     async def search_get(self, request: web.Request) -> web.Response:
         """``GET /v1/search?q=...``"""
-        return await self._search(
-            request, request_from_query(request.query, self._options.max_rating, self._options.deadline_s)
-        )
+        return await self._search(request, read_parameters(SearchParameters, request.query))
 
     async def search_post(self, request: web.Request) -> web.Response:
         """``POST /v1/search`` with a JSON body."""
-        body = await _json_of(request)
-        return await self._search(request, request_from_json(body, self._options.max_rating, self._options.deadline_s))
+        return await self._search(request, read_body(SearchRequest, await _json_of(request)))
 
     async def similar(self, request: web.Request) -> web.Response:
-        """``GET /v1/similar?provider=...&id=...``: GIFs that look like one that is known."""
-        query = request.query
-        limit = whole_number(query.get("limit", str(DEFAULT_LIMIT)))
-        if not query.get("provider") or not query.get("id") or limit is None:
-            raise InvalidRequestError("Please name a GIF by its provider and id, and perhaps a limit.")
-        rating = rating_of(query.get("max_rating", self._options.max_rating.value), self._options.max_rating)
-        answer = await self._ready().similar(GifKey(query["provider"], query["id"]), limit, rating)
+        """``GET /v1/similar?provider=...&id=...``: GIFs that look like an indexed one."""
+        asked = read_parameters(SimilarParameters, request.query)
+        rating = lower(asked.max_rating, self._options.max_rating)
+        answer = await self._ready().similar(GifKey(asked.provider, asked.id), asked.limit, rating)
         return self._answer(request, answer)
 
-    async def sent(self, request: web.Request) -> web.Response:
-        """``POST /v1/sent``: a GIF was sent; its provider is told where the operator wants that."""
-        body = await _json_of(request)
-        name, gif_id = (body.get(field) if isinstance(body, dict) else None for field in ("provider", "id"))
-        if not isinstance(name, str) or not isinstance(gif_id, str):
-            raise InvalidRequestError('The body must be a JSON object such as {"provider": "giphy", "id": "abc"}.')
-        await self._ready().sent(GifKey(name, gif_id))
+    async def share(self, request: web.Request) -> web.Response:
+        """``POST /v1/share``: a GIF was posted; its provider is told if the operator wants that."""
+        shared = read_body(GifReference, await _json_of(request))
+        await self._ready().sent(GifKey(shared.provider, shared.id))
         return web.Response(status=204)
 
-    async def words(self, request: web.Request) -> web.Response:
-        """``GET /v1/words?start=...``: what GIFs that are known are described with, to complete what is typed."""
-        limit = whole_number(request.query.get("limit", str(DEFAULT_LIMIT)))
-        if limit is None or not 1 <= limit <= MAX_LIMIT:
-            raise InvalidRequestError(f"The limit must be a whole number from 1 to {MAX_LIMIT}.")
-        known, start = self._ready().library.words, request.query.get("start", "")[:MAX_START]
-        words = await asyncio.to_thread(known.starting, start, limit)
-        return web.json_response({"words": words}, headers={"Cache-Control": "no-store"})
+    async def suggest(self, request: web.Request) -> web.Response:
+        """``GET /v1/suggest?prefix=...``: completes a word with words that describe indexed GIFs."""
+        asked = read_parameters(SuggestParameters, request.query)
+        known, prefix = self._ready().library.words, asked.prefix[:MAX_PREFIX_LENGTH]
+        words = await asyncio.to_thread(known.starting, prefix, asked.limit)
+        return _json(Suggestions(suggestions=tuple(words)))
 
     async def _search(self, request: web.Request, asked: SearchRequest) -> web.Response:
-        answer = await self._ready().search(asked)
+        chosen = self._options
+        answer = await self._ready().search(asked.to_request(chosen.max_rating, chosen.deadline_s))
         self._metrics.fits.labels(answer.results[0].fit.value if answer.results else "none").inc()
         self._metrics.answers.labels(answer.origin.value).inc()
         self._metrics.coverage.observe(answer.coverage.fraction)
@@ -133,11 +133,7 @@ class Routes:
 
     def _answer(self, request: web.Request, answer: SearchAnswer) -> web.Response:
         base = self._options.public_url.rstrip("/") or f"{request.scheme}://{request.host}"
-        return web.json_response(
-            answer_to_json(answer, base),
-            dumps=lambda body: json.dumps(body, ensure_ascii=False),
-            headers={"Cache-Control": "no-store"},
-        )
+        return _json(SearchResponse.of(answer, base))
 
     async def media(self, request: web.Request) -> web.StreamResponse:
         """A GIF of a local catalogue. Its id is made from its bytes, so it may be kept for ever."""
@@ -163,8 +159,8 @@ class Routes:
         return web.FileResponse(WEB / name, headers=headers)
 
     async def healthz(self, request: web.Request) -> web.Response:
-        """The process lives."""
-        return web.json_response({"status": "alive"})
+        """Liveness: the process responds."""
+        return _json(Health())
 
     async def readyz(self, request: web.Request) -> web.Response:
         """Models are loaded and warm, and searches are answered, for a while at least."""
@@ -172,9 +168,7 @@ class Routes:
             raise NotReadyError("The engine is closing down; please ask another one, or try again in a moment.")
         engine = self._ready()
         coverage = await engine.coverage()
-        return web.json_response(
-            {"status": "ready", "model": engine.model, "seen": coverage.seen, "total": coverage.total}
-        )
+        return _json(Readiness(model=engine.model, embedded=coverage.seen, total=coverage.total))
 
     async def metrics(self, request: web.Request) -> web.Response:
         """For Prometheus."""
@@ -199,14 +193,15 @@ def drain_s_of(setting: float | None, host: str) -> float:
     return 0.0 if is_loopback(host) else DRAIN_S
 
 
-async def _json_of(request: web.Request) -> object:
+def _json(body: BaseModel) -> web.Response:
+    headers = {"Cache-Control": "no-store"}
+    return web.Response(text=body.model_dump_json(), content_type="application/json", headers=headers)
+
+
+async def _json_of(request: web.Request) -> bytes:
     if request.content_type != "application/json":
-        raise InvalidRequestError("Please send JSON, with the content type application/json.")
-    try:
-        body: object = json.loads(await request.read())
-    except (ValueError, RecursionError):
-        raise InvalidRequestError("The body is not valid JSON.") from None
-    return body
+        raise InvalidRequestError("Send JSON with the content type application/json.")
+    return await request.read()
 
 
 def create_app(

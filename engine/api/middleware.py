@@ -61,7 +61,7 @@ def layers(access: AccessRules, metrics: Metrics, closing: Callable[[], bool]) -
     async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = time.perf_counter()
         route = _name(request)
-        with metrics.in_hand.labels(route).track_inprogress():
+        with metrics.in_flight.labels(route).track_inprogress():
             response = await handler(request)
         metrics.requests.labels(route, _method(request), response.status).inc()
         metrics.request_seconds.labels(route).observe(time.perf_counter() - started)

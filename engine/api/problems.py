@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from http import HTTPStatus
 
 from aiohttp import web
 
+from deepgif.engine.api.schemas import Problem
 from deepgif.engine.errors import (
     DeepGifError,
     IndexUnavailableError,
@@ -41,10 +41,8 @@ _log = logging.getLogger(__name__)
 
 def problem(status: int, title: str, detail: str, headers: dict[str, str] | None = None) -> web.Response:
     """A problem details response (RFC 9457, section 3)."""
-    body = {"type": "about:blank", "title": title, "status": int(status), "detail": detail}
-    return web.Response(
-        status=int(status), text=json.dumps(body, ensure_ascii=False), content_type=CONTENT_TYPE, headers=headers
-    )
+    body = Problem(title=title, status=status, detail=detail)
+    return web.Response(status=status, text=body.model_dump_json(), content_type=CONTENT_TYPE, headers=headers)
 
 
 def problem_of(error: Exception) -> web.Response:

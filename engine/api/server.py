@@ -13,9 +13,10 @@ from aiohttp import web
 
 from deepgif.engine.api.app import FINISH_S, ServerOptions, create_app, create_runner
 from deepgif.engine.api.signals import ShutdownSignals, until
-from deepgif.engine.engine import Engine, EngineOptions, open_engine
+from deepgif.engine.engine import Engine, open_engine
 from deepgif.engine.errors import DeepGifError, ListenError
 from deepgif.engine.metrics import Metrics
+from deepgif.engine.options import EngineOptions
 from deepgif.engine.protocols import Encoder
 from deepgif.engine.search.service import SearchService
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection
 
 from deepgif.engine.cluster.embeddings import SCAN_CHUNK, known_spaces_key, part_of_key, whole
 from deepgif.engine.cluster.events import stream_key
-from deepgif.engine.cluster.options import RedisOptions
 from deepgif.engine.cluster.redis import PATIENT_S, Command, RedisConnection, RedisDownError, RedisRefusedError, refused
 from deepgif.engine.errors import StoreError
+from deepgif.engine.options import RedisOptions
 
 
 async def spaces_in_redis(options: RedisOptions) -> list[str] | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import reduce
 from typing import Protocol
 
 import aiohttp
 
-from deepgif.engine.media.download import Downloader, DownloadRules
+from deepgif.engine.media.download import Downloader
+from deepgif.engine.options import DownloadRules, ProviderOptions, ProvidersOptions
 from deepgif.engine.protocols import GifStore
 from deepgif.engine.providers import giphy, klipy
 from deepgif.engine.providers.circuit_breaker import CircuitBreaker, LocalCircuitBreaker
@@ -23,29 +24,6 @@ from deepgif.engine.store.database import Database
 APIS: dict[str, type[giphy.GiphyApi] | type[klipy.KlipyApi]] = {"giphy": giphy.GiphyApi, "klipy": klipy.KlipyApi}
 URLS = {"giphy": giphy.API, "klipy": klipy.API}
 TITLES = {"giphy": "GIPHY", "klipy": "Klipy"}
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderOptions:
-    """One provider: its ``name`` (giphy or klipy), the key, and what the key allows an hour (0: no limit).
-    ``keep_urls`` only with the provider's approval; ``url`` is that of its API where it is another one."""
-
-    name: str
-    key: str = field(repr=False)
-    calls_per_hour: int = 100
-    keep_urls: bool = False
-    pingbacks: bool = False
-    url: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ProvidersOptions:
-    """All providers, how many days their GIFs are remembered, and where media may come from: by default the hosts that
-    the providers document."""
-
-    providers: tuple[ProviderOptions, ...] = ()
-    keep_days: float = 30.0
-    downloads: DownloadRules | None = None
 
 
 @dataclass(frozen=True, slots=True)

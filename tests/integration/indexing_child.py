@@ -26,7 +26,7 @@ from deepgif.engine.index.exact import ExactIndex
 from deepgif.engine.ingest.batcher import MicroBatcher
 from deepgif.engine.ingest.catalogue import Indexer
 from deepgif.engine.media.decode import decode_clip
-from deepgif.engine.media.probe import MediaLimits
+from deepgif.engine.options import MediaLimits
 from deepgif.engine.protocols import Clip
 from deepgif.engine.providers.folder import LocalCatalogue
 from deepgif.engine.store.database import Database, SqliteEmbeddingStore, embedding_space

@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 def environment(tmp_path: Path, **settings: str) -> dict[str, str]:
     return {
         "PATH": "/usr/bin:/bin",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": str(ROOT / "src"),
         "DEEPGIF_DATA_DIR": str(tmp_path / "data"),
         **{f"DEEPGIF_{name.upper()}": value for name, value in settings.items()},
     }

@@ -105,7 +105,9 @@ async def test_what_bots_keep(data_dir: Path, tmp_path: Path) -> None:
     status, _, err = await deepgif("restore", str(copy), data_dir=data_dir)
     assert status == 1
     assert "of something else" in " ".join(err.split())
-    status, _, err = await deepgif("backup", "--bots", str(copy), data_dir=data_dir, database_url="postgresql://x/y")
+    status, _, err = await deepgif(
+        "backup", "--bots", str(copy), data_dir=data_dir, bot_database_url="postgresql://x/y"
+    )
     assert status == 1
     assert "pg_dump" in " ".join(err.split())
 

@@ -163,7 +163,7 @@ async def test_every_gif_has_its_words(open_page: Open, server: PageServer) -> N
 
 async def test_notices_and_coverage_are_shown(open_page: Open, server: PageServer) -> None:
     """What the engine wants said is said, and a partial look is called partial."""
-    coverage = {"seen": 1200, "total": 5000, "fraction": 0.24}
+    coverage = {"embedded": 1200, "total": 5000, "fraction": 0.24}
     server.respond = answers(result(0), notices=["One word is new to the model."], coverage=coverage, took_ms=2345.0)
     page = await open_page("/?q=cat")
     await expect(page.locator("#notices li")).to_have_text(["One word is new to the model."])
@@ -223,7 +223,7 @@ async def test_text_from_outside_stays_text(open_page: Open, server: PageServer)
     """Markup in the words, in an answer or in an address is shown or refused, and never runs."""
     evil = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
     server.respond = answers(
-        result(0, title=evil, alt_text=f'"{evil}', why=evil, attribution=evil, id=evil, fit=evil, rating=evil),
+        result(0, title=evil, alt_text=f'"{evil}', explanation=evil, attribution=evil, id=evil, fit=evil, rating=evil),
         result(1, url="javascript:window.hacked=1"),
         result(2, url="http://127.0.0.2/elsewhere.gif"),
         notices=[evil],
@@ -358,7 +358,7 @@ async def test_an_empty_answer_says_why(open_page: Open, server: PageServer) -> 
         (0, 9, "Still looking at the GIFs"),
         (9, 9, "Nothing found"),
     ):
-        server.respond = answers(coverage={"seen": seen, "total": total, "fraction": 1.0}, notices=["A notice."])
+        server.respond = answers(coverage={"embedded": seen, "total": total, "fraction": 1.0}, notices=["A notice."])
         await search(page, "cat")
         await expect(page.locator("#state-title")).to_have_text(title)
         await expect(page.locator("#state-text")).to_contain_text("A notice.")
@@ -570,7 +570,7 @@ async def test_nothing_is_wider_than_the_screen(open_page: Open, server: PageSer
         return problem(401 if len(server.asked) > 2 else 400, LONG, LONG)
 
     server.respond = answers(
-        *(result(place, title=LONG, alt_text=LONG, id=LONG, why=LONG, width=3000) for place in range(12)),
+        *(result(place, title=LONG, alt_text=LONG, id=LONG, explanation=LONG, width=3000) for place in range(12)),
         notices=[LONG],
     )
     page = await open_page()

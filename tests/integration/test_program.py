@@ -53,7 +53,7 @@ async def test_index_search_and_info(folder: Path, data_dir: Path) -> None:
     status, out, err = await deepgif(*arguments, data_dir=data_dir)
     answer = json.loads(out)
     assert status == 0, err
-    assert answer["coverage"] == {"seen": 6, "total": 6, "fraction": 1.0}
+    assert answer["coverage"] == {"embedded": 6, "total": 6, "fraction": 1.0}
     assert answer["results"][0]["title"] == "Plain red"
     assert answer["results"][0]["url"] == (folder / "plain" / "plain_red.gif").as_uri()
     assert answer["results"][0]["score"] > answer["results"][1]["score"]
@@ -77,7 +77,7 @@ async def test_index_search_and_info(folder: Path, data_dir: Path) -> None:
         (("search", "cat", "--engine-url", "gifs"), {}, "DEEPGIF_ENGINE_URL cannot be used"),
         (("search", "cat"), {"device": "tpu"}, "DEEPGIF_DEVICE cannot be used"),
         (("search", "cat"), {"device": "cuda"}, "no GPU"),
-        (("serve", "--host", "0.0.0.0"), {}, "set DEEPGIF_TOKEN"),
+        (("serve", "--host", "0.0.0.0"), {}, "set DEEPGIF_ENGINE_TOKEN"),
         (("serve", "--port", "99999"), {}, "DEEPGIF_PORT cannot be used"),
     ],
 )
@@ -147,7 +147,7 @@ async def more_than(http: aiohttp.ClientSession, origin: str, stored: int) -> bo
     """Whether more GIFs can be found than were stored, or all."""
     async with http.get(f"{origin}/readyz") as response:
         body = await response.json()
-        return response.status == 200 and (body["seen"] > stored or body["seen"] == body["total"] != 0)
+        return response.status == 200 and (body["embedded"] > stored or body["embedded"] == body["total"] != 0)
 
 
 async def test_killed_at_any_moment(tmp_path: Path, data_dir: Path) -> None:

@@ -94,7 +94,7 @@ class Asking:
                 async with http.get(f"{self._origin}/v1/search", params=words) as response:
                     body = await response.json()
                     coverage = body["coverage"]
-                    self.answers.append((response.status, body["model"], coverage["seen"], coverage["total"]))
+                    self.answers.append((response.status, body["model"], coverage["embedded"], coverage["total"]))
                 await asyncio.sleep(PAUSE_S)
 
 
@@ -193,7 +193,7 @@ async def first_ready(served: Served) -> tuple[str, int, int]:
             async with http.get(f"{served.origin}/readyz") as response:
                 if response.status == 200:
                     body = await response.json()
-                    return body["model"], body["seen"], body["total"]
+                    return body["model"], body["embedded"], body["total"]
             await asyncio.sleep(0.02)
     raise AssertionError("the engine did not become ready")
 

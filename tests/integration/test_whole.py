@@ -80,9 +80,9 @@ async def test_other_words_for_the_shipped_gifs(served: Served) -> None:
 async def test_words_that_are_begun_are_completed(served: Served) -> None:
     """With the words of the shipped GIFs' texts."""
     async with EngineClient(served.origin) as client:
-        words = await client.words("rock", 5)
+        words = await client.suggest("rock", 5)
         assert "rocket" in words
         assert all(word.startswith("rock") for word in words)
-        assert await client.words("qqq", 5) == ()
+        assert await client.suggest("qqq", 5) == ()
         with pytest.raises(InvalidRequestError, match="limit"):
-            await client.words("a", 0)
+            await client.suggest("a", 0)

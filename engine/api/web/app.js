@@ -237,9 +237,9 @@ function showAnswer(words, found, wantedKey) {
 }
 
 function effort({ coverage, took_ms, model, attribution }) {
-  const all = coverage.seen >= coverage.total;
+  const all = coverage.embedded >= coverage.total;
   const total = count(coverage.total, "GIF");
-  const looked = all ? total : `${coverage.seen.toLocaleString("en")} of ${total} so far`;
+  const looked = all ? total : `${coverage.embedded.toLocaleString("en")} of ${total} so far`;
   const thanks = (attribution ?? []).map((line) => ` ${line}.`).join("");
   return `Looked at ${looked} in ${duration(took_ms)} with the model “${model}”.${thanks}`;
 }
@@ -249,11 +249,11 @@ function showNothing({ coverage, notices = [] }) {
   if (coverage.total === 0) {
     const text = "Add a folder of GIFs with “deepgif index FOLDER”, then search again.";
     showState("There are no GIFs yet", `${more} ${text}`);
-  } else if (coverage.seen === 0) {
+  } else if (coverage.embedded === 0) {
     const text = `None of the ${count(coverage.total, "GIF")} has been looked at so far. Try again in a moment.`;
     showState("Still looking at the GIFs", `${more} ${text}`);
   } else {
-    const text = `None of ${count(coverage.seen, "GIF")} may be shown here. Use other words, or allow a higher rating.`;
+    const text = `None of ${count(coverage.embedded, "GIF")} may be shown here. Use other words, or allow a higher rating.`;
     showState("Nothing found", `${more} ${text}`);
   }
 }
@@ -320,7 +320,7 @@ function choose(gif) {
   meter.setAttribute("aria-valuetext", fit.name);
   [...meter.children].forEach((step, place) => step.classList.toggle("on", place < fit.steps));
   byId("fit-name").textContent = fit.name;
-  byId("why").textContent = gif.why;
+  byId("why").textContent = gif.explanation;
   byId("figures").replaceChildren(...figures(gif).map(([name, value]) => {
     const row = document.createElement("div");
     row.append(element("dt", name), element("dd", value));
@@ -337,8 +337,8 @@ function figures(gif) {
   return [
     ["Place", `${answer.results.indexOf(gif) + 1} of ${answer.results.length}`],
     ["Chance that it fits", `${Math.round(100 * gif.confidence)} %`],
-    ["Likeness of its picture", likeness(gif.visual)],
-    ["Likeness of its title", likeness(gif.text)],
+    ["Likeness of its picture", similarity(gif.visual_similarity)],
+    ["Likeness of its title", similarity(gif.text_similarity)],
     ["Looked at", gif.source === "fetched" ? "for this search" : "before this search"],
     ["Rating", String(gif.rating).toUpperCase()],
     ...(gif.width && gif.height ? [["Size", `${gif.width} × ${gif.height} pixels`]] : []),
@@ -347,7 +347,7 @@ function figures(gif) {
   ];
 }
 
-function likeness(value) {
+function similarity(value) {
   return typeof value === "number" ? `${value.toFixed(2)} (1 is the most, around 0 is unrelated)` : "not looked at";
 }
 

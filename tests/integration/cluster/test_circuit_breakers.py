@@ -13,9 +13,9 @@ import aiohttp
 import pytest
 
 from deepgif.engine.cluster.circuit_breaker import RedisCircuitBreaker
-from deepgif.engine.cluster.options import RedisOptions
 from deepgif.engine.cluster.redis import RedisConnection
 from deepgif.engine.errors import CircuitOpenError, ProviderError, QuotaError
+from deepgif.engine.options import RedisOptions
 from deepgif.engine.providers.circuit_breaker import FAILURES, LocalCircuitBreaker
 from deepgif.engine.providers.giphy import GiphyApi
 from deepgif.engine.providers.http import JsonApi

@@ -16,12 +16,12 @@ from deepgif.engine.cluster.embeddings import RedisEmbeddingStore
 from deepgif.engine.cluster.events import EventStream
 from deepgif.engine.cluster.gif_store import RedisGifStore
 from deepgif.engine.cluster.leases import RedisLeases
-from deepgif.engine.cluster.options import RedisOptions
 from deepgif.engine.cluster.quota import RedisQuota
 from deepgif.engine.cluster.redis import RedisConnection, RedisDownError
 from deepgif.engine.cluster.write_behind import QueuedWrite, WriteBehindQueue
 from deepgif.engine.errors import MediaError, OverloadedError, QuotaError, StoreError
 from deepgif.engine.ingest.deduplication import Vector
+from deepgif.engine.options import RedisOptions
 from deepgif.engine.providers.gif_store import DAY_S, SqliteGifStore
 from deepgif.engine.providers.quota import FOR_ADDRESSES, LocalQuota
 from deepgif.engine.store.database import Database

@@ -16,12 +16,11 @@ from deepgif.engine.admin.info import describe_engine
 from deepgif.engine.admin.stored_models import Forgotten, delete_model_vectors, kept_models
 from deepgif.engine.cluster.embeddings import RedisEmbeddingStore
 from deepgif.engine.cluster.events import EventStream
-from deepgif.engine.cluster.options import RedisOptions
 from deepgif.engine.cluster.redis import RedisConnection
 from deepgif.engine.cluster.spaces import spaces_in_redis
 from deepgif.engine.cluster.write_behind import WriteBehindQueue
-from deepgif.engine.engine import EngineOptions
 from deepgif.engine.errors import InvalidRequestError, NotFoundError, StoreError
+from deepgif.engine.options import EngineOptions, RedisOptions
 from deepgif.engine.store.database import FILE, Database, SqliteEmbeddingStore
 from deepgif.engine.types import GifKey
 from deepgif.models.bundles.load import BUNDLED

@@ -52,11 +52,11 @@ def test_the_environment_goes_before_the_file_and_arguments_before_both(tmp_path
         ("max_rating", "x"),
         ("public_url", "gifs.example.org"),
         ("engine_url", "ftp://x"),
-        ("token", "two words"),
+        ("engine_token", "two words"),
         ("log_level", "loud"),
         ("threads", "-1"),
-        ("drain_s", "soon"),
-        ("drain_s", "-1"),
+        ("shutdown_drain_seconds", "soon"),
+        ("shutdown_drain_seconds", "-1"),
     ],
 )
 def test_wrong_settings_are_named(name, value, monkeypatch):
@@ -64,16 +64,16 @@ def test_wrong_settings_are_named(name, value, monkeypatch):
     monkeypatch.setenv(PREFIX + name.upper(), value)
     with pytest.raises(SettingsError, match=PREFIX + name.upper()) as caught:
         load_settings()
-    if name == "token":
+    if name == "engine_token":
         assert value not in str(caught.value)
 
 
 def test_the_token_is_not_shown(monkeypatch):
     """Printing settings does not print the key."""
-    monkeypatch.setenv("DEEPGIF_TOKEN", "s3cret")
+    monkeypatch.setenv("DEEPGIF_ENGINE_TOKEN", "s3cret")
     settings = load_settings()
     assert "s3cret" not in f"{settings} {settings!r}"
-    assert settings.token.get_secret_value() == "s3cret"
+    assert settings.engine_token.get_secret_value() == "s3cret"
 
 
 def test_folders(monkeypatch, tmp_path):

@@ -163,7 +163,7 @@ async def test_processes_that_start_at_once(bot_database):
 
 async def test_a_database_that_cannot_be_opened():
     """The error names the setting but not the URL, which may contain a password."""
-    with pytest.raises(StoreError, match="DEEPGIF_DATABASE_URL"):
+    with pytest.raises(StoreError, match="DEEPGIF_BOT_DATABASE_URL"):
         async with Database("sqlite+aiosqlite:////proc/none/bot.sqlite3"):
             pass
 

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from deepgif.engine.errors import MediaError, NotFoundError
-from deepgif.engine.media.probe import MediaLimits
+from deepgif.engine.options import MediaLimits
 from deepgif.engine.providers import folder as folder_module
 from deepgif.engine.providers.folder import Changes, LocalCatalogue
 from deepgif.engine.store.database import Database

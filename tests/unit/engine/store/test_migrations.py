@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from deepgif.engine.errors import StoreError
-from deepgif.engine.media.probe import MediaLimits
+from deepgif.engine.options import MediaLimits
 from deepgif.engine.providers.folder import LocalCatalogue
 from deepgif.engine.providers.gif_store import SqliteGifStore
 from deepgif.engine.store import database as module
