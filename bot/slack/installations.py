@@ -87,9 +87,7 @@ class EncryptedInstallationStore(AsyncSQLAlchemyInstallationStore):
                 try:
                     setattr(stored, name, self._cipher.decrypt(token.removeprefix(_ENCRYPTED)))
                 except ValueError:
-                    _log.error(
-                        "Can't decrypt a workspace's token: DEEPGIF_SECRET has changed. It must install the app again."
-                    )
+                    _log.error("Can't decrypt a workspace's token: DEEPGIF_BOT_ENCRYPTION_KEY has changed.")
                     return None
         return stored
 
