@@ -27,7 +27,7 @@ from deepgif.engine.metrics import Metrics
 from deepgif.engine.options import EngineOptions, MediaLimits
 from deepgif.engine.protocols import Clip, EmbeddingStore, Encoder, Vectors
 from deepgif.engine.providers.factory import Providers, open_providers
-from deepgif.engine.providers.folder import Changes, LocalCatalogue
+from deepgif.engine.providers.folder import Changes, FolderCatalogue
 from deepgif.engine.providers.remote import RemoteProvider
 from deepgif.engine.search.collection import Collection
 from deepgif.engine.search.ranking_model import load_ranking
@@ -35,7 +35,8 @@ from deepgif.engine.search.retrieval import Hits, RetrievalQuery, Similarity, fi
 from deepgif.engine.search.service import ProviderFallback, SearchService
 from deepgif.engine.search.single_flight import SingleFlight
 from deepgif.engine.search.suggestions import Suggestions
-from deepgif.engine.store.database import FILE, Database, SqliteEmbeddingStore, embedding_space
+from deepgif.engine.store.database import FILE, Database
+from deepgif.engine.store.embeddings import SqliteEmbeddingStore, embedding_space
 from deepgif.engine.types import FrameSampling
 from deepgif.models.bundles.load import load_bundle
 from deepgif.models.bundles.manifest import BundleError, BundleInfo, read_info
@@ -56,7 +57,7 @@ class Engine:
     """An engine that is loaded and warm. ``catalogue`` is None where only providers on the network are searched."""
 
     search: SearchService
-    catalogue: LocalCatalogue | None
+    catalogue: FolderCatalogue | None
     indexer: Indexer
     embedder: CandidateEmbedder
     remote: tuple[RemoteProvider, ...] = ()
@@ -144,7 +145,7 @@ async def open_engine(
         metrics.watch("clips", clips)
         metrics.gauge("deepgif_provider_searches_in_flight", "Searches at providers, leftovers too.", lambda: len(live))
         for provider in remote.providers:
-            metrics.calls.labels(provider.name).set_function(provider.budget.used)
+            metrics.calls.labels(provider.name).set_function(provider.quota.used)
         yield Engine(search, catalogue, indexer, embedder, remote.providers)
 
 
@@ -162,12 +163,12 @@ async def _shared(
     return await stack.enter_async_context(opening)
 
 
-async def _catalogue(options: EngineOptions, database: Database) -> LocalCatalogue | None:
+async def _catalogue(options: EngineOptions, database: Database) -> FolderCatalogue | None:
     """The chosen folder; without one the shipped GIFs, unless a provider has better ones."""
     if options.folder is None and options.providers.providers:
         return None
     name = "catalogue" if options.folder is None else "folder"
-    catalogue = LocalCatalogue(name, options.folder or SHIPPED_CATALOGUE, database, options.limits)
+    catalogue = FolderCatalogue(name, options.folder or SHIPPED_CATALOGUE, database, options.limits)
     await catalogue.open()
     return catalogue
 
