@@ -30,4 +30,4 @@ def discord_invite(
     if application_id is None and not token:
         raise SettingsError("DEEPGIF_DISCORD_TOKEN is missing. Set it, or name the app with --application-id.")
     found = links(application_id or asyncio.run(application_of(token, settings.discord_api_url)))
-    typer.echo(f"For a server:\n  {found.server}\nFor yourself, in every server:\n  {found.person}")
+    typer.echo(f"For a server:\n  {found.server}\nFor yourself, in every server:\n  {found.user}")

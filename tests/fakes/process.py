@@ -26,7 +26,7 @@ def environment(data_dir: Path, **settings: str) -> dict[str, str]:
         "DEEPGIF_DATA_DIR": str(data_dir),
         "DEEPGIF_THREADS": "1",
         "CUDA_VISIBLE_DEVICES": "",
-        "PYTHONPATH": str(ROOT / "src"),
+        "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT))),
         **given,
     }
 

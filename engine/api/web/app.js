@@ -111,7 +111,7 @@ async function ask(words, signal) {
       if (!response) {
         throw new Problem(0, "Can't reach the engine", "Check that it is running, then try again.");
       }
-      const detail = `The engine answered with status ${response.status}, but not in a form this page knows.`;
+      const detail = `Something other than the engine answered, with status ${response.status}.`;
       throw new Problem(response.status, "Unexpected answer", detail);
     }
     if (response.ok && Array.isArray(body?.results)) return body;
