@@ -56,7 +56,7 @@ def description_of(field: FieldInfo) -> str:
     return f"{field.description} One of: {', '.join(choices)}." if choices else str(field.description)
 
 
-def as_env() -> str:
+def env() -> str:
     """``example.env``: copied as it is, it changes nothing."""
     lines = [
         "# Copy to .env and change what you need. Every line shows the default.",
@@ -70,7 +70,7 @@ def as_env() -> str:
     return "\n".join(lines) + "\n"
 
 
-def as_markdown() -> str:
+def markdown() -> str:
     """A table per group."""
     parts = []
     for group, settings in groups():
@@ -84,7 +84,7 @@ def _code(text: str) -> str:
 
 
 if __name__ == "__main__":
-    forms = {"env": as_env, "markdown": as_markdown}
+    forms = {"env": env, "markdown": markdown}
     if len(sys.argv) != 2 or sys.argv[1] not in forms:
         sys.exit("Usage: python -m deepgif.config.reference env|markdown")
     print(forms[sys.argv[1]](), end="")

@@ -559,7 +559,15 @@ async def test_text_has_contrast(scheme: Any, open_page: Open, server: PageServe
     await expect(page.locator("#token-hint")).not_to_be_empty()
     checked += await page.evaluate(CONTRASTS)
     texts = {text for text, _ in checked}
-    assert {"A notice.", "GIF number 0", "Try again", "Describe the GIF first.", "Keyboard shortcuts", "Rating", "cat"} <= texts
+    assert {
+        "A notice.",
+        "GIF number 0",
+        "Try again",
+        "Describe the GIF first.",
+        "Keyboard shortcuts",
+        "Rating",
+        "cat",
+    } <= texts
     assert [(text, round(ratio, 2)) for text, ratio in checked if ratio < 4.5] == []
 
 

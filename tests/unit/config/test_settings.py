@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deepgif.config.reference import as_env, as_markdown
+from deepgif.config.reference import env, markdown
 from deepgif.config.settings import PREFIX, Settings, SettingsError, default_data_dir, load_settings
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "config" / "example.env"
@@ -20,19 +20,19 @@ def _no_settings_from_outside(monkeypatch, tmp_path):
 
 def test_the_example_is_generated():
     """config/example.env is what the script makes of the settings."""
-    assert EXAMPLE.read_text(encoding="utf-8") == as_env(), "run: python -m deepgif.config.reference env"
+    assert EXAMPLE.read_text(encoding="utf-8") == env(), "run: python -m deepgif.config.reference env"
 
 
 def test_the_example_changes_nothing(tmp_path):
     """Copied as it is, it leaves every setting at its default."""
     before = load_settings()
-    (tmp_path / ".env").write_text(as_env(), encoding="utf-8")
+    (tmp_path / ".env").write_text(env(), encoding="utf-8")
     assert load_settings() == before
 
 
 def test_the_tables_list_every_setting():
     """One row each, with its default."""
-    rows = re.findall(rf"^\| `{PREFIX}(\w+)` \| (.*?) \|", as_markdown(), re.MULTILINE)
+    rows = re.findall(rf"^\| `{PREFIX}(\w+)` \| (.*?) \|", markdown(), re.MULTILINE)
     assert [name for name, _ in rows] == [name.upper() for name in Settings.model_fields]
     assert dict(rows)["PORT"] == "`8710`"
 
