@@ -10,7 +10,7 @@ from pathlib import Path
 from aiohttp import web
 from pydantic import BaseModel
 
-from deepgif.engine.api.middleware import AccessRules, is_loopback, layers
+from deepgif.engine.api.middleware import AccessRules, layers
 from deepgif.engine.api.openapi import document
 from deepgif.engine.api.schemas import (
     MAX_PREFIX_LENGTH,
@@ -32,22 +32,16 @@ from deepgif.engine.metrics import Metrics
 from deepgif.engine.search.service import SearchService
 from deepgif.engine.types import (
     DEFAULT_DEADLINE_S,
-    MAX_DEADLINE_S,
     GifKey,
     Rating,
     SearchAnswer,
 )
 
 MAX_BODY_BYTES = 64 * 1024
-MAX_LINE_BYTES = 16 * 1024  # of a request's first line: 1,000 emoji are 12,000 bytes of address
 WEB = Path(__file__).parent / "web"
 ASSETS = {"app.css": "text/css", "app.js": "text/javascript", "icon.svg": "image/svg+xml"}
 MEDIA_TYPES = {".gif": "image/gif", ".webp": "image/webp"}
 A_YEAR_S = 365 * 24 * 3600
-DRAIN_S = 5.0  # in which load balancers notice that /readyz has turned, looking every 2 seconds twice
-FINISH_S = (
-    MAX_DEADLINE_S + 2.0
-)  # in which a stopping service finishes what is in hand: the longest search, and its way out
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,14 +179,6 @@ class Routes:
         return engine
 
 
-def drain_s_of(setting: float | None, host: str) -> float:
-    """For how many seconds a service on ``host`` answers on when it was asked to stop: as set, else ``DRAIN_S``, but
-    not where no balancer of another machine can reach it."""
-    if setting is not None:
-        return setting
-    return 0.0 if is_loopback(host) else DRAIN_S
-
-
 def _json(body: BaseModel) -> web.Response:
     headers = {"Cache-Control": "no-store"}
     return web.Response(text=body.model_dump_json(), content_type="application/json", headers=headers)
@@ -214,11 +200,3 @@ def create_app(
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=layers(options.access, metrics, closing))
     app.add_routes(Routes(engine, metrics, options, closing).table())
     return app
-
-
-def create_runner(app: web.Application) -> web.AppRunner:
-    """Runs the application: handlers stop when their caller leaves, and no address, which may hold somebody's words,
-    goes into a log."""
-    return web.AppRunner(
-        app, handler_cancellation=True, access_log=None, max_line_size=MAX_LINE_BYTES, shutdown_timeout=FINISH_S
-    )

@@ -11,7 +11,8 @@ from contextlib import suppress
 
 from aiohttp import web
 
-from deepgif.engine.api.app import FINISH_S, ServerOptions, create_app, create_runner
+from deepgif.engine.api.app import ServerOptions, create_app
+from deepgif.engine.api.middleware import is_loopback
 from deepgif.engine.api.signals import ShutdownSignals, until
 from deepgif.engine.engine import Engine, open_engine
 from deepgif.engine.errors import DeepGifError, ListenError
@@ -19,11 +20,31 @@ from deepgif.engine.metrics import Metrics
 from deepgif.engine.options import EngineOptions
 from deepgif.engine.protocols import Encoder
 from deepgif.engine.search.service import SearchService
+from deepgif.engine.types import MAX_DEADLINE_S
 
 _log = logging.getLogger(__name__)
+MAX_LINE_BYTES = 16 * 1024  # of a request's first line: 1,000 emoji are 12,000 bytes of URL
+DRAIN_S = 5.0  # load balancers that probe /readyz every 2 seconds notice after two failures
+FINISH_S = MAX_DEADLINE_S + 2.0  # for in-flight requests: the longest search, and sending its answer
 FORGET_EVERY_S = 3600.0  # between two looks for GIFs of providers that were kept long enough
 PROGRESS_EVERY = 100  # GIFs between two lines in the log
 CUT_S = 1.0  # for the last answers once the engine is closed
+
+
+def drain_seconds(setting: float | None, host: str) -> float:
+    """How long a stopping engine on ``host`` keeps answering: the setting, else ``DRAIN_S``, or 0 on loopback, where
+    there is no load balancer."""
+    if setting is not None:
+        return setting
+    return 0.0 if is_loopback(host) else DRAIN_S
+
+
+def create_runner(app: web.Application) -> web.AppRunner:
+    """Runs the application. Handlers are cancelled if the client disconnects. There is no access log, because URLs
+    contain search queries."""
+    return web.AppRunner(
+        app, handler_cancellation=True, access_log=None, max_line_size=MAX_LINE_BYTES, shutdown_timeout=FINISH_S
+    )
 
 
 async def serve(

@@ -13,9 +13,10 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from deepgif.engine.api.app import ServerOptions, create_app, create_runner
+from deepgif.engine.api.app import ServerOptions, create_app
 from deepgif.engine.api.client import EngineClient
 from deepgif.engine.api.middleware import AccessRules
+from deepgif.engine.api.server import create_runner
 from deepgif.engine.errors import (
     EngineUnavailableError,
     InvalidRequestError,
