@@ -1,4 +1,4 @@
-"""HTTP in, HTTP out: routes over a ``SearchService``. What is between a request and its route is in ``middleware``."""
+"""The HTTP routes of a ``SearchService``."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ A_YEAR_S = 365 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """How the engine is reached. ``public_url`` goes in front of media addresses; without it the request's own
-    scheme and host do. ``drain_s`` is for how long it answers on when it was asked to stop."""
+    """How clients reach the engine. Media URLs start with ``public_url``, or else with the request's own scheme and
+    host. ``drain_s`` is how many seconds a stopping engine keeps answering."""
 
     access: AccessRules
     public_url: str = ""
@@ -57,8 +57,8 @@ class ServerOptions:
 
 
 class Routes:
-    """The handlers. ``engine`` gives the search engine once it is loaded and warm, and None before; ``closing`` says
-    whether the service was asked to stop."""
+    """The handlers. ``engine`` returns None until the engine is loaded and warm; ``closing`` tells whether the service
+    is shutting down."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Routes:
         self._closing = closing
 
     def table(self) -> list[web.RouteDef]:
-        """All routes. Names are what ``metrics`` and the OpenAPI document call them."""
+        """All routes, with the names that metrics have as labels."""
         return [
             web.get("/", self.page, name="page", allow_head=True),
             web.get("/assets/{name}", self.asset, name="asset"),
@@ -130,14 +130,14 @@ class Routes:
         return _json(SearchResponse.of(answer, base))
 
     async def media(self, request: web.Request) -> web.StreamResponse:
-        """A GIF of a local catalogue. Its id is made from its bytes, so it may be kept for ever."""
+        """A GIF of a local catalogue. Its id is a hash of its bytes, so clients may cache it forever."""
         provider = self._ready().library.provider(request.match_info["provider"])
         path = await provider.media(request.match_info["id"]) if provider is not None else None
         if path is None:
-            raise NotFoundError("There is no such GIF; perhaps its file has been moved or removed.")
+            raise NotFoundError("There is no such GIF. Its file may have been moved or deleted.")
         kind = MEDIA_TYPES.get(path.suffix.lower(), "application/octet-stream")
-        kept = f"public, max-age={A_YEAR_S}, immutable"
-        return web.FileResponse(path, headers={"Content-Type": kind, "Cache-Control": kept})
+        caching = f"public, max-age={A_YEAR_S}, immutable"
+        return web.FileResponse(path, headers={"Content-Type": kind, "Cache-Control": caching})
 
     async def page(self, request: web.Request) -> web.StreamResponse:
         """The search page."""
@@ -145,10 +145,10 @@ class Routes:
         return web.FileResponse(WEB / "index.html", headers=headers)
 
     async def asset(self, request: web.Request) -> web.StreamResponse:
-        """What the page is made of."""
+        """A file of the search page."""
         name = request.match_info["name"]
         if name not in ASSETS:
-            raise NotFoundError("The page has no such part.")
+            raise NotFoundError("The page has no such file.")
         headers = {"Content-Type": f"{ASSETS[name]}; charset=utf-8", "Cache-Control": "no-cache"}
         return web.FileResponse(WEB / name, headers=headers)
 
@@ -157,25 +157,25 @@ class Routes:
         return _json(Health())
 
     async def readyz(self, request: web.Request) -> web.Response:
-        """Models are loaded and warm, and searches are answered, for a while at least."""
-        if self._closing():  # searches are still answered, but no more should be sent here
-            raise NotReadyError("The engine is closing down; please ask another one, or try again in a moment.")
+        """Readiness: the model is loaded and warm, and the engine is not shutting down."""
+        if self._closing():  # still answers searches, but load balancers should send no more
+            raise NotReadyError("The engine is shutting down. Try again in a moment.")
         engine = self._ready()
         coverage = await engine.coverage()
         return _json(Readiness(model=engine.model, embedded=coverage.seen, total=coverage.total))
 
     async def metrics(self, request: web.Request) -> web.Response:
-        """For Prometheus."""
+        """Metrics for Prometheus."""
         return web.Response(body=self._metrics.text(), headers={"Content-Type": self._metrics.content_type})
 
     async def openapi(self, request: web.Request) -> web.Response:
-        """What this service takes and gives."""
+        """The OpenAPI document."""
         return web.json_response(document())
 
     def _ready(self) -> SearchService:
         engine = self._engine()
         if engine is None:
-            raise NotReadyError("The engine is still starting; please try again in a moment.")
+            raise NotReadyError("The engine is still starting. Try again in a moment.")
         return engine
 
 

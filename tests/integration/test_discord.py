@@ -749,12 +749,12 @@ async def test_the_engine_is_asked_again_and_then_spoken_of(
     said = await posted(discord)
     engine.failures = 100
     await discord.command(query=WORDS, person="2")
-    await heard(discord, "does not answer at the moment", "2")
+    await heard(discord, "reach the search engine", "2")
     await discord.press(said, "next")
-    await heard(discord, "does not answer at the moment")
+    await heard(discord, "reach the search engine")
     assert "GIF 1" in said.title
     await discord.write(f"<@{BOT}> {WORDS}", person="3")
-    assert "@Person 3: The search engine does not answer" in (await posted(discord, 2)).text
+    assert "@Person 3: Can't reach the search engine" in (await posted(discord, 2)).text
 
 
 async def test_what_discord_refuses_is_said(bot: Running, discord: Discord, options: BotOptions) -> None:
@@ -827,7 +827,7 @@ async def test_words_are_neither_kept_nor_logged_in_the_clear(
     async with open_one():
         engine.failures = 4
         await discord.command(query="quite particular words")
-        await heard(discord, "does not answer")
+        await heard(discord, "reach the search engine")
         await discord.command(query="more particular words", person="2")
         await discord.write(f"<@{BOT}> particular words")
         await posted(discord, 2)

@@ -73,7 +73,7 @@ async def test_index_search_and_info(folder: Path, data_dir: Path) -> None:
         (("index", "nowhere"), {}, "There is no folder"),
         (("search", "cat", "--model", "nothing"), {}, "There is no model in nothing"),
         (("info", "--model", "nothing"), {}, "There is no model in nothing"),
-        (("search", "cat", "--engine-url", "http://127.0.0.1:9"), {}, "does not answer"),
+        (("search", "cat", "--engine-url", "http://127.0.0.1:9"), {}, "reach the search engine"),
         (("search", "cat", "--engine-url", "gifs"), {}, "DEEPGIF_ENGINE_URL is wrong"),
         (("search", "cat"), {"device": "tpu"}, "DEEPGIF_DEVICE is wrong"),
         (("search", "cat"), {"device": "cuda"}, "no GPU"),

@@ -99,7 +99,7 @@ async def test_load_balancers_notice_first(start: Start, number: signal.Signals)
 
         async def closing() -> bool:
             async with http.get(f"{served.origin}/readyz") as response:
-                return response.status == 503 and "closing down" in (await response.json())["detail"]
+                return response.status == 503 and "shutting down" in (await response.json())["detail"]
 
         assert not await closing()
         served.process.send_signal(number)
