@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,20 +15,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from deepgif.engine.cluster.options import RedisOptions
 from deepgif.engine.errors import ModelError, OverloadedError
-from deepgif.engine.index.factory import Kind, QdrantOptions, open_indexes
+from deepgif.engine.index.factory import open_indexes
 from deepgif.engine.ingest.batcher import MicroBatcher
 from deepgif.engine.ingest.candidates import CandidateEmbedder
 from deepgif.engine.ingest.catalogue import Indexer, IndexReport, Progress
 from deepgif.engine.ingest.deduplication import Vector
 from deepgif.engine.media.decode import decode_clip
 from deepgif.engine.media.decoder_pool import DecoderPool
-from deepgif.engine.media.probe import MediaLimits
 from deepgif.engine.metrics import Metrics
+from deepgif.engine.options import EngineOptions, MediaLimits
 from deepgif.engine.protocols import Clip, EmbeddingStore, Encoder, Vectors
-from deepgif.engine.providers.factory import Providers, ProvidersOptions, open_providers
-from deepgif.engine.providers.folder import Changes, LocalCatalogue
+from deepgif.engine.providers.factory import Providers, open_providers
+from deepgif.engine.providers.folder import Changes, FolderCatalogue
 from deepgif.engine.providers.remote import RemoteProvider
 from deepgif.engine.search.collection import Collection
 from deepgif.engine.search.ranking_model import load_ranking
@@ -36,7 +35,8 @@ from deepgif.engine.search.retrieval import Hits, RetrievalQuery, Similarity, fi
 from deepgif.engine.search.service import ProviderFallback, SearchService
 from deepgif.engine.search.single_flight import SingleFlight
 from deepgif.engine.search.suggestions import Suggestions
-from deepgif.engine.store.database import FILE, Database, SqliteEmbeddingStore, embedding_space
+from deepgif.engine.store.database import FILE, Database
+from deepgif.engine.store.embeddings import SqliteEmbeddingStore, embedding_space
 from deepgif.engine.types import FrameSampling
 from deepgif.models.bundles.load import load_bundle
 from deepgif.models.bundles.manifest import BundleError, BundleInfo, read_info
@@ -53,31 +53,11 @@ MOST_DECODERS = 32  # at once: enough for one GPU
 
 
 @dataclass(frozen=True, slots=True)
-class EngineOptions:
-    """What an engine is made of. ``folder`` None is the shipped catalogue; ``device`` is auto, cpu, cuda, or several
-    GPUs (cuda:0,cuda:1); ``weights`` is the folder of weights that others publish; ``redis`` is what several engines
-    share."""
-
-    bundle: Path
-    data_dir: Path
-    folder: Path | None = None
-    device: str = "auto"
-    threads: int = 0
-    limits: MediaLimits = field(default_factory=MediaLimits)
-    remote: ProvidersOptions = field(default_factory=ProvidersOptions)
-    good_enough: float = 0.8
-    weights: Path | None = None
-    index: Kind = "auto"
-    qdrant: QdrantOptions | None = None
-    redis: RedisOptions | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Engine:
     """An engine that is loaded and warm. ``catalogue`` is None where only providers on the network are searched."""
 
     search: SearchService
-    catalogue: LocalCatalogue | None
+    catalogue: FolderCatalogue | None
     indexer: Indexer
     embedder: CandidateEmbedder
     remote: tuple[RemoteProvider, ...] = ()
@@ -146,7 +126,7 @@ async def open_engine(
         indexer = Indexer(space, store, pictures, decode, clips.submit, texts, embed_texts, once)
         if catalogue is not None:
             await indexer.load(catalogue)
-        remote = await stack.enter_async_context(open_providers(options.remote, database, shared))
+        remote = await stack.enter_async_context(open_providers(options.providers, database, shared))
         embedder = CandidateEmbedder(
             space, store, pictures, texts, remote.downloader, decode, clips.submit, embed_texts, once
         )
@@ -158,14 +138,14 @@ async def open_engine(
         live = SingleFlight(shared.answers() if shared is not None else None)
         stack.push_async_callback(live.close)
         library = Collection(pictures, texts, (catalogue,) if catalogue is not None else (), remote.providers, words)
-        outside = ProviderFallback(embedder, live, options.good_enough) if remote.providers else None
+        outside = ProviderFallback(embedder, live, options.min_confidence) if remote.providers else None
         search = SearchService(encoder.space, queries.submit, library, ranking, likeness, outside)
         metrics.gauge("deepgif_gifs", "GIFs that are embedded and can be found.", lambda: len(pictures))
         metrics.watch("queries", queries)
         metrics.watch("clips", clips)
-        metrics.gauge("deepgif_searches_under_way", "Searches at providers, leftovers too.", lambda: len(live))
+        metrics.gauge("deepgif_provider_searches_in_flight", "Searches at providers, leftovers too.", lambda: len(live))
         for provider in remote.providers:
-            metrics.calls.labels(provider.name).set_function(provider.budget.used)
+            metrics.calls.labels(provider.name).set_function(provider.quota.used)
         yield Engine(search, catalogue, indexer, embedder, remote.providers)
 
 
@@ -177,18 +157,18 @@ async def _shared(
         return None
     from deepgif.engine.cluster.cluster import open_cluster
 
-    names = [one.name for one in options.remote.providers]
-    days = options.remote.keep_days
+    names = [one.name for one in options.providers.providers]
+    days = options.providers.keep_days
     opening = open_cluster(options.redis, near, space, dimension, days, names, metrics)
     return await stack.enter_async_context(opening)
 
 
-async def _catalogue(options: EngineOptions, database: Database) -> LocalCatalogue | None:
+async def _catalogue(options: EngineOptions, database: Database) -> FolderCatalogue | None:
     """The chosen folder; without one the shipped GIFs, unless a provider has better ones."""
-    if options.folder is None and options.remote.providers:
+    if options.folder is None and options.providers.providers:
         return None
     name = "catalogue" if options.folder is None else "folder"
-    catalogue = LocalCatalogue(name, options.folder or SHIPPED_CATALOGUE, database, options.limits)
+    catalogue = FolderCatalogue(name, options.folder or SHIPPED_CATALOGUE, database, options.limits)
     await catalogue.open()
     return catalogue
 

@@ -186,7 +186,7 @@ def answer(
     count: int,
     thresholds: FitThresholds,
     fetched: Collection[GifKey] = (),
-    origin: Origin = Origin.KNOWN,
+    origin: Origin = Origin.INDEXED,
     first: int = 0,
 ) -> tuple[ScoredGif, ...]:
     """The results of one page, best first, of those that are in ``gifs``. ``chance`` is that of the best GIF of the
@@ -207,7 +207,7 @@ def answer(
                 text=one.evidence.text,
                 confidence=likely,
                 fit=fit,
-                source=Source.FETCHED if one.evidence.key in fetched else Source.KNOWN,
+                source=Source.FETCHED if one.evidence.key in fetched else Source.INDEXED,
                 why=explain(first + len(results), count, fit, one.visual, one.text, origin),
             )
         )
@@ -244,7 +244,7 @@ def alike(
             text=None,
             confidence=max(0.0, one.score),
             fit=Fit.FAIR,
-            source=Source.KNOWN,
+            source=Source.INDEXED,
             why="Its picture looks like the one you chose.",
         )
         for one in rest
