@@ -96,7 +96,7 @@ def main(
             return
         head = train(encode, data, comments, FitOptions())
     except FileNotFoundError as error:
-        console.print(f"{error.filename} is missing: see the section on data in training/README.md.", style="red")
+        console.print(f"{error.filename} is missing: see docs/models.md.", style="red")
         raise typer.Exit(1) from error
     except BundleError as error:
         console.print(str(error), style="red", markup=False)
