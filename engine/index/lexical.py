@@ -1,7 +1,7 @@
 """Lexical search: BM25 (Robertson & Zaragoza 2009) in SQLite's FTS5 over the texts of all indexed GIFs, in memory.
 
-A query word that no text has is replaced by the indexed words nearest to it: those within one edit (two for eight letters or
-more), or the two that it is made of.
+A query word that no text has is replaced by the indexed words nearest to it: those within one edit (two for eight
+letters or more), or the two that it is made of.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Words as they are compared: folded, stemmed, and cut into letter trigrams.
 
-"Face palms" and "facepalm" share nearly all trigrams of their letters, which are taken without spaces; so do "brithday" and
-"birthday". Stems are Porter's (1980), by snowballstemmer.
+"Face palms" and "facepalm" share nearly all trigrams of their letters, which are taken without spaces; so do
+"brithday" and "birthday". Stems are Porter's (1980), by snowballstemmer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ _stemmer = snowballstemmer.stemmer("porter")
 
 
 def split_words(text: str) -> list[str]:
-    """The words of ``text``: case and accents folded, apostrophes dropped, "soooo" shortened to "soo"; at most ``MAX_WORDS``."""
+    """The words of ``text``: case and accents folded, apostrophes dropped, "soooo" shortened to "soo"; at most
+    ``MAX_WORDS``."""
     folded = unicodedata.normalize("NFKD", _APOSTROPHE.sub("", text).casefold())
     plain = "".join(char for char in folded if not unicodedata.combining(char))
     return _WORD.findall(_REPEATED.sub(r"\1\1", plain))[:MAX_WORDS]
@@ -60,7 +61,8 @@ def analyze(text: str) -> Analyzed:
 
 
 def stems_of(texts: Sequence[str]) -> frozenset[str]:
-    """The stems of several texts of one GIF together, and each pair of neighbours joined ("face palm" is also "facepalm")."""
+    """The stems of several texts of one GIF together, and each pair of neighbours joined ("face palm" is also
+    "facepalm")."""
     found: set[str] = set()
     for text in texts:
         stems, words = analyze(text).stems, split_words(text)
