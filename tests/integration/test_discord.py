@@ -441,7 +441,7 @@ async def test_user_installs(bot: Running, discord: Discord, options: BotOptions
         await discord.press(said, "delete", user="2", **where)
         await heard(discord, replies.NOT_YOURS, "2")
     await discord.press(said, "delete", **where)
-    await until(lambda: said.deleted)
+    await heard(discord, replies.DELETED)
     await discord.command("deepgif-preview", mode="Show a preview first", **own)
     await heard(discord, replies.SAVED)
     before = len(discord.private())
