@@ -136,7 +136,7 @@ async def test_killed_before_answering(tmp_path: Path) -> None:
     ("settings", "says"),
     [
         ({}, "DEEPGIF_DISCORD_TOKEN is missing"),
-        ({"discord_token": "a token"}, "DEEPGIF_DISCORD_TOKEN cannot be used"),
+        ({"discord_token": "a token"}, "DEEPGIF_DISCORD_TOKEN is wrong"),
         ({"discord_token": "x", "discord_api_url": "http://127.0.0.1:9/api/v10"}, ""),
     ],
 )

@@ -766,12 +766,12 @@ async def test_engine_failures(bot: Running, discord: Discord, engine: EngineSer
     said = await posted(discord)
     engine.failures = 100
     await discord.command(query=QUERY, user="2")
-    await heard(discord, "does not answer at the moment", "2")
+    await heard(discord, "reach the search engine", "2")
     await discord.press(said, "next")
-    await heard(discord, "does not answer at the moment")
+    await heard(discord, "reach the search engine")
     assert "GIF 1" in said.title
     await discord.write(f"<@{BOT}> {QUERY}", user="3")
-    assert "@Person 3: The search engine does not answer" in (await posted(discord, 2)).text
+    assert "@Person 3: Can't reach the search engine" in (await posted(discord, 2)).text
 
 
 async def test_errors_of_discord(bot: Running, discord: Discord, options: BotOptions) -> None:
@@ -844,7 +844,7 @@ async def test_queries_are_encrypted_and_not_logged(
     async with open_one():
         engine.failures = 4
         await discord.command(query="quite particular words")
-        await heard(discord, "does not answer")
+        await heard(discord, "reach the search engine")
         await discord.command(query="more particular words", user="2")
         await discord.write(f"<@{BOT}> particular words")
         await posted(discord, 2)

@@ -493,7 +493,7 @@ async def test_engine_failures(bot: Running, slack: Slack, engine: EngineServer)
     engine.failures = 100
     await slack.command(QUERY, user="U2")
     await until(lambda: slack.private("U2"), skipping_s=2)
-    assert "does not answer at the moment" in (await told(slack, "U2")).text
+    assert "reach the search engine" in (await told(slack, "U2")).text
     assert engine.failures == 96
     await slack.press(buttons, "next")
     await until(lambda: len(slack.private("U1")) == 2, skipping_s=2)
