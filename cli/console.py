@@ -52,7 +52,7 @@ def print_answer(answer: SearchAnswer) -> None:
         if place == 1:
             out.print(Text(f"    {result.why}"), soft_wrap=True)
     coverage = answer.coverage
-    looked = f"Looked at {coverage.seen:,} of {coverage.total:,} GIFs in {answer.elapsed_s * 1000:.0f} ms"
+    looked = f"Looked at {coverage.embedded:,} of {coverage.total:,} GIFs in {answer.elapsed_s * 1000:.0f} ms"
     err.print(Text(f"{looked} with the model {answer.model}.", style="dim"))
 
 

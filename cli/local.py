@@ -15,14 +15,14 @@ from deepgif.engine.types import SearchAnswer, SearchRequest, normalize_query
 async def search_locally(options: EngineOptions, request: SearchRequest) -> SearchAnswer:
     """Searches after embedding what is new; addresses of local GIFs are those of their files. Raises
     ``DeepGifError``."""
-    normalize_query(request.words)  # before the model is loaded for nothing
+    normalize_query(request.query)  # before the model is loaded for nothing
     async with open_engine(options, Metrics()) as engine:
         with progress_bar("Looking at new GIFs") as report:
             await engine.index(report)
         answer = await engine.search.search(request)
         results = []
         for result in answer.results:
-            provider = engine.search.library.provider(result.gif.key.provider)
+            provider = engine.search.collection.provider(result.gif.key.provider)
             path = await provider.media(result.gif.key.id) if provider is not None else None
             url = path.as_uri() if path is not None else result.gif.url
             results.append(replace(result, gif=replace(result.gif, url=url)))

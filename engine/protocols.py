@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from deepgif.engine.types import Candidate, FrameSampling, Gif, GifKey, Rating
 
+Vector = NDArray[np.float32]  # (D,), of unit length
 Vectors = NDArray[np.float32]  # (N, D), rows of unit length
 Clip = NDArray[np.uint8]  # (T, S, S, 3), RGB; for a GPU (T, H, W, 3), resized there
 
@@ -48,7 +49,7 @@ class Encoder(VectorSpace, Protocol):
     def encode_clips(self, clips: Sequence[Clip]) -> Vectors:
         """(N, D) unit vectors of N clips, which may differ in T."""
 
-    def understands(self, text: str) -> float:
+    def vocabulary_coverage(self, text: str) -> float:
         """The share of the text, in [0, 1], that is made of words and pieces the encoder has learnt."""
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from deepgif.engine.errors import InvalidRequestError
 from deepgif.models.preprocess.sampling import FrameSampling as FrameSampling
 
-MAX_WORDS_LENGTH = 1000  # characters; more than anyone types, little enough to encode at once
+MAX_QUERY_LENGTH = 1000  # characters; more than anyone types, little enough to encode at once
 MAX_LIMIT = 50  # GIFs in one answer
 MAX_RANKED = 100  # GIFs in one ranking, page by page
 DEFAULT_LIMIT = 12
@@ -80,13 +80,13 @@ class Rendition:
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """What a provider answers for one GIF: ``still`` is a small picture of it, ``clip`` a small version that moves.
-    ``sent_url`` is told when the GIF is sent, where the operator wants that."""
+    ``pingback_url`` is told when the GIF is sent, where the operator wants that."""
 
     gif: Gif
     tags: tuple[str, ...] = ()
     still: Rendition | None = None
     clip: Rendition | None = None
-    sent_url: str = ""
+    pingback_url: str = ""
 
     @property
     def text(self) -> str:
@@ -95,9 +95,9 @@ class Candidate:
 
 
 def describe(gif: Gif, tags: Sequence[str] = ()) -> str:
-    """Title, alt text and tags as one text, none of them twice, at most ``MAX_WORDS_LENGTH`` characters."""
+    """Title, alt text and tags as one text, none of them twice, at most ``MAX_QUERY_LENGTH`` characters."""
     parts = dict.fromkeys(part.strip() for part in (gif.title, gif.alt_text, ", ".join(tags)))
-    return ". ".join(part for part in parts if part)[:MAX_WORDS_LENGTH]
+    return ". ".join(part for part in parts if part)[:MAX_QUERY_LENGTH]
 
 
 class Source(StrEnum):
@@ -143,7 +143,7 @@ class ScoredGif:
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """What is asked. ``words`` are the person's own, at most ``MAX_WORDS_LENGTH`` characters; ``offset`` results are
+    """What is asked. ``words`` are the person's own, at most ``MAX_QUERY_LENGTH`` characters; ``offset`` results are
     passed over; ``deadline_s`` is in seconds; ``language`` (ISO 639-1) and ``country`` (ISO 3166-1) are the person's,
     for the provider."""
 
@@ -189,9 +189,9 @@ class SearchAnswer:
 def normalize_query(text: str) -> str:
     """``text`` in Unicode's composed form (NFC), without control characters and with single spaces.
 
-    Raises ``InvalidRequestError`` if nothing is left or if the result is longer than ``MAX_WORDS_LENGTH``.
+    Raises ``InvalidRequestError`` if nothing is left or if the result is longer than ``MAX_QUERY_LENGTH``.
     """
-    if len(text) > 100 * MAX_WORDS_LENGTH:  # too long to look at each character
+    if len(text) > 100 * MAX_QUERY_LENGTH:  # too long to look at each character
         raise _too_long(len(text))
     visible = "".join(
         " " if character in _INVISIBLE or unicodedata.category(character) in _MEANINGLESS else character
@@ -200,14 +200,14 @@ def normalize_query(text: str) -> str:
     query = " ".join(unicodedata.normalize("NFC", visible).split())
     if not query:
         raise InvalidRequestError("Describe the GIF in a few words.")
-    if len(query) > MAX_WORDS_LENGTH:
+    if len(query) > MAX_QUERY_LENGTH:
         raise _too_long(len(query))
     return query
 
 
 def _too_long(length: int) -> InvalidRequestError:
     return InvalidRequestError(
-        f"That is {length:,} characters. Describe the GIF in at most {MAX_WORDS_LENGTH:,} characters."
+        f"That is {length:,} characters. Describe the GIF in at most {MAX_QUERY_LENGTH:,} characters."
     )
 
 

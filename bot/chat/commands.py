@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from deepgif.engine.errors import InvalidRequestError
-from deepgif.engine.types import MAX_WORDS_LENGTH, normalize_query
+from deepgif.engine.types import MAX_QUERY_LENGTH, normalize_query
 
 
 class Verb(StrEnum):
@@ -45,10 +45,10 @@ def words_of_message(text: str) -> str:
 
     Raises ``InvalidRequestError`` where there are none.
     """
-    start = " ".join(text[: 4 * MAX_WORDS_LENGTH].split())
+    start = " ".join(text[: 4 * MAX_QUERY_LENGTH].split())
     if not start:
         raise InvalidRequestError("That message has no words to find a GIF for.")
-    if len(start) > MAX_WORDS_LENGTH:
-        cut = start[: MAX_WORDS_LENGTH + 1].rfind(" ")
-        start = start[: cut if cut > 0 else MAX_WORDS_LENGTH]
+    if len(start) > MAX_QUERY_LENGTH:
+        cut = start[: MAX_QUERY_LENGTH + 1].rfind(" ")
+        start = start[: cut if cut > 0 else MAX_QUERY_LENGTH]
     return normalize_query(start)

@@ -16,10 +16,11 @@ from pathlib import Path
 
 from deepgif.engine.engine import bundle_info, open_engine
 from deepgif.engine.errors import InvalidRequestError, MediaError, ProviderError, QuotaError, StoreError
-from deepgif.engine.ingest.candidates import CandidateEmbedder, View, WriteBuffer
+from deepgif.engine.ingest.candidates import CandidateEmbedder, WriteBuffer
+from deepgif.engine.ingest.pipeline import View
 from deepgif.engine.ingest.catalogue import IndexReport, Progress
 from deepgif.engine.ingest.concurrency import map_unordered
-from deepgif.engine.ingest.deduplication import Vector
+from deepgif.engine.protocols import Vector
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.options import EngineOptions
 from deepgif.engine.protocols import Encoder
@@ -127,7 +128,7 @@ class _Mover:
         missing = {}
         async for some in self._provider.scan():
             keys = [one.gif.key for one in some]
-            clips, stills = [await self._embedder.known(view, keys) for view in (View.CLIP, View.STILL)]
+            clips, stills = [await self._embedder.stored(view, keys) for view in (View.CLIP, View.STILL)]
             for key in keys:
                 moves = key.id in self._moving
                 if key.id not in self._tried and key not in clips and (moves or key not in stills):
@@ -151,7 +152,7 @@ class _Mover:
                         self._embedded += 1
                     self._advance(1)
         finally:
-            await self._fresh.store()
+            await self._fresh.flush()
         if len(unreadable) == len(found) >= MANY:
             title, reason = self._provider.title, unreadable[-1][1]
             raise ProviderError(f"None of {len(found)} GIFs of {title} can be looked at: {reason}")
@@ -172,7 +173,7 @@ class _Mover:
     async def _look(self, wanted: dict[str, View], one: Candidate) -> tuple[View, Vector]:
         moves = one.still is None or (wanted[one.gif.key.id] is View.CLIP and one.clip is not None)
         view = View.CLIP if moves else View.STILL
-        return view, (await self._embedder.look(one, view)).vector
+        return view, (await self._embedder.embed(one, view)).vector
 
 
 def _what_to_do(error: ProviderError, waiting: int, title: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deepgif.engine.engine import bundle_info
 from deepgif.engine.errors import InvalidRequestError, ModelError, NotFoundError
-from deepgif.engine.ingest.candidates import View
+from deepgif.engine.ingest.pipeline import View
 from deepgif.engine.options import RedisOptions
 from deepgif.engine.store.database import FILE, Database, embedding_space
 from deepgif.models.bundles.load import bundle_folder

@@ -113,14 +113,14 @@ class Routes:
     async def share(self, request: web.Request) -> web.Response:
         """``POST /v1/share``: a GIF was posted; its provider is told if the operator wants that."""
         shared = read_body(GifReference, await _json_of(request))
-        await self._ready().sent(GifKey(shared.provider, shared.id))
+        await self._ready().report_share(GifKey(shared.provider, shared.id))
         return web.Response(status=204)
 
     async def suggest(self, request: web.Request) -> web.Response:
         """``GET /v1/suggest?prefix=...``: completes a word with words that describe indexed GIFs."""
         asked = read_parameters(SuggestParameters, request.query)
-        known, prefix = self._ready().library.words, asked.prefix[:MAX_PREFIX_LENGTH]
-        words = await asyncio.to_thread(known.starting, prefix, asked.limit)
+        suggestions, prefix = self._ready().collection.suggestions, asked.prefix[:MAX_PREFIX_LENGTH]
+        words = await asyncio.to_thread(suggestions.complete, prefix, asked.limit)
         return _json(Suggestions(suggestions=tuple(words)))
 
     async def _search(self, request: web.Request, asked: SearchRequest) -> web.Response:
@@ -137,7 +137,7 @@ class Routes:
 
     async def media(self, request: web.Request) -> web.StreamResponse:
         """A GIF of a local catalogue. Its id is made from its bytes, so it may be kept for ever."""
-        provider = self._ready().library.provider(request.match_info["provider"])
+        provider = self._ready().collection.provider(request.match_info["provider"])
         path = await provider.media(request.match_info["id"]) if provider is not None else None
         if path is None:
             raise NotFoundError("There is no such GIF; perhaps its file has been moved or removed.")
@@ -168,7 +168,7 @@ class Routes:
             raise NotReadyError("The engine is closing down; please ask another one, or try again in a moment.")
         engine = self._ready()
         coverage = await engine.coverage()
-        return _json(Readiness(model=engine.model, embedded=coverage.seen, total=coverage.total))
+        return _json(Readiness(model=engine.model, embedded=coverage.embedded, total=coverage.total))
 
     async def metrics(self, request: web.Request) -> web.Response:
         """For Prometheus."""

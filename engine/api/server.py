@@ -103,7 +103,7 @@ async def _run_engine(
     async with open_engine(options, metrics, load) as engine:
         coverage = await engine.search.coverage()
         loaded.append(engine.search)
-        _log.info("Ready with the model %s and %d GIFs from before.", engine.search.model, coverage.seen)
+        _log.info("Ready with the model %s and %d GIFs from before.", engine.search.model, coverage.embedded)
         await until(asked, _in_background(engine, metrics))
         await finished.wait()
 

@@ -93,7 +93,7 @@ def write_answer(ranking: Ranking, keeping: Collection[str], expires: float) -> 
         "count": ranking.count,
         "fetched": [list(key) for key in ranking.fetched],
         "origin": ranking.origin.value,
-        "coverage": [ranking.coverage.seen, ranking.coverage.total],
+        "coverage": [ranking.coverage.embedded, ranking.coverage.total],
         "notices": list(ranking.notices),
     }
     return json.dumps(answer, separators=(",", ":")).encode()

@@ -161,10 +161,10 @@ class RemoteProvider:
     async def sent(self, gif_id: str) -> None:
         """Tells the provider that a GIF was sent, where the operator wants that."""
         candidate = await self._fresh.get(gif_id)
-        if not self._pingbacks or candidate is None or not candidate.sent_url:
+        if not self._pingbacks or candidate is None or not candidate.pingback_url:
             return
         try:
-            await self._download.fetch(candidate.sent_url)
+            await self._download.fetch(candidate.pingback_url)
         except MediaError as error:
             _log.info("%s was not told that a GIF was sent: %s", self.name, error)
         except DeepGifError:

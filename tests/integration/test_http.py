@@ -382,7 +382,7 @@ async def test_the_client(start: Start) -> None:
     service = await start(replace(LOCAL, public_url="https://gifs.example/"))
     async with EngineClient(service.origin) as client:
         answer = await client.search(SearchRequest("a cat", 1))
-    assert answer.words == "a cat"
+    assert answer.query == "a cat"
     assert answer.results[0].gif == replace(gif("a"), url="https://gifs.example/v1/media/memory/a")
 
 

@@ -33,7 +33,7 @@ async def test_every_index_finds_the_same(kind: IndexKind, tmp_path: Path) -> No
             async with open_engine(options, Metrics(), lambda _: ColourEncoder()) as engine:
                 await engine.index()
                 answer = await engine.search.search(SearchRequest("red", 3))
-                assert len(engine.search.library.pictures) == len(engine.search.library.texts) == 3
+                assert len(engine.search.collection.pictures) == len(engine.search.collection.texts) == 3
                 assert answer.results[0].gif.title == "Red"
                 assert answer.results[0].visual == pytest.approx(1.0, abs=0.02)
                 assert answer.results[0].text == pytest.approx(1.0, abs=0.01)
@@ -42,7 +42,7 @@ async def test_every_index_finds_the_same(kind: IndexKind, tmp_path: Path) -> No
             await engine.index()
             answer = await engine.search.search(SearchRequest("red", 3))
             assert "Red" not in [result.gif.title for result in answer.results]
-            assert len(engine.search.library.pictures) == 2
+            assert len(engine.search.collection.pictures) == 2
 
 
 async def test_a_server_that_is_away(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ async def test_nothing_is_embedded_twice(open_one: Open, server: GiphyServer) ->
         await engine.search.search(patient("red things", 20))
         assert encoder.clips == 120
     async with open_one(encoder) as engine:
-        assert len(engine.search.library.pictures) == 100
+        assert len(engine.search.collection.pictures) == 100
         answer = await engine.search.search(patient("blue", 2))
         assert all(int(one[3:]) % 3 == 2 for one in ids(answer))
         assert encoder.clips <= 140
@@ -155,11 +155,11 @@ async def test_what_has_been_kept_long_enough_goes(open_one: Open, server: Giphy
     """After its days a GIF is neither on the disk nor found, in the process that knows it and in the next."""
     async with open_one(keep_days=1e-9) as engine:
         await engine.search.search(patient("red", 1))
-        assert len(engine.search.library.pictures) == 100
+        assert len(engine.search.collection.pictures) == 100
         await engine.forget_expired()
-        assert len(engine.search.library.pictures) == len(engine.search.library.texts) == 0
+        assert len(engine.search.collection.pictures) == len(engine.search.collection.texts) == 0
     async with open_one() as engine:
-        assert len(engine.search.library.pictures) == 0
+        assert len(engine.search.collection.pictures) == 0
 
 
 async def test_next_and_more_like_this_need_no_call(open_one: Open, server: GiphyServer) -> None:
@@ -194,7 +194,7 @@ async def test_the_deadline_holds_and_the_rest_goes_on(open_one: Open, server: G
         assert answer.coverage == Coverage(40, 100)
         server.gate.release()
         later = await engine.search.search(patient("red", 2))
-        assert later.coverage.seen == 100
+        assert later.coverage.embedded == 100
         assert len(server.calls) == 2
         assert all(int(one[3:]) % 3 == 0 for one in ids(later))
 
@@ -377,7 +377,7 @@ async def test_ratings_long_words_and_places(open_one: Open, server: GiphyServer
         request = patient(words, 5, Rating.PG, language="de", country="AT")
         answer = await engine.search.search(request)
     assert ids(answer) == ["gif009"]
-    assert answer.words == words
+    assert answer.query == words
     assert server.calls[0][1]["q"] == "something red that is told with a great many more"
     assert (server.calls[0][1]["lang"], server.calls[0][1]["country_code"]) == ("de", "AT")
 
@@ -541,7 +541,7 @@ async def test_a_gpu_without_memory_costs_nobody_an_answer(open_one: Open, serve
     encoder = ColourEncoder(before=full)
     async with open_one(encoder) as engine:
         answer = await engine.search.search(SearchRequest("thing", 12, deadline_s=20))
-        assert (len(answer.results), answer.coverage.seen) == (12, 0)
+        assert (len(answer.results), answer.coverage.embedded) == (12, 0)
         encoder.before = lambda count: None
         answer = await engine.search.search(SearchRequest("red", 2, deadline_s=20))
-        assert answer.coverage.seen == 100
+        assert answer.coverage.embedded == 100

@@ -108,7 +108,7 @@ def bare_loop(data_dir: Path, words: list[str]) -> float:
         async with open_engine(options, Metrics()) as engine:
             encoder = load_bundle(options.bundle)
             ranking, bank = load_ranking(options.bundle, encoder.space)
-            library = engine.search.library
+            library = engine.search.collection
             find = finder(encoder, library.pictures, library.texts, Similarity(bank, ranking.hubness))
             find([RetrievalQuery("warm up", POOL, Rating.R)])
             started = time.perf_counter()

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from deepgif.bot.chat.commands import Command, Verb, parse, words_of_message
 from deepgif.engine.errors import InvalidRequestError
-from deepgif.engine.types import MAX_WORDS_LENGTH
+from deepgif.engine.types import MAX_QUERY_LENGTH
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_any_message_gives_words_or_a_sentence(text):
         words = words_of_message(text)
     except InvalidRequestError:
         return
-    assert 1 <= len(words) <= MAX_WORDS_LENGTH
+    assert 1 <= len(words) <= MAX_QUERY_LENGTH
 
 
 def test_long_messages_are_cut_between_words():
