@@ -24,7 +24,7 @@ from deepgif.engine.metrics import Metrics
 from deepgif.engine.options import EngineOptions
 from deepgif.engine.protocols import Clip, EmbeddingStore, Encoder, Vector
 from deepgif.engine.providers.factory import open_providers
-from deepgif.engine.providers.folder import Changes, LocalCatalogue
+from deepgif.engine.providers.folder import Changes, FolderCatalogue
 from deepgif.engine.providers.remote import RemoteProvider
 from deepgif.engine.search.collection import Collection
 from deepgif.engine.search.fallback import ProviderFallback
@@ -33,7 +33,8 @@ from deepgif.engine.search.retrieval import Retriever, Similarity
 from deepgif.engine.search.service import SearchService
 from deepgif.engine.search.single_flight import SingleFlight
 from deepgif.engine.search.suggestions import Suggestions
-from deepgif.engine.store.database import FILE, Database, SqliteEmbeddingStore, embedding_space
+from deepgif.engine.store.database import FILE, Database
+from deepgif.engine.store.embeddings import SqliteEmbeddingStore, embedding_space
 from deepgif.models.bundles.load import load_bundle
 from deepgif.models.bundles.manifest import BundleError, BundleInfo, read_info
 from deepgif.models.runtime.frame_runner import DeviceError, choose_devices, torch_device
@@ -52,7 +53,7 @@ class Ingestion:
     ``cluster`` is what replicas share."""
 
     encoder: Encoder
-    catalogue: LocalCatalogue | None
+    catalogue: FolderCatalogue | None
     providers: tuple[RemoteProvider, ...]
     collection: Collection
     pipeline: EmbeddingPipeline
@@ -155,7 +156,7 @@ async def open_ingestion(
         metrics.gauge("deepgif_gifs", "GIFs that are embedded and can be found.", lambda: len(pictures))
         metrics.watch("image", images)
         for provider in remote.providers:
-            metrics.calls.labels(provider.name).set_function(provider.budget.used)
+            metrics.calls.labels(provider.name).set_function(provider.quota.used)
         yield Ingestion(encoder, catalogue, remote.providers, collection, pipeline, indexer, embedder, cluster)
 
 
@@ -175,12 +176,12 @@ def bundle_info(folder: Path) -> BundleInfo:
         raise ModelError(str(error)) from error
 
 
-async def _open_catalogue(options: EngineOptions, database: Database) -> LocalCatalogue | None:
+async def _open_catalogue(options: EngineOptions, database: Database) -> FolderCatalogue | None:
     """The chosen folder; without one, the bundled GIFs, unless there are providers."""
     if options.folder is None and options.providers.providers:
         return None
     name = "catalogue" if options.folder is None else "folder"
-    catalogue = LocalCatalogue(name, options.folder or SHIPPED_CATALOGUE, database, options.limits)
+    catalogue = FolderCatalogue(name, options.folder or SHIPPED_CATALOGUE, database, options.limits)
     await catalogue.open()
     return catalogue
 

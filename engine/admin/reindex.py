@@ -25,7 +25,8 @@ from deepgif.engine.metrics import Metrics
 from deepgif.engine.options import EngineOptions
 from deepgif.engine.protocols import Encoder
 from deepgif.engine.providers.remote import RemoteProvider
-from deepgif.engine.store.database import FILE, Database, embedding_space, stored_ids
+from deepgif.engine.store.database import FILE, Database
+from deepgif.engine.store.embeddings import embedding_space, stored_ids
 from deepgif.engine.types import Candidate
 
 LOCK = "reindex.lock"

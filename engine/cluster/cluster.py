@@ -66,7 +66,7 @@ class Cluster:
             self._keeping[near.provider] = near.attribution
         return made
 
-    def budget(self, near: LocalQuota) -> RedisQuota:
+    def quota(self, near: LocalQuota) -> RedisQuota:
         """What is left of one key's calls for all engines together."""
         return RedisQuota(near, self.link)
 

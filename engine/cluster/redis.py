@@ -99,7 +99,7 @@ class RedisConnection:
         """Whether it answered last."""
         return self._up.is_set()
 
-    async def back(self) -> None:
+    async def wait_until_up(self) -> None:
         """Waits until it answers."""
         await self._up.wait()
 

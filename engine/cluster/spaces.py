@@ -36,7 +36,7 @@ async def drop_spaces(
     async with RedisConnection(options) as link:
         try:
             async with asyncio.timeout(PATIENT_S):
-                await link.back()
+                await link.wait_until_up()
             for beginning in sorted(beginnings):
                 await _drop(link, beginning, wanted, dropped, on_progress)
             for space in dropped:

@@ -12,7 +12,7 @@ from deepgif.engine.errors import MediaError
 from deepgif.engine.ingest.concurrency import map_unordered
 from deepgif.engine.ingest.pipeline import EmbeddingPipeline, View
 from deepgif.engine.protocols import Vector
-from deepgif.engine.providers.folder import Changes, LocalCatalogue
+from deepgif.engine.providers.folder import Changes, FolderCatalogue
 from deepgif.engine.types import GifKey, describe
 
 IN_FLIGHT = 32  # GIFs being read, decoded or embedded
@@ -42,7 +42,7 @@ class Indexer:
     def __init__(self, pipeline: EmbeddingPipeline) -> None:
         self._pipeline = pipeline
 
-    async def load(self, catalogue: LocalCatalogue) -> set[str]:
+    async def load(self, catalogue: FolderCatalogue) -> set[str]:
         """Indexes the stored vectors of the folder's GIFs, and returns their ids."""
         present = set(catalogue.ids())
         loaded: set[str] = set()
@@ -52,7 +52,7 @@ class Indexer:
             loaded.update(key.id for key in chunk)
         return loaded
 
-    async def run(self, catalogue: LocalCatalogue, on_progress: Progress = lambda done, total: None) -> IndexReport:
+    async def run(self, catalogue: FolderCatalogue, on_progress: Progress = lambda done, total: None) -> IndexReport:
         """Scans the folder, removes GIFs that are gone, and embeds new ones. A run that was stopped is continued by
         the next one; unreadable files are reported and skipped. ``on_progress`` gets the number of indexed GIFs and
         the total."""
@@ -86,11 +86,11 @@ class Indexer:
         failed = len(unreadable) - len(changes.unreadable)
         return IndexReport(changes, len(stored), len(missing) - failed, tuple(unreadable), time.monotonic() - started)
 
-    async def _embed(self, catalogue: LocalCatalogue, gif_id: str) -> Vector:
+    async def _embed(self, catalogue: FolderCatalogue, gif_id: str) -> Vector:
         key = GifKey(catalogue.name, gif_id)
         return (await self._pipeline.embed(View.CLIP, key, partial(catalogue.read, gif_id))).vector
 
-    async def _index(self, catalogue: LocalCatalogue, vectors: Mapping[GifKey, Vector]) -> None:
+    async def _index(self, catalogue: FolderCatalogue, vectors: Mapping[GifKey, Vector]) -> None:
         gifs = await catalogue.lookup([key.id for key in vectors])
         keys = [key for key in vectors if key.id in gifs]  # without those removed in the meantime
         ratings = {key: gifs[key.id].rating for key in keys}

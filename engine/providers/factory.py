@@ -41,7 +41,7 @@ class SharedByProviders(Protocol):
         """What is remembered of one provider's GIFs, with what others remember behind it; addresses only where they
         may be kept."""
 
-    def budget(self, near: LocalQuota) -> Quota:
+    def quota(self, near: LocalQuota) -> Quota:
         """What is left of one key's calls for all engines together."""
 
     def breaker(self, near: LocalCircuitBreaker, name: str) -> CircuitBreaker:
@@ -61,8 +61,8 @@ async def open_providers(
         opened = []
         for chosen in options.providers:
             title = TITLES[chosen.name]
-            own, alone = await open_budget(chosen, database), LocalCircuitBreaker(title)
-            budget = shared.budget(own) if shared is not None else own
+            own, alone = await open_quota(chosen, database), LocalCircuitBreaker(title)
+            budget = shared.quota(own) if shared is not None else own
             breaker = shared.breaker(alone, own.name) if shared is not None else alone
             calls = JsonApi(session, title, budget, breaker)
             api = APIS[chosen.name](calls, chosen.key, chosen.url or URLS[chosen.name])
@@ -74,7 +74,7 @@ async def open_providers(
         yield Providers(tuple(opened), downloader)
 
 
-async def open_budget(chosen: ProviderOptions, database: Database) -> LocalQuota:
+async def open_quota(chosen: ProviderOptions, database: Database) -> LocalQuota:
     """What is left of a provider's calls."""
     budget = LocalQuota(database, TITLES[chosen.name], chosen.key, chosen.calls_per_hour)
     await budget.open()

@@ -51,7 +51,7 @@ class _File:
     problem: str | None
 
 
-class LocalCatalogue:
+class FolderCatalogue:
     """``Provider`` for the folder ``folder`` under the name ``name``. GIFs that ``catalogue.json`` does not rate have
     ``default_rating``; ``url_of`` says where a GIF's media is served."""
 

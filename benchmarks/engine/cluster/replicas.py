@@ -159,8 +159,8 @@ async def calls(folder: Path) -> None:
                 for _ in range(ROUNDS):
                     for times, (within, taken) in zip(took_s, ways, strict=True):
                         started = time.perf_counter()
-                        async with within.calling():
-                            await taken.take()
+                        async with within.guard():
+                            await taken.acquire()
                         times.append(time.perf_counter() - started)
                 alone_ms, counted_ms, shared_ms = (1000 * float(np.median(times)) for times in took_s)
                 print(

@@ -208,7 +208,7 @@ async def test_calls_from_before_it_opened(
     await other.ask()
     async with redis.client() as client:
         with suppress(ProviderError):
-            async with one.breaker.calling():
+            async with one.breaker.guard():
                 await ask_in_turn([other], FAILURES)
                 before = await client.hgetall(KEY)
                 if error is not None:

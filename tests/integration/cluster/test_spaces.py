@@ -21,7 +21,8 @@ from deepgif.engine.cluster.spaces import spaces_in_redis
 from deepgif.engine.cluster.write_behind import WriteBehindQueue
 from deepgif.engine.errors import InvalidRequestError, NotFoundError, StoreError
 from deepgif.engine.options import EngineOptions, RedisOptions
-from deepgif.engine.store.database import FILE, Database, SqliteEmbeddingStore
+from deepgif.engine.store.database import FILE, Database
+from deepgif.engine.store.embeddings import SqliteEmbeddingStore
 from deepgif.engine.types import GifKey
 from deepgif.models.bundles.load import BUNDLED
 from tests.fakes.process import deepgif
