@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from deepgif.cli.console import progress_bar
-from deepgif.engine.engine import open_engine
+from deepgif.engine.engine import open_engine, open_ingestion
 from deepgif.engine.ingest.catalogue import IndexReport
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.options import EngineOptions, ProvidersOptions
@@ -18,7 +18,7 @@ async def search_locally(options: EngineOptions, request: SearchRequest) -> Sear
     normalize_query(request.query)  # before the model is loaded for nothing
     async with open_engine(options, Metrics()) as engine:
         with progress_bar("Looking at new GIFs") as report:
-            await engine.index(report)
+            await engine.ingestion.index(report)
         answer = await engine.search.search(request)
         results = []
         for result in answer.results:
@@ -31,6 +31,6 @@ async def search_locally(options: EngineOptions, request: SearchRequest) -> Sear
 
 async def index_folder(options: EngineOptions) -> IndexReport:
     """Embeds what is new in the folder, or among the shipped GIFs. Raises ``DeepGifError``."""
-    async with open_engine(replace(options, providers=ProvidersOptions()), Metrics()) as engine:
+    async with open_ingestion(replace(options, providers=ProvidersOptions()), Metrics()) as ingestion:
         with progress_bar("Embedding") as report:
-            return await engine.index(report)
+            return await ingestion.index(report)

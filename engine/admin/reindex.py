@@ -14,16 +14,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from deepgif.engine.engine import bundle_info, open_engine
+from deepgif.engine.engine import bundle_info, open_ingestion
 from deepgif.engine.errors import InvalidRequestError, MediaError, ProviderError, QuotaError, StoreError
 from deepgif.engine.ingest.candidates import CandidateEmbedder, WriteBuffer
-from deepgif.engine.ingest.pipeline import View
 from deepgif.engine.ingest.catalogue import IndexReport, Progress
 from deepgif.engine.ingest.concurrency import map_unordered
-from deepgif.engine.protocols import Vector
+from deepgif.engine.ingest.pipeline import View
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.options import EngineOptions
-from deepgif.engine.protocols import Encoder
+from deepgif.engine.protocols import Encoder, Vector
 from deepgif.engine.providers.remote import RemoteProvider
 from deepgif.engine.store.database import FILE, Database
 from deepgif.engine.store.embeddings import embedding_space, stored_ids
@@ -80,15 +79,15 @@ async def move(
             one.name: await stored_ids(database, View.CLIP.of(old), one.name) for one in options.providers.providers
         }
     with _alone(options.data_dir):
-        async with open_engine(options, Metrics(), load) as engine:
+        async with open_ingestion(options, Metrics(), load) as ingestion:
             with show("Local GIFs") as report:
-                local = await engine.index(report)
+                local = await ingestion.index(report)
             remote = []
-            for provider in engine.remote:
+            for provider in ingestion.providers:
                 with show(f"GIFs of {provider.title}") as report:
-                    remote.append(await _Mover(provider, engine.embedder, moving[provider.name], report).run())
+                    remote.append(await _Mover(provider, ingestion.embedder, moving[provider.name], report).run())
             complete = not any(one.stopped for one in remote)
-            return ReindexReport(engine.search.model, local, tuple(remote), complete, time.monotonic() - started)
+            return ReindexReport(ingestion.encoder.space, local, tuple(remote), complete, time.monotonic() - started)
 
 
 class _Mover:

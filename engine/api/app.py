@@ -167,7 +167,7 @@ class Routes:
         if self._closing():  # searches are still answered, but no more should be sent here
             raise NotReadyError("The engine is closing down; please ask another one, or try again in a moment.")
         engine = self._ready()
-        coverage = await engine.coverage()
+        coverage = await engine.collection.coverage()
         return _json(Readiness(model=engine.model, embedded=coverage.embedded, total=coverage.total))
 
     async def metrics(self, request: web.Request) -> web.Response:

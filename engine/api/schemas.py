@@ -197,7 +197,7 @@ class SearchResponse(_Response):
     def to_answer(self) -> types.SearchAnswer:
         """The answer that ``of`` was given, with absolute URLs."""
         return types.SearchAnswer(
-            words=self.query,
+            query=self.query,
             results=tuple(result.to_result() for result in self.results),
             model=self.model,
             coverage=types.Coverage(self.coverage.embedded, self.coverage.total),

@@ -101,7 +101,7 @@ async def _run_engine(
 ) -> None:
     """Keeps an engine open until ``finished``; what it does in the background ends when it is ``asked`` to stop."""
     async with open_engine(options, metrics, load) as engine:
-        coverage = await engine.search.coverage()
+        coverage = await engine.search.collection.coverage()
         loaded.append(engine.search)
         _log.info("Ready with the model %s and %d GIFs from before.", engine.search.model, coverage.embedded)
         await until(asked, _in_background(engine, metrics))
@@ -117,7 +117,7 @@ async def _in_background(engine: Engine, metrics: Metrics) -> None:
 
 async def _forget(engine: Engine) -> None:
     try:
-        await engine.forget_expired()
+        await engine.ingestion.forget_expired()
     except DeepGifError as error:
         _log.error("%s", error)  # the next time will do
 
@@ -128,7 +128,7 @@ async def _index(engine: Engine, metrics: Metrics) -> None:
             _log.info("%d of %d GIFs can be found.", done, total)
 
     try:
-        done = await engine.index(report)
+        done = await engine.ingestion.index(report)
     except DeepGifError as error:
         _log.error("%s", error)  # what is embedded already can still be searched
         return

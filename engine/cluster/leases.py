@@ -63,8 +63,9 @@ class RedisLeases:
         self._background: set[asyncio.Task[None]] = set()
 
     async def vectors(self, space: str, keys: Sequence[GifKey], compute: Compute) -> dict[GifKey, Vector]:
-        """The vectors (D,) of ``keys`` in ``space``: what others have made or are about to compute, and what ``compute``
-        makes of the rest. Raises what ``compute`` raises, and ``MediaError`` where others could compute none."""
+        """The vectors (D,) of ``keys`` in ``space``: those that other engines have computed or are
+        computing, and the rest from ``compute``. Raises what ``compute`` raises, and ``MediaError`` if another engine
+        failed."""
         found: dict[GifKey, Vector] = {}
         wanted = list(keys)
         failed = False

@@ -105,9 +105,9 @@ class ScoredCandidate:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """All ranked GIFs of one query, to be returned page by page. ``gifs`` holds those whose URLs are cached;
-    ``confidence`` is the probability that the best one matches, ``count`` how many GIFs were compared, ``fetched`` which
-    of them a provider returned for this query, and ``notices`` are sentences for the user."""
+    """All ranked GIFs of one query, to be returned page by page. ``gifs`` are those with a known URL, ``confidence`` is
+    the probability that the best one matches, ``count`` is how many were compared, ``fetched`` are those that a
+    provider returned for this query, and ``notices`` are sentences for the user."""
 
     scored: tuple[ScoredCandidate, ...]
     gifs: Mapping[GifKey, Gif]

@@ -189,7 +189,7 @@ async def test_the_budget_ends_midway(place: Place) -> None:
     )
     assert len(place.server.calls) == 8
     async with place.engine(calls_per_hour=16) as engine:
-        assert len(await engine.remote[0].search(ProviderQuery("blue", Rating.R))) == 100
+        assert len(await engine.ingestion.providers[0].search(ProviderQuery("blue", Rating.R))) == 100
     place.sql("UPDATE calls SET at=at-3600")
     place.server.media.clear()
     report = await place.move(encoder, calls_per_hour=16)

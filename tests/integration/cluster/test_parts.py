@@ -20,8 +20,8 @@ from deepgif.engine.cluster.quota import RedisQuota
 from deepgif.engine.cluster.redis import RedisConnection, RedisDownError
 from deepgif.engine.cluster.write_behind import QueuedWrite, WriteBehindQueue
 from deepgif.engine.errors import MediaError, OverloadedError, QuotaError, StoreError
-from deepgif.engine.protocols import Vector
 from deepgif.engine.options import RedisOptions
+from deepgif.engine.protocols import Vector
 from deepgif.engine.providers.gif_store import DAY_S, SqliteGifStore
 from deepgif.engine.providers.quota import RESERVED_FOR_LOOKUPS, LocalQuota
 from deepgif.engine.store.database import Database
@@ -372,7 +372,7 @@ async def test_one_allowance_for_all(options: RedisOptions, redis: RedisServer, 
     async with RedisConnection(options) as link:
         engines = [await quota(str(number), link) for number in range(8)]
         assert await _acquire_all(*engines) == 18
-        with pytest.raises(QuotaError, match="allowance of calls to GIPHY is nearly used up; more come back within"):
+        with pytest.raises(QuotaError, match=r"hourly quota for GIPHY is nearly used up\. Try again in"):
             await engines[0].acquire()
         again = await quota("0", link)
         assert await _acquire_all(again) == 0

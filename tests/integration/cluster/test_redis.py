@@ -140,7 +140,7 @@ async def test_what_is_forgotten_is_forgotten_everywhere(open_one: Open, redis: 
         async with open_one("c", options) as third:
             await search(first)
             await until(lambda: known(second) == known(third) == 100)
-        await first.remote[0].forget(["gif000", "gif002"])
+        await first.ingestion.providers[0].forget(["gif000", "gif002"])
         await until(lambda: known(second) == len(second.search.collection.texts) == 98)
         async with redis.client() as client:
             assert not [key async for key in client.scan_iter(match="deepgif:[gv]:*gif00[02]")]
@@ -330,7 +330,7 @@ async def test_a_provider_that_is_down_for_all(open_one: Open, redis: RedisServe
         for engine in engines:
             answer = await engine.search.search(SearchRequest("red again", 2, deadline_s=20))
             assert answer.results
-            assert any("asked again in a moment" in notice for notice in answer.notices)
+            assert any("try it again in a moment" in notice for notice in answer.notices)
         assert len(giphy.calls) == calls
 
 

@@ -63,7 +63,7 @@ async def check(engine: Engine, encoder: ColourEncoder) -> None:
         for key, vector in held.items():
             np.testing.assert_allclose(vector, stored[key], atol=2e-3)
     assert (encoder.clips, encoder.texts) == (0, 0)
-    for provider in engine.remote:
+    for provider in engine.ingestion.providers:
         kept = await provider.remembered(["gif000", "gif010", "gif020", "gif030"])
         assert len(kept) == 4
         assert (kept["gif010"].gif.title, kept["gif010"].tags) == ("Thing 10", ("tag one", "größe"))

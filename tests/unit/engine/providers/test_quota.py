@@ -41,7 +41,7 @@ async def test_a_share_is_left_to_others(database):
     with pytest.raises(QuotaError):
         await one.acquire(reserve=RESERVED_FOR_SEARCHES)
     await acquire_many(one, 4)
-    with pytest.raises(QuotaError, match="allowance of calls to GIPHY is nearly used up; more come back within 60 m"):
+    with pytest.raises(QuotaError, match=r"hourly quota for GIPHY is nearly used up\. Try again in 60 m"):
         await one.acquire()
     assert one.used() == 9
     await one.acquire(reserve=0)
