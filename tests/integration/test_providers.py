@@ -25,8 +25,8 @@ from deepgif.engine.errors import NotFoundError, NotReadyError
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.options import DownloadRules, EngineOptions, ProviderOptions, ProvidersOptions
 from deepgif.engine.search.collection import LOOKUP_S
+from deepgif.engine.search.fallback import INDEX_ONLY, SLOW_PROVIDER, UNRANKED
 from deepgif.engine.search.reranker import CLIPS, WORKERS
-from deepgif.engine.search.service import INDEX_ONLY, SLOW_PROVIDER, UNRANKED
 from deepgif.engine.search.single_flight import MAX_UNATTENDED, TIMED_OUT
 from deepgif.engine.types import MAX_DEADLINE_S, Coverage, GifKey, Origin, Rating, SearchRequest, Source
 from deepgif.models.bundles.load import bundle_folder
