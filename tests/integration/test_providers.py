@@ -17,9 +17,10 @@ import torch
 from aiohttp import web
 from PIL import Image
 
-from deepgif.engine.api.app import ServerOptions, create_app, create_runner
+from deepgif.engine.api.app import ServerOptions, create_app
 from deepgif.engine.api.client import EngineClient
 from deepgif.engine.api.middleware import AccessRules
+from deepgif.engine.api.server import create_runner
 from deepgif.engine.engine import SHIPPED_CATALOGUE, Engine, open_engine
 from deepgif.engine.errors import NotFoundError, NotReadyError
 from deepgif.engine.metrics import Metrics
@@ -27,6 +28,7 @@ from deepgif.engine.options import DownloadRules, EngineOptions, ProviderOptions
 from deepgif.engine.search.collection import LOOKUP_S
 from deepgif.engine.search.fallback import INDEX_ONLY, SLOW_PROVIDER, UNRANKED
 from deepgif.engine.search.reranker import CLIPS, WORKERS
+from deepgif.engine.search.retrieval import RetrievalQuery
 from deepgif.engine.search.single_flight import MAX_UNATTENDED, TIMED_OUT
 from deepgif.engine.types import MAX_DEADLINE_S, Coverage, GifKey, Origin, Rating, SearchRequest, Source
 from deepgif.models.bundles.load import bundle_folder
@@ -491,7 +493,7 @@ async def test_nothing_known_and_nobody_to_ask(open_one: Open, server: GiphyServ
     assert answer.results == ()
     assert any("refuses the key" in notice for notice in answer.notices)
     with pytest.raises(NotReadyError):
-        await engine.search._find(None)  # type: ignore[arg-type]  # closed with the engine
+        await engine.search._retriever.search(RetrievalQuery("red", 1, Rating.R))  # closed with the engine
 
 
 def shipped(count: int) -> tuple[list[FakeGif], list[tuple[str, str]]]:

@@ -55,7 +55,7 @@ def engine_options(data_dir: Path, redis: RedisOptions) -> EngineOptions:
 async def check(engine: Engine, encoder: ColourEncoder) -> None:
     """Everything is in the indexes, with its vectors and texts, and nothing was embedded."""
     space = f"{encoder.space}/{encoder.sampling}"
-    for index, some in ((engine.search.library.pictures, space), (engine.search.library.texts, f"{space}:text")):
+    for index, some in ((engine.search.collection.pictures, space), (engine.search.collection.texts, f"{space}:text")):
         query = f"SELECT provider, id, vector FROM embeddings WHERE space='{some}' AND provider<>'folder'"
         stored = {(provider, gif_id): np.frombuffer(vector, "<f2") for provider, gif_id, vector in rows(query)}
         held = index.vectors([GifKey(*key) for key in stored])

@@ -64,7 +64,7 @@ async def test_when_calls_come_back(database):
             await one.acquire(reserve=reserve)
         assert caught.value.minutes == minutes
         clock.now += 60 * minutes - 1
-        with pytest.raises(QuotaError, match="within 1 minute\\."):
+        with pytest.raises(QuotaError, match=r"in 1 minute\."):
             await one.acquire(reserve=reserve)
     clock.now += 1
     await one.acquire(reserve=RESERVED_FOR_SEARCHES)
