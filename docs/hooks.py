@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from deepgif.config.reference import markdown
-
 from deepgif.engine.api.openapi import document as openapi_document
 
 

@@ -146,9 +146,9 @@ async def test_on_the_command_line(tmp_path: Path) -> None:
         assert status == 0, err
         facts = json.loads(out)
         assert (facts["redis"], facts["models_in_redis"]) == ("answers", OLD)
-        status, out, err = await deepgif("forget-model", OLD, data_dir=tmp_path, **settings)
-        assert (status, out) == (0, f"Dropped 0 vectors of {OLD} on this machine, and 3 in Redis.\n"), err
-    away = ("info", "--json"), ("forget-model", OLD)
+        status, out, err = await deepgif("models", "delete", OLD, data_dir=tmp_path, **settings)
+        assert (status, out) == (0, f"Deleted 0 embeddings of {OLD} on this machine and 3 in Redis.\n"), err
+    away = ("info", "--json"), ("models", "delete", OLD)
     info, forget = await asyncio.gather(*(deepgif(*some, data_dir=tmp_path, **settings) for some in away))
     assert (info[0], json.loads(info[1])["redis"]) == (0, "does not answer"), info[2]
     status, out, err = forget
