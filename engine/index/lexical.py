@@ -17,8 +17,9 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from deepgif.engine.index.words import split_words, stem, stems_of
-from deepgif.engine.types import GifKey
+from deepgif.engine.types import GifKey, Rating
 
+OVERFETCH = 4  # times the GIFs that are wanted, since ratings are checked afterwards
 MAX_ALTERNATIVES = 4  # words that stand in for one that is not indexed
 LONG = 8  # letters from which two edits are allowed
 SHORT = 4  # letters below which none is
@@ -71,14 +72,14 @@ class Frequencies:
 
 
 class LexicalIndex:
-    """The texts of indexed GIFs by their stems. Safe for threads; every call is short."""
+    """The texts of indexed GIFs, found by their stems. Thread-safe; every call is short."""
 
     def __init__(self) -> None:
         self._database = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         self._database.execute(_TABLE)
         self._rows: dict[GifKey, int] = {}
         self._keys: dict[int, GifKey] = {}
-        self._stems: dict[GifKey, frozenset[str]] = {}
+        self._texts: dict[GifKey, tuple[tuple[str, ...], Rating]] = {}
         self._next = 1
         self._lock = Lock()
         self.frequencies = Frequencies()
@@ -86,7 +87,7 @@ class LexicalIndex:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, texts: Mapping[GifKey, Sequence[str]]) -> None:
+    def add(self, texts: Mapping[GifKey, Sequence[str]], ratings: Mapping[GifKey, Rating]) -> None:
         """Indexes GIFs by all their texts, in place of what was indexed for them."""
         with self._lock:
             self._remove(texts)
@@ -94,7 +95,8 @@ class LexicalIndex:
             for key, some in texts.items():
                 stems = stems_of(some)
                 rows.append((self._next, " ".join(sorted(stems))))
-                self._rows[key], self._keys[self._next], self._stems[key] = self._next, key, stems
+                self._rows[key], self._keys[self._next] = self._next, key
+                self._texts[key] = tuple(some), ratings[key]
                 self._next += 1
                 self.frequencies.add(stems)
             self._database.execute("BEGIN")
@@ -106,15 +108,22 @@ class LexicalIndex:
         with self._lock:
             self._remove(keys)
 
-    def search(self, query: str, limit: int) -> list[GifKey]:
-        """The ``limit`` best GIFs that share a word with ``query``, by BM25, best first."""
+    def texts(self, keys: Iterable[GifKey]) -> dict[GifKey, tuple[str, ...]]:
+        """The texts of those of ``keys`` that are indexed."""
+        with self._lock:
+            return {key: self._texts[key][0] for key in keys if key in self._texts}
+
+    def search(self, query: str, limit: int, max_rating: Rating = Rating.R) -> list[GifKey]:
+        """The at most ``limit`` best allowed GIFs that share a word with ``query``, by BM25, best first."""
         with self._lock:
             terms = dict.fromkeys(term for word in split_words(query) for term in self._terms(word))
             if not terms or limit < 1:
                 return []
             match = " OR ".join(f'"{term}"' for term in terms)
             statement = "SELECT rowid FROM texts WHERE texts MATCH ? ORDER BY rank, rowid LIMIT ?"
-            return [self._keys[row] for (row,) in self._database.execute(statement, (match, limit))]
+            rows = self._database.execute(statement, (match, OVERFETCH * limit))
+            keys = (self._keys[row] for (row,) in rows)
+            return [key for key in keys if max_rating.allows(self._texts[key][1])][:limit]
 
     def close(self) -> None:
         """Frees its memory."""
@@ -132,4 +141,4 @@ class LexicalIndex:
         self._database.executemany("DELETE FROM texts WHERE rowid = ?", [(self._rows[key],) for key in gone])
         for key in gone:
             del self._keys[self._rows.pop(key)]
-            self.frequencies.remove(self._stems.pop(key))
+            self.frequencies.remove(stems_of(self._texts.pop(key)[0]))

@@ -97,5 +97,5 @@ class Indexer:
         await self._pipeline.index(View.CLIP, {key: vectors[key] for key in keys}, ratings)
         for start in range(0, len(keys), TEXTS_AT_ONCE):
             chunk = keys[start : start + TEXTS_AT_ONCE]
-            rows = await self._pipeline.embed_texts([describe(gifs[key.id]) for key in chunk])
+            rows = await self._pipeline.embed_texts([describe(gifs[key.id].texts) for key in chunk])
             await self._pipeline.index(View.TEXT, dict(zip(chunk, rows, strict=True)), ratings)

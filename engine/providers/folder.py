@@ -163,6 +163,7 @@ class FolderCatalogue:
             width=file.width or 0,
             height=file.height or 0,
             attribution=self._texts.attribution,
+            tags=self._texts.tags(file.path),
         )
 
     def _walk(self) -> Iterator[tuple[str, tuple[int, int]]]:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from deepgif.engine.index.lexical import LexicalIndex
 from deepgif.engine.index.words import analyze, split_words, trigrams
-from deepgif.engine.types import GifKey
+from deepgif.engine.types import GifKey, Rating
 
 TEXTS = {
     "cake": ["Happy Birthday", "A cake with candles"],
@@ -21,10 +21,14 @@ def key(name):
     return GifKey("test", name)
 
 
+def add(index, texts, rating=Rating.G):
+    index.add({key(name): some for name, some in texts.items()}, {key(name): rating for name in texts})
+
+
 @pytest.fixture
 def index():
     made = LexicalIndex()
-    made.add({key(name): texts for name, texts in TEXTS.items()})
+    add(made, TEXTS)
     yield made
     made.close()
 
@@ -55,7 +59,8 @@ def test_words_that_no_text_has(index, query):
 
 def test_added_again_and_removed(index):
     """New texts replace old ones; what is removed is not found, and its words weigh nothing any more."""
-    index.add({key("cake"): ["a pie"]})
+    add(index, {"cake": ["a pie"]})
+    assert index.texts([key("cake"), key("never")]) == {key("cake"): ("a pie",)}
     assert index.search("birthday", 3) == []
     assert index.search("pie", 3) == [key("cake")]
     index.remove([key("cake"), key("never")])
@@ -66,16 +71,23 @@ def test_added_again_and_removed(index):
 
 def test_rare_words_weigh_more(index):
     """A word of one text outweighs one of many."""
-    index.add({key(str(number)): ["a week"] for number in range(50)})
+    add(index, {str(number): ["a week"] for number in range(50)})
     assert index.search("work week", 1) == [key("work")]
     assert index.frequencies.idf("work") > index.frequencies.idf("week") > 0
+
+
+def test_ratings(index):
+    """A GIF above the limit is not found."""
+    add(index, {"rude": ["birthday birthday"]}, Rating.R)
+    assert index.search("birthday", 5, Rating.PG) == [key("cake")]
+    assert set(index.search("birthday", 5)) == {key("cake"), key("rude")}
 
 
 @given(st.text(max_size=60), st.integers(0, 5))
 def test_any_query_is_safe(query, limit):
     """No text is taken for FTS5's query language, and at most ``limit`` GIFs come back, none twice."""
     made = LexicalIndex()
-    made.add({key(name): texts for name, texts in TEXTS.items()})
+    add(made, TEXTS)
     found = made.search(query, limit)
     made.close()
     assert len(found) == len(set(found)) <= limit
