@@ -126,7 +126,7 @@ class FolderCatalogue:
         """How many different GIFs there are."""
         return len(self._files)
 
-    async def lookup(self, ids: Collection[str], *, ask: bool = True) -> dict[str, Gif]:
+    async def lookup(self, ids: Collection[str], *, fetch: bool = True) -> dict[str, Gif]:
         """What is known of those of ``ids`` that exist; nobody needs to be asked."""
         return {gif_id: self._gif(gif_id, self._files[gif_id]) for gif_id in ids if gif_id in self._files}
 

@@ -47,7 +47,7 @@ class GiphyApi:
         """The first 100 GIFs for the query in GIPHY's order; of two pages one is enough. Raises ``ProviderError``."""
         asked = {
             "api_key": self._key,
-            "q": shortened(query.words, LONGEST),
+            "q": shortened(query.text, LONGEST),
             "limit": str(PAGE),
             "rating": query.max_rating.value,
             **({"lang": query.language} if query.language else {}),
@@ -125,7 +125,7 @@ def _read_gif(item: object) -> Candidate | None:
         words,
         still=first_rendition(images, STILLS),
         clip=first_rendition(images, CLIPS) or first_rendition(images, CLIPS_TOO),
-        sent_url=text_of(sent.get("url"), 2000) if isinstance(sent, Mapping) else "",
+        pingback_url=text_of(sent.get("url"), 2000) if isinstance(sent, Mapping) else "",
     )
 
 

@@ -39,7 +39,7 @@ class KlipyApi:
     async def search(self, query: ProviderQuery) -> list[Candidate]:
         """The first 100 GIFs for the query in Klipy's order. Raises ``ProviderError``."""
         asked = {
-            "q": query.words[:LONGEST],
+            "q": query.text[:LONGEST],
             "per_page": str(PAGE),
             "customer_id": CUSTOMER,
             "content_filter": FILTERS[query.max_rating],

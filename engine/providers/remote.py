@@ -94,7 +94,7 @@ class RemoteProvider:
         await self._keep_fresh(found)
         return found
 
-    async def remember(self, candidates: Sequence[Candidate]) -> None:
+    async def store(self, candidates: Sequence[Candidate]) -> None:
         """Keeps ids, texts and sizes; addresses only where that was allowed."""
         await self._remembered.put(candidates)
 
@@ -132,7 +132,7 @@ class RemoteProvider:
             found |= {one.gif.key.id: one for one in answered if one.gif.key.id in missing}
         return found
 
-    async def lookup(self, ids: Collection[str], *, ask: bool = True) -> dict[str, Gif]:
+    async def lookup(self, ids: Collection[str], *, fetch: bool = True) -> dict[str, Gif]:
         """Those of ``ids`` with an address that can be shown now. Where some have none, one call asks for all of them;
         where that fails, they are left out."""
         found: dict[str, Gif] = {}
@@ -144,7 +144,7 @@ class RemoteProvider:
         kept = await self._remembered.get(missing) if missing else {}
         found |= {gif_id: candidate.gif for gif_id, candidate in kept.items() if candidate.gif.url}
         unknown = {gif_id: candidate for gif_id, candidate in kept.items() if gif_id not in found}
-        if unknown and ask:
+        if unknown and fetch:
             try:
                 answered = await self._api.by_ids(unknown)
             except ProviderError as error:
@@ -158,13 +158,13 @@ class RemoteProvider:
         """None: media stay with the provider."""
         return None
 
-    async def sent(self, gif_id: str) -> None:
+    async def report_share(self, gif_id: str) -> None:
         """Tells the provider that a GIF was sent, where the operator wants that."""
         candidate = await self._fresh.get(gif_id)
-        if not self._pingbacks or candidate is None or not candidate.sent_url:
+        if not self._pingbacks or candidate is None or not candidate.pingback_url:
             return
         try:
-            await self._download.fetch(candidate.sent_url)
+            await self._download.fetch(candidate.pingback_url)
         except MediaError as error:
             _log.info("%s was not told that a GIF was sent: %s", self.name, error)
         except DeepGifError:

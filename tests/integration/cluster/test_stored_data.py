@@ -55,7 +55,7 @@ def engine_options(data_dir: Path, redis: RedisOptions) -> EngineOptions:
 async def check(engine: Engine, encoder: ColourEncoder) -> None:
     """Everything is in the indexes, with its vectors and texts, and nothing was embedded."""
     space = f"{encoder.space}/{encoder.sampling}"
-    for index, some in ((engine.search.library.pictures, space), (engine.search.library.texts, f"{space}:text")):
+    for index, some in ((engine.search.collection.pictures, space), (engine.search.collection.texts, f"{space}:text")):
         query = f"SELECT provider, id, vector FROM embeddings WHERE space='{some}' AND provider<>'folder'"
         stored = {(provider, gif_id): np.frombuffer(vector, "<f2") for provider, gif_id, vector in rows(query)}
         held = index.vectors([GifKey(*key) for key in stored])
@@ -63,7 +63,7 @@ async def check(engine: Engine, encoder: ColourEncoder) -> None:
         for key, vector in held.items():
             np.testing.assert_allclose(vector, stored[key], atol=2e-3)
     assert (encoder.clips, encoder.texts) == (0, 0)
-    for provider in engine.remote:
+    for provider in engine.ingestion.providers:
         kept = await provider.remembered(["gif000", "gif010", "gif020", "gif030"])
         assert len(kept) == 4
         assert (kept["gif010"].gif.title, kept["gif010"].tags) == ("Thing 10", ("tag one", "größe"))
