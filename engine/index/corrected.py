@@ -1,7 +1,7 @@
 """An index of frames whose scores are less each GIF's hubness, top-k, mean and standard deviation included.
 
-A vector x gets its correction h(x) as one more dimension, and a query q a -1 there: the inner product is then q.x - h(x), in
-every index, with nothing to compute at search time.
+A vector x gets its correction h(x) as one more dimension, and a query q a -1 there: the inner product is then
+q.x - h(x), in every index, with nothing to compute at search time.
 """
 
 from __future__ import annotations

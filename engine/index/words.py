@@ -23,10 +23,17 @@ _REPEATED = re.compile(r"(.)\1{2,}")
 _stemmer = snowballstemmer.stemmer("porter")
 
 
+def spell_out(text: str) -> str:
+    """``text`` with the names of its emoji in their place: a cake emoji is "birthday cake"."""
+    if text.isascii():
+        return text
+    return "".join(f" {unicodedata.name(char, '')} " if unicodedata.category(char) == "So" else char for char in text)
+
+
 def split_words(text: str) -> list[str]:
     """The words of ``text``: case and accents folded, apostrophes dropped, "soooo" shortened to "soo"; at most
     ``MAX_WORDS``."""
-    folded = unicodedata.normalize("NFKD", _APOSTROPHE.sub("", text).casefold())
+    folded = unicodedata.normalize("NFKD", _APOSTROPHE.sub("", spell_out(text))).casefold()
     plain = "".join(char for char in folded if not unicodedata.combining(char))
     return _WORD.findall(_REPEATED.sub(r"\1\1", plain))[:MAX_WORDS]
 

@@ -42,6 +42,9 @@ class ParsedQuery:
         )
 
 
+NO_DEMANDS = ParsedQuery("")
+
+
 def parse_query(text: str) -> ParsedQuery:
     """Reads the marks of a query. A query that only excludes words is taken as it is, since nothing would be left."""
     required = tuple(phrase.strip() for phrase in _QUOTED.findall(text) if split_words(phrase))
