@@ -88,7 +88,7 @@ async def test_new_engines_know_what_old_ones_did(
         engines = [await start(0), *await asyncio.gather(start(1), start(2))]
         for engine, encoder in zip(engines, encoders, strict=True):
             await check(engine, encoder)
-        giphy, klipy = engines[0].remote
+        giphy, klipy = engines[0].ingestion.providers
         assert (giphy.quota.used(), klipy.quota.used()) == (0, 0)  # Redis was not asked yet
         for provider, used in ((giphy, 5), (klipy, 4)):
             await provider.quota.acquire()
