@@ -122,7 +122,7 @@ async def open_engine(
 
         near = SqliteEmbeddingStore(database, encoder.dimension)
         shared = await _shared(options, near, space, encoder.dimension, metrics, stack)
-        store, once = (shared.store, shared.once) if shared is not None else (near, None)
+        store, once = (shared.store, shared.leases) if shared is not None else (near, None)
         indexer = Indexer(space, store, pictures, decode, clips.submit, texts, embed_texts, once)
         if catalogue is not None:
             await indexer.load(catalogue)
@@ -135,7 +135,7 @@ async def open_engine(
         if shared is not None:
             stack.push_async_callback(shared.close)  # first of all: what follows uses what is closed after it
             await shared.follow(embedder, pictures, texts)
-        live = SingleFlight(shared.answers() if shared is not None else None)
+        live = SingleFlight(shared.result_cache() if shared is not None else None)
         stack.push_async_callback(live.close)
         library = Collection(pictures, texts, (catalogue,) if catalogue is not None else (), remote.providers, words)
         outside = ProviderFallback(embedder, live, options.min_confidence) if remote.providers else None

@@ -138,8 +138,8 @@ class _Mover:
     async def _embed(self, wanted: dict[str, View]) -> None:
         """Embeds as many GIFs as one call can ask for. Raises ``ProviderError``, and then none of them counts as
         tried."""
-        kept = await self._provider.remembered(wanted)
-        found = await self._provider.with_files(kept)
+        kept = await self._provider.stored(wanted)
+        found = await self._provider.with_renditions(kept)
         unreadable = []
         look = partial(self._look, wanted)
         try:
@@ -164,7 +164,7 @@ class _Mover:
         self._advance(len(wanted) - len(found))
         if found:  # an answer without any of them may as well be a fault
             await self._provider.forget(gone)
-        await self._provider.forget(kept.keys() - await self._provider.remembered(kept))  # too old meanwhile
+        await self._provider.forget(kept.keys() - await self._provider.stored(kept))  # too old meanwhile
 
     def _advance(self, count: int) -> None:
         self._done += count

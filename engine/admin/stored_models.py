@@ -61,9 +61,9 @@ async def delete_model_vectors(
             raise InvalidRequestError(f"{model} is the model in use; its vectors are needed.")
         shared: dict[str, int] = {}
         if redis is not None:
-            from deepgif.engine.cluster.spaces import drop_spaces
+            from deepgif.engine.cluster.spaces import delete_spaces
 
-            shared = await drop_spaces(redis, names, wanted, on_progress)
+            shared = await delete_spaces(redis, names, wanted, on_progress)
         parts = [part for part in await _parts(database) if wanted(part[0])]
         models = {clip_space_of(space) for space in (*shared, *(space for space, _ in parts))}
         if not models:

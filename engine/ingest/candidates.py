@@ -12,8 +12,8 @@ import numpy as np
 
 from deepgif.engine.errors import MediaError
 from deepgif.engine.ingest.deduplication import EmbeddingLeases, NoLeases, Vector
+from deepgif.engine.media.download import Downloader
 from deepgif.engine.protocols import Clip, EmbeddingStore, Index, Vectors
-from deepgif.engine.providers.remote import Fetch
 from deepgif.engine.types import Candidate, Gif, GifKey, Rating
 
 RECENT = 4096  # vectors, 16 MB, for searches that looked into the store before they were there
@@ -52,7 +52,7 @@ class CandidateEmbedder:
         store: EmbeddingStore,
         pictures: Index,
         texts: Index,
-        download: Fetch,
+        download: Downloader,
         decode: Callable[[bytes], Awaitable[Clip]],
         embed: Callable[[Clip], Awaitable[Vector]],
         embed_texts: Callable[[Sequence[str]], Awaitable[Vectors]],

@@ -229,7 +229,7 @@ async def test_an_answer_with_none_of_them_forgets_nothing(place: Place) -> None
 
 
 @pytest.mark.parametrize(
-    ("fault", "says"), [("500", "has a problem"), ("cut", "cannot be reached"), ("403", "refuses the key")]
+    ("fault", "says"), [("500", "has a problem"), ("cut", "cannot be reached"), ("403", "rejected the API key")]
 )
 async def test_the_provider_is_down(place: Place, fault: str, says: str) -> None:
     """It says so, with how many wait, and nothing is lost; later the same command does them."""

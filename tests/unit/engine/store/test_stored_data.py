@@ -75,7 +75,7 @@ async def test_an_engine_opens_it(tmp_path, make, count):
         held = engine.search.library.texts.vectors([GifKey(*row[:2]) for row in texts])
         assert_same(held, [row for row in texts if row[:2] in seen])
         for provider in engine.remote:
-            kept = await provider.remembered(["gif000", "gif010", "gif020", "gif030"])
+            kept = await provider.stored(["gif000", "gif010", "gif020", "gif030"])
             assert len(kept) == await provider.count() == 4
             one = kept["gif010"]
             assert (one.gif.title, one.tags) == ("Thing 10", ("tag one", "größe"))
