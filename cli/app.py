@@ -205,7 +205,7 @@ def delete_model_vectors(
         with progress_bar("Dropping") as report:
             done = asyncio.run(run(settings.data_dir, old_model, in_use, redis, lambda dropped: report(dropped, None)))
         there = f" on this machine, and {done.shared:,} in Redis" if redis is not None else ""
-        out.print(f"Dropped {done.here:,} vectors of {', '.join(done.models)}{there}.", highlight=False)
+        out.print(f"Deleted {done.local:,} vectors of {', '.join(done.models)}{there}.", highlight=False)
 
 
 @app.command()

@@ -37,13 +37,13 @@ def register(app: typer.Typer, plain_errors: Callable[[], AbstractContextManager
         from dataclasses import asdict
 
         from deepgif.cli.console import err, out, print_json, progress_bar
-        from deepgif.engine.admin.export import export_known
+        from deepgif.engine.admin.export import export_data
         from deepgif.engine.store.database import FILE
 
         with plain_errors():
             database = load_settings().data_dir / FILE
             with progress_bar("Exporting") as report:
-                done = asyncio.run(export_known(database, file, force=force, on_progress=report))
+                done = asyncio.run(export_data(database, file, force=force, on_progress=report))
             if as_json:
                 print_json(asdict(done))
                 return
@@ -66,7 +66,7 @@ def register(app: typer.Typer, plain_errors: Callable[[], AbstractContextManager
         from dataclasses import asdict
 
         from deepgif.cli.console import out, print_json, progress_bar
-        from deepgif.engine.admin.export import import_known
+        from deepgif.engine.admin.export import import_data
         from deepgif.engine.providers.gif_store import DAY_S
         from deepgif.engine.store.database import FILE
 
@@ -74,7 +74,7 @@ def register(app: typer.Typer, plain_errors: Callable[[], AbstractContextManager
             settings = load_settings()
             with progress_bar("Importing") as report:
                 done = asyncio.run(
-                    import_known(settings.data_dir / FILE, file, settings.provider_cache_ttl_days * DAY_S, report)
+                    import_data(settings.data_dir / FILE, file, settings.provider_cache_ttl_days * DAY_S, report)
                 )
             if as_json:
                 print_json(asdict(done))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from deepgif.engine.admin.info import describe_engine
-from deepgif.engine.admin.stored_models import Forgotten, delete_model_vectors, kept_models
+from deepgif.engine.admin.stored_models import DeletedVectors, delete_model_vectors, stored_models
 from deepgif.engine.cluster.embeddings import RedisEmbeddingStore
 from deepgif.engine.cluster.events import EventStream
 from deepgif.engine.cluster.redis import RedisConnection
@@ -85,7 +85,7 @@ async def test_all_vectors_of_a_model(options: RedisOptions, tmp_path: Path, in_
 
         told: list[int] = []
         done = await delete_model_vectors(tmp_path, OLD, in_use, options, told.append)
-        assert done == Forgotten((OLD,), 7, MANY + 50)
+        assert done == DeletedVectors((OLD,), 7, MANY + 50)
         assert max(np.diff([0, *told])) <= 1000
         assert told[-1] == MANY + 57
         gone = before - await names(link, "*")
@@ -94,9 +94,9 @@ async def test_all_vectors_of_a_model(options: RedisOptions, tmp_path: Path, in_
         assert await spaces_in_redis(options) == [
             f"{NEW}:still", OTHER, "old@11111111x/2x8", "older@11111111/2x8"
         ]  # fmt: skip
-        assert await kept_models(database) == {}
+        assert await stored_models(database) == {}
 
-        assert await delete_model_vectors(tmp_path, "old@11111111", in_use, options) == Forgotten((OTHER,), 0, 5)
+        assert await delete_model_vectors(tmp_path, "old@11111111", in_use, options) == DeletedVectors((OTHER,), 0, 5)
         with pytest.raises(NotFoundError):
             await delete_model_vectors(tmp_path, OLD, in_use, options)
         with pytest.raises(InvalidRequestError, match="is the model in use"):
@@ -129,10 +129,10 @@ async def test_redis_is_away(tmp_path: Path, in_use: Path, monkeypatch: pytest.M
                 await delete_model_vectors(tmp_path, OLD, in_use, options, pause)
         finally:
             redis.resume()
-        assert await kept_models(database) == {OLD: 1}
+        assert await stored_models(database) == {OLD: 1}
         monkeypatch.undo()
         done = await delete_model_vectors(tmp_path, OLD, in_use, options)
-        assert (done.here, 0 < done.shared < MANY) == (1, True)
+        assert (done.local, 0 < done.shared < MANY) == (1, True)
 
 
 async def test_on_the_command_line(tmp_path: Path) -> None:
