@@ -1,4 +1,4 @@
-"""Dropping the vectors of a model that several engines shared, over real redis-servers."""
+"""Deleting the vectors of a model that several engines shared, over real redis-servers."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ async def test_all_vectors_of_a_model(options: RedisOptions, tmp_path: Path, in_
 
 
 async def test_redis_is_away(tmp_path: Path, in_use: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the start or in the middle: one sentence, nothing is dropped on this machine, and the same command goes on
+    """From the start or in the middle: one sentence, nothing is deleted on this machine, and the same command goes on
     when it is back."""
     monkeypatch.setattr("deepgif.engine.cluster.spaces.PATIENT_S", 0.5)
     monkeypatch.setattr("deepgif.engine.cluster.redis.SCAN_S", 0.5)
@@ -116,7 +116,7 @@ async def test_redis_is_away(tmp_path: Path, in_use: Path, monkeypatch: pytest.M
             await put(link, OLD, "giphy", MANY)
         redis.pause()
         try:
-            with pytest.raises(StoreError, match=r": 0 vectors were dropped there, and none on this machine"):
+            with pytest.raises(StoreError, match=r" 0 vectors were deleted there, and none on this machine"):
                 await delete_model_vectors(tmp_path, OLD, in_use, options)
         finally:
             redis.resume()
@@ -125,7 +125,7 @@ async def test_redis_is_away(tmp_path: Path, in_use: Path, monkeypatch: pytest.M
             redis.pause()
 
         try:
-            with pytest.raises(StoreError, match=r": 1,\d\d\d vectors were dropped there, and none on this machine"):
+            with pytest.raises(StoreError, match=r" 1,\d\d\d vectors were deleted there, and none on this machine"):
                 await delete_model_vectors(tmp_path, OLD, in_use, options, pause)
         finally:
             redis.resume()
@@ -136,8 +136,8 @@ async def test_redis_is_away(tmp_path: Path, in_use: Path, monkeypatch: pytest.M
 
 
 async def test_on_the_command_line(tmp_path: Path) -> None:
-    """What is in Redis is listed and dropped, also where this machine has nothing; a Redis that is away is said in one
-    sentence."""
+    """What is in Redis is listed and deleted, even if this machine has nothing; one sentence says that Redis is
+    down."""
     async with RedisServer(tmp_path / "redis", password="s3cret") as redis:
         settings = {"redis_url": redis.url}
         async with RedisConnection(RedisOptions(redis.url)) as link:
@@ -145,15 +145,15 @@ async def test_on_the_command_line(tmp_path: Path) -> None:
         status, out, err = await deepgif("info", "--json", data_dir=tmp_path, **settings)
         assert status == 0, err
         facts = json.loads(out)
-        assert (facts["redis"], facts["models_in_redis"]) == ("answers", OLD)
+        assert (facts["redis"], facts["models_in_redis"]) == ("up", OLD)
         status, out, err = await deepgif("forget-model", OLD, data_dir=tmp_path, **settings)
-        assert (status, out) == (0, f"Dropped 0 vectors of {OLD} on this machine, and 3 in Redis.\n"), err
+        assert (status, out) == (0, f"Deleted 0 vectors of {OLD} on this machine, and 3 in Redis.\n"), err
     away = ("info", "--json"), ("forget-model", OLD)
     info, forget = await asyncio.gather(*(deepgif(*some, data_dir=tmp_path, **settings) for some in away))
-    assert (info[0], json.loads(info[1])["redis"]) == (0, "does not answer"), info[2]
+    assert (info[0], json.loads(info[1])["redis"]) == (0, "down"), info[2]
     status, out, err = forget
     assert (status, out) == (1, "")
-    assert "Redis does not answer, or refuses: 0 vectors were dropped there" in " ".join(err.split())
+    assert "Redis is down or rejects commands. 0 vectors were deleted there" in " ".join(err.split())
     assert "Traceback" not in err
     assert "s3cret" not in err
 
@@ -162,5 +162,5 @@ async def test_facts_where_redis_cannot_be_used(tmp_path: Path) -> None:
     """What is wrong is a fact among the others."""
     options = EngineOptions(BUNDLED / "small", tmp_path, redis=RedisOptions("http://127.0.0.1"))
     facts = await describe_engine(options)
-    assert "DEEPGIF_REDIS_URL cannot be used" in facts["redis"]
+    assert "DEEPGIF_REDIS_URL is invalid" in facts["redis"]
     assert "redis" not in await describe_engine(replace(options, redis=None))
