@@ -58,7 +58,7 @@ async def delete_model_vectors(
 
     async with Database(data_dir / FILE) as database:
         if wanted(embedding_space(bundle_info(in_use))):
-            raise InvalidRequestError(f"{model} is the model in use. Its vectors are needed.")
+            raise InvalidRequestError(f"{model} is the model in use. Its embeddings are needed.")
         shared: dict[str, int] = {}
         if redis is not None:
             from deepgif.engine.cluster.spaces import delete_spaces
@@ -67,7 +67,7 @@ async def delete_model_vectors(
         parts = [part for part in await _parts(database) if wanted(part[0])]
         models = {clip_space_of(space) for space in (*shared, *(space for space, _ in parts))}
         if not models:
-            raise NotFoundError(f"There are no vectors of {model}. Run deepgif info to list the stored models.")
+            raise NotFoundError(f"There are no embeddings of {model}. Run deepgif info to list the stored models.")
         local = 0
         for part in parts:
             while deleted := await database.write(_DELETE, [(*part, *part, BATCH)]):

@@ -1,4 +1,4 @@
-"""HTTP in, HTTP out: routes over a ``SearchService``. What is between a request and its route is in ``middleware``."""
+"""The HTTP routes of a ``SearchService``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from aiohttp import web
 from pydantic import BaseModel
 
-from deepgif.engine.api.middleware import AccessRules, is_loopback, layers
+from deepgif.engine.api.middleware import AccessRules, layers
 from deepgif.engine.api.openapi import document
 from deepgif.engine.api.schemas import (
     MAX_PREFIX_LENGTH,
@@ -32,28 +32,22 @@ from deepgif.engine.metrics import Metrics
 from deepgif.engine.search.service import SearchService
 from deepgif.engine.types import (
     DEFAULT_DEADLINE_S,
-    MAX_DEADLINE_S,
     GifKey,
     Rating,
     SearchAnswer,
 )
 
 MAX_BODY_BYTES = 64 * 1024
-MAX_LINE_BYTES = 16 * 1024  # of a request's first line: 1,000 emoji are 12,000 bytes of address
 WEB = Path(__file__).parent / "web"
 ASSETS = {"app.css": "text/css", "app.js": "text/javascript", "icon.svg": "image/svg+xml"}
 MEDIA_TYPES = {".gif": "image/gif", ".webp": "image/webp"}
 A_YEAR_S = 365 * 24 * 3600
-DRAIN_S = 5.0  # in which load balancers notice that /readyz has turned, looking every 2 seconds twice
-FINISH_S = (
-    MAX_DEADLINE_S + 2.0
-)  # in which a stopping service finishes what is in hand: the longest search, and its way out
 
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """How the engine is reached. ``public_url`` goes in front of media addresses; without it the request's own
-    scheme and host do. ``drain_s`` is for how long it answers on when it was asked to stop."""
+    """How clients reach the engine. Media URLs start with ``public_url``, or else with the request's own scheme and
+    host. ``drain_s`` is how many seconds a stopping engine keeps answering."""
 
     access: AccessRules
     public_url: str = ""
@@ -63,8 +57,8 @@ class ServerOptions:
 
 
 class Routes:
-    """The handlers. ``engine`` gives the search engine once it is loaded and warm, and None before; ``closing`` says
-    whether the service was asked to stop."""
+    """The handlers. ``engine`` returns None until the engine is loaded and warm; ``closing`` tells whether the service
+    is shutting down."""
 
     def __init__(
         self,
@@ -79,7 +73,7 @@ class Routes:
         self._closing = closing
 
     def table(self) -> list[web.RouteDef]:
-        """All routes. Names are what ``metrics`` and the OpenAPI document call them."""
+        """All routes, with the names that metrics have as labels."""
         return [
             web.get("/", self.page, name="page", allow_head=True),
             web.get("/assets/{name}", self.asset, name="asset"),
@@ -136,14 +130,14 @@ class Routes:
         return _json(SearchResponse.of(answer, base))
 
     async def media(self, request: web.Request) -> web.StreamResponse:
-        """A GIF of a local catalogue. Its id is made from its bytes, so it may be kept for ever."""
+        """A GIF of a local catalogue. Its id is a hash of its bytes, so clients may cache it forever."""
         provider = self._ready().library.provider(request.match_info["provider"])
         path = await provider.media(request.match_info["id"]) if provider is not None else None
         if path is None:
-            raise NotFoundError("There is no such GIF; perhaps its file has been moved or removed.")
+            raise NotFoundError("There is no such GIF. Its file may have been moved or deleted.")
         kind = MEDIA_TYPES.get(path.suffix.lower(), "application/octet-stream")
-        kept = f"public, max-age={A_YEAR_S}, immutable"
-        return web.FileResponse(path, headers={"Content-Type": kind, "Cache-Control": kept})
+        caching = f"public, max-age={A_YEAR_S}, immutable"
+        return web.FileResponse(path, headers={"Content-Type": kind, "Cache-Control": caching})
 
     async def page(self, request: web.Request) -> web.StreamResponse:
         """The search page."""
@@ -151,10 +145,10 @@ class Routes:
         return web.FileResponse(WEB / "index.html", headers=headers)
 
     async def asset(self, request: web.Request) -> web.StreamResponse:
-        """What the page is made of."""
+        """A file of the search page."""
         name = request.match_info["name"]
         if name not in ASSETS:
-            raise NotFoundError("The page has no such part.")
+            raise NotFoundError("The page has no such file.")
         headers = {"Content-Type": f"{ASSETS[name]}; charset=utf-8", "Cache-Control": "no-cache"}
         return web.FileResponse(WEB / name, headers=headers)
 
@@ -163,34 +157,26 @@ class Routes:
         return _json(Health())
 
     async def readyz(self, request: web.Request) -> web.Response:
-        """Models are loaded and warm, and searches are answered, for a while at least."""
-        if self._closing():  # searches are still answered, but no more should be sent here
-            raise NotReadyError("The engine is closing down; please ask another one, or try again in a moment.")
+        """Readiness: the model is loaded and warm, and the engine is not shutting down."""
+        if self._closing():  # still answers searches, but load balancers should send no more
+            raise NotReadyError("The engine is shutting down. Try again in a moment.")
         engine = self._ready()
         coverage = await engine.coverage()
         return _json(Readiness(model=engine.model, embedded=coverage.seen, total=coverage.total))
 
     async def metrics(self, request: web.Request) -> web.Response:
-        """For Prometheus."""
+        """Metrics for Prometheus."""
         return web.Response(body=self._metrics.text(), headers={"Content-Type": self._metrics.content_type})
 
     async def openapi(self, request: web.Request) -> web.Response:
-        """What this service takes and gives."""
+        """The OpenAPI document."""
         return web.json_response(document())
 
     def _ready(self) -> SearchService:
         engine = self._engine()
         if engine is None:
-            raise NotReadyError("The engine is still starting; please try again in a moment.")
+            raise NotReadyError("The engine is still starting. Try again in a moment.")
         return engine
-
-
-def drain_s_of(setting: float | None, host: str) -> float:
-    """For how many seconds a service on ``host`` answers on when it was asked to stop: as set, else ``DRAIN_S``, but
-    not where no balancer of another machine can reach it."""
-    if setting is not None:
-        return setting
-    return 0.0 if is_loopback(host) else DRAIN_S
 
 
 def _json(body: BaseModel) -> web.Response:
@@ -214,11 +200,3 @@ def create_app(
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=layers(options.access, metrics, closing))
     app.add_routes(Routes(engine, metrics, options, closing).table())
     return app
-
-
-def create_runner(app: web.Application) -> web.AppRunner:
-    """Runs the application: handlers stop when their caller leaves, and no address, which may hold somebody's words,
-    goes into a log."""
-    return web.AppRunner(
-        app, handler_cancellation=True, access_log=None, max_line_size=MAX_LINE_BYTES, shutdown_timeout=FINISH_S
-    )

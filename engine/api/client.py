@@ -1,4 +1,4 @@
-"""The engine as its clients see it: bots and the command line ask over HTTP."""
+"""The engine's HTTP client, for bots and the command line."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _ERRORS: dict[int, type[DeepGifError]] = {
 
 
 class EngineClient:
-    """Asks one engine. An async context manager: it keeps its connections while it is open."""
+    """A client of one engine; an async context manager that reuses its connections."""
 
     def __init__(self, url: str, token: str = "", timeout_s: float = 10.0) -> None:
         self._url = url.rstrip("/")
@@ -53,12 +53,12 @@ class EngineClient:
             await self._session.close()
 
     async def search(self, request: SearchRequest) -> SearchAnswer:
-        """The engine's answer. Raises the ``DeepGifError`` that the engine had, or ``EngineUnavailableError``."""
+        """Searches. Raises the ``DeepGifError`` that the engine answered with, or ``EngineUnavailableError``."""
         body = SearchBody.of(request).model_dump(mode="json")
         return await self._call("POST", "/v1/search", _answer, json=body)
 
     async def similar(self, key: GifKey, limit: int, max_rating: Rating) -> SearchAnswer:
-        """GIFs that look like one that is known; errors are those of ``search``."""
+        """GIFs that look like an indexed one. Raises the errors of ``search``."""
         asked = {"provider": key.provider, "id": key.id, "limit": str(limit), "max_rating": max_rating.value}
         return await self._call("GET", "/v1/similar", _answer, params=asked)
 
@@ -87,9 +87,7 @@ class EngineClient:
                     raise _error(response.status, content)
                 return read(content)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise EngineUnavailableError(
-                "The search engine does not answer at the moment; please try again later."
-            ) from error
+            raise EngineUnavailableError("Can't reach the search engine. Try again later.") from error
 
 
 def _answer(content: bytes) -> SearchAnswer:

@@ -123,7 +123,13 @@ def _operation(
     if parameters is not None:
         fields = parameters.model_json_schema(ref_template=_REF)
         made["parameters"] = [
-            {"name": name, "in": where, "required": name in fields.get("required", ()), "schema": schema}
+            {
+                "name": name,
+                "in": where,
+                "required": name in fields.get("required", ()),
+                "description": schema.pop("description", ""),
+                "schema": schema,
+            }
             for name, schema in fields["properties"].items()
         ]
     if body is not None:

@@ -13,9 +13,10 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from deepgif.engine.api.app import ServerOptions, create_app, create_runner
+from deepgif.engine.api.app import ServerOptions, create_app
 from deepgif.engine.api.client import EngineClient
 from deepgif.engine.api.middleware import AccessRules
+from deepgif.engine.api.server import create_runner
 from deepgif.engine.errors import (
     EngineUnavailableError,
     InvalidRequestError,
@@ -180,7 +181,7 @@ async def test_words_that_cannot_be_searched(start: Start, http: aiohttp.ClientS
         (b'{"query": "cat", "limit": 1e400}', "application/json", 400, "limit"),
         (b'{"query": "cat"}', "text/plain", 400, "application/json"),
         (b"q=cat", "application/x-www-form-urlencoded", 400, "application/json"),
-        (b'{"query": "' + b"x" * 100_000 + b'"}', "application/json", 413, "larger than"),
+        (b'{"query": "' + b"x" * 100_000 + b'"}', "application/json", 413, "too large"),
     ],
 )
 async def test_bodies_that_are_no_search(
@@ -437,7 +438,7 @@ async def test_the_client_and_something_that_is_no_engine(answer: web.Response) 
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
         async with EngineClient(f"http://127.0.0.1:{runner.addresses[0][1]}") as client:
-            with pytest.raises(EngineUnavailableError, match="does not answer"):
+            with pytest.raises(EngineUnavailableError, match="reach the search engine"):
                 await client.search(SearchRequest("x"))
     finally:
         await runner.cleanup()
@@ -446,6 +447,6 @@ async def test_the_client_and_something_that_is_no_engine(answer: web.Response) 
 async def test_the_client_without_an_engine() -> None:
     """Nobody listens: one sentence, with the cause for the log."""
     async with EngineClient("http://127.0.0.1:9", timeout_s=20) as client:
-        with pytest.raises(EngineUnavailableError, match="try again") as caught:
+        with pytest.raises(EngineUnavailableError, match="Try again") as caught:
             await client.search(SearchRequest("x"))
     assert isinstance(caught.value.__cause__, aiohttp.ClientError)

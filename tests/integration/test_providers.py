@@ -17,9 +17,10 @@ import torch
 from aiohttp import web
 from PIL import Image
 
-from deepgif.engine.api.app import ServerOptions, create_app, create_runner
+from deepgif.engine.api.app import ServerOptions, create_app
 from deepgif.engine.api.client import EngineClient
 from deepgif.engine.api.middleware import AccessRules
+from deepgif.engine.api.server import create_runner
 from deepgif.engine.engine import SHIPPED_CATALOGUE, Engine, open_engine
 from deepgif.engine.errors import NotFoundError, NotReadyError
 from deepgif.engine.metrics import Metrics

@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from deepgif.engine.api.app import FINISH_S
+from deepgif.engine.api.server import FINISH_S
 from tests.fakes.media import animation
 from tests.fakes.process import START_S, Served, child, serving
 
@@ -99,7 +99,7 @@ async def test_load_balancers_notice_first(start: Start, number: signal.Signals)
 
         async def closing() -> bool:
             async with http.get(f"{served.origin}/readyz") as response:
-                return response.status == 503 and "closing down" in (await response.json())["detail"]
+                return response.status == 503 and "shutting down" in (await response.json())["detail"]
 
         assert not await closing()
         served.process.send_signal(number)

@@ -36,7 +36,7 @@ async def test_searching_in_a_browser(served: Served) -> None:
         page = await browser.new_page()
         watched = Watched(page)
         await page.goto(served.origin)
-        await page.get_by_label("What should the GIF show?").fill("a rocket takes off at night")
+        await page.get_by_label("Describe the GIF").fill("a rocket takes off at night")
         await page.keyboard.press("Enter")
         await expect(page.locator("#chosen-title")).to_have_text("A rocket takes off at night")
         image = page.locator("#stage-picture img")

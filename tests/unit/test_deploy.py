@@ -17,8 +17,9 @@ from redis.exceptions import RedisError
 from deepgif.bot.jobs.worker import STOP_S
 from deepgif.bot.store.database import CLOSE_S
 from deepgif.config.settings import PREFIX, Settings, load_settings
-from deepgif.engine.api.app import DRAIN_S, FINISH_S, ServerOptions, create_app
+from deepgif.engine.api.app import ServerOptions, create_app
 from deepgif.engine.api.middleware import OPEN_ROUTES, AccessRules
+from deepgif.engine.api.server import DRAIN_S, FINISH_S
 from deepgif.engine.metrics import Metrics
 from tests.fakes.waiting import until
 

@@ -116,7 +116,7 @@ async def test_redis_is_away(tmp_path: Path, in_use: Path, monkeypatch: pytest.M
             await put(link, OLD, "giphy", MANY)
         redis.pause()
         try:
-            with pytest.raises(StoreError, match=r" 0 vectors were deleted there, and none on this machine"):
+            with pytest.raises(StoreError, match=r" 0 embeddings were deleted there, and none on this machine"):
                 await delete_model_vectors(tmp_path, OLD, in_use, options)
         finally:
             redis.resume()
@@ -125,7 +125,7 @@ async def test_redis_is_away(tmp_path: Path, in_use: Path, monkeypatch: pytest.M
             redis.pause()
 
         try:
-            with pytest.raises(StoreError, match=r" 1,\d\d\d vectors were deleted there, and none on this machine"):
+            with pytest.raises(StoreError, match=r" 1,\d\d\d embeddings were deleted there, and none on this machine"):
                 await delete_model_vectors(tmp_path, OLD, in_use, options, pause)
         finally:
             redis.resume()
@@ -146,14 +146,14 @@ async def test_on_the_command_line(tmp_path: Path) -> None:
         assert status == 0, err
         facts = json.loads(out)
         assert (facts["redis"], facts["models_in_redis"]) == ("up", OLD)
-        status, out, err = await deepgif("forget-model", OLD, data_dir=tmp_path, **settings)
-        assert (status, out) == (0, f"Deleted 0 vectors of {OLD} on this machine, and 3 in Redis.\n"), err
-    away = ("info", "--json"), ("forget-model", OLD)
+        status, out, err = await deepgif("models", "delete", OLD, data_dir=tmp_path, **settings)
+        assert (status, out) == (0, f"Deleted 0 embeddings of {OLD} on this machine and 3 in Redis.\n"), err
+    away = ("info", "--json"), ("models", "delete", OLD)
     info, forget = await asyncio.gather(*(deepgif(*some, data_dir=tmp_path, **settings) for some in away))
     assert (info[0], json.loads(info[1])["redis"]) == (0, "down"), info[2]
     status, out, err = forget
     assert (status, out) == (1, "")
-    assert "Redis is down or rejects commands. 0 vectors were deleted there" in " ".join(err.split())
+    assert "Redis is down or rejects commands. 0 embeddings were deleted there" in " ".join(err.split())
     assert "Traceback" not in err
     assert "s3cret" not in err
 

@@ -79,7 +79,7 @@ async def test_the_model_in_use_stays(database, tmp_path, in_use):
 async def test_what_cannot_be_dropped(database, tmp_path, in_use):
     """A name that nothing is kept of, also where it begins like another; a model in use that cannot be read."""
     for named in ("old", "old@1", "nothing", "small", ""):
-        with pytest.raises(NotFoundError, match="There are no vectors of"):
+        with pytest.raises(NotFoundError, match="There are no embeddings of"):
             await delete_model_vectors(tmp_path, named, in_use)
     with pytest.raises(ModelError):
         await delete_model_vectors(tmp_path, OLD, tmp_path / "nowhere")
