@@ -46,8 +46,8 @@ async def delete_spaces(
                 await _run(connection, gone)
         except (RedisDownError, RedisRefusedError, TimeoutError) as error:
             raise StoreError(
-                f"Redis is down or rejects commands. {sum(deleted.values()):,} embeddings were deleted there, and none on "
-                "this machine. Run the same command again when Redis is back."
+                f"Redis is down or rejects commands. {sum(deleted.values()):,} embeddings were deleted there, and none "
+                "on this machine. Run the same command again when Redis is back."
             ) from error
     return deleted
 

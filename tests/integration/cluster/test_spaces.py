@@ -58,7 +58,7 @@ async def options(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 
 async def put(link: RedisConnection, space: str, provider: str, count: int) -> None:
     """So many vectors, as engines put them."""
-    store = RedisEmbeddingStore(link, WriteBehindQueue(link), 2, 60.0)
+    store = RedisEmbeddingStore(link, WriteBehindQueue(link), 2, 3600.0)
     await store.put_many(space, {GifKey(provider, f"gif:{number}"): VECTOR for number in range(count)})
 
 
