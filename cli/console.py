@@ -90,7 +90,7 @@ def print_answer(answer: SearchAnswer) -> None:
         if place == 1:
             out.print(Text(f"    {result.why}"), soft_wrap=True)
     coverage = answer.coverage
-    searched = f"Searched {coverage.seen:,} of {coverage.total:,} GIFs in {answer.elapsed_s * 1000:.0f} ms"
+    searched = f"Searched {coverage.embedded:,} of {coverage.total:,} GIFs in {answer.elapsed_s * 1000:.0f} ms"
     err.print(Text(f"{searched} with the model {answer.model}.", style="dim"))
 
 

@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from deepgif.engine.engine import bundle_info, open_engine
+from deepgif.engine.engine import bundle_info, open_ingestion
 from deepgif.engine.errors import InvalidRequestError, MediaError, ProviderError, QuotaError, StoreError
-from deepgif.engine.ingest.candidates import CandidateEmbedder, View, WriteBuffer
+from deepgif.engine.ingest.candidates import CandidateEmbedder, WriteBuffer
 from deepgif.engine.ingest.catalogue import IndexReport, Progress
 from deepgif.engine.ingest.concurrency import map_unordered
-from deepgif.engine.ingest.deduplication import Vector
+from deepgif.engine.ingest.pipeline import View
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.options import EngineOptions
-from deepgif.engine.protocols import Encoder
+from deepgif.engine.protocols import Encoder, Vector
 from deepgif.engine.providers.remote import RemoteProvider
 from deepgif.engine.store.database import FILE, Database
 from deepgif.engine.store.embeddings import embedding_space, stored_ids
@@ -79,17 +79,17 @@ async def move(
             one.name: await stored_ids(database, View.CLIP.of(old), one.name) for one in options.providers.providers
         }
     with _exclusive(options.data_dir):
-        async with open_engine(options, Metrics(), load) as engine:
+        async with open_ingestion(options, Metrics(), load) as ingestion:
             with show("Local GIFs") as report:
-                local = await engine.index(report)
+                local = await ingestion.index(report)
             remote = []
-            for provider in engine.remote:
+            for provider in ingestion.providers:
                 with show(f"GIFs of {provider.title}") as report:
                     remote.append(
-                        await _ProviderReindexer(provider, engine.embedder, clips[provider.name], report).run()
+                        await _ProviderReindexer(provider, ingestion.embedder, clips[provider.name], report).run()
                     )
             complete = not any(one.stopped for one in remote)
-            return ReindexReport(engine.search.model, local, tuple(remote), complete, time.monotonic() - started)
+            return ReindexReport(ingestion.encoder.space, local, tuple(remote), complete, time.monotonic() - started)
 
 
 class _ProviderReindexer:
@@ -132,7 +132,7 @@ class _ProviderReindexer:
         missing = {}
         async for chunk in self._provider.scan():
             keys = [one.gif.key for one in chunk]
-            clips, stills = [await self._embedder.known(view, keys) for view in (View.CLIP, View.STILL)]
+            clips, stills = [await self._embedder.stored(view, keys) for view in (View.CLIP, View.STILL)]
             for key in keys:
                 moves = key.id in self._clips
                 if key.id not in self._tried and key not in clips and (moves or key not in stills):
@@ -144,10 +144,10 @@ class _ProviderReindexer:
         stored = await self._provider.stored(wanted)
         found = await self._provider.with_renditions(stored)
         unreadable = []
-        look = partial(self._look, wanted)
+        embed_one = partial(self._embed_one, wanted)
         try:
-            async with aclosing(map_unordered(found.values(), look, IN_FLIGHT)) as looked:
-                async for one, result in looked:
+            async with aclosing(map_unordered(found.values(), embed_one, IN_FLIGHT)) as results:
+                async for one, result in results:
                     if isinstance(result, MediaError):
                         unreadable.append((one.gif.key.id, str(result)))
                     else:
@@ -155,7 +155,7 @@ class _ProviderReindexer:
                         self._embedded += 1
                     self._advance(1)
         finally:
-            await self._buffer.store()
+            await self._buffer.flush()
         if len(unreadable) == len(found) >= MANY:
             title, reason = self._provider.title, unreadable[-1][1]
             raise ProviderError(f"None of {len(found)} GIFs of {title} could be embedded: {reason}")
@@ -173,10 +173,10 @@ class _ProviderReindexer:
         self._done += count
         self._on_progress(self._done, self._total)
 
-    async def _look(self, wanted: dict[str, View], one: Candidate) -> tuple[View, Vector]:
+    async def _embed_one(self, wanted: dict[str, View], one: Candidate) -> tuple[View, Vector]:
         moves = one.still is None or (wanted[one.gif.key.id] is View.CLIP and one.clip is not None)
         view = View.CLIP if moves else View.STILL
-        return view, (await self._embedder.look(one, view)).vector
+        return view, (await self._embedder.embed(one, view)).vector
 
 
 def _advice(error: ProviderError, waiting: int, title: str) -> str:

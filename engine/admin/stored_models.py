@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deepgif.engine.engine import bundle_info
 from deepgif.engine.errors import InvalidRequestError, ModelError, NotFoundError
-from deepgif.engine.ingest.candidates import View
+from deepgif.engine.ingest.pipeline import View
 from deepgif.engine.options import RedisOptions
 from deepgif.engine.store.database import FILE, Database
 from deepgif.engine.store.embeddings import embedding_space

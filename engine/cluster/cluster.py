@@ -17,7 +17,8 @@ from deepgif.engine.cluster.quota import RedisQuota
 from deepgif.engine.cluster.redis import RedisConnection
 from deepgif.engine.cluster.results import RedisResultCache
 from deepgif.engine.cluster.write_behind import WriteBehindQueue
-from deepgif.engine.ingest.candidates import CandidateEmbedder, View
+from deepgif.engine.ingest.candidates import CandidateEmbedder
+from deepgif.engine.ingest.pipeline import View
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.options import RedisOptions
 from deepgif.engine.protocols import EmbeddingStore, Index

@@ -17,7 +17,8 @@ from deepgif.engine.cluster.embeddings import RedisEmbeddingStore, unpack
 from deepgif.engine.cluster.redis import Command, RedisConnection, RedisDownError, RedisRefusedError, refused
 from deepgif.engine.cluster.write_behind import QueuedWrite, WriteBehindQueue
 from deepgif.engine.errors import MediaError
-from deepgif.engine.ingest.deduplication import Make, Vector
+from deepgif.engine.ingest.deduplication import Compute
+from deepgif.engine.protocols import Vector
 from deepgif.engine.types import GifKey
 
 FAILED_S = 30.0  # for which a GIF that one engine could not decode is not tried again
@@ -61,10 +62,9 @@ class RedisLeases:
         self._polling: asyncio.Task[None] | None = None
         self._background: set[asyncio.Task[None]] = set()
 
-    async def vectors(self, space: str, keys: Sequence[GifKey], make: Make) -> dict[GifKey, Vector]:
-        """The vectors (D,) of ``keys`` in ``space``. Those that other engines have made or are making are awaited;
-        ``make`` makes the rest. Raises what ``make`` raises, and ``MediaError`` if other engines failed at all of
-        them."""
+    async def vectors(self, space: str, keys: Sequence[GifKey], compute: Compute) -> dict[GifKey, Vector]:
+        """The vectors (D,) of ``keys`` in ``space``: those that other engines have computed or are computing, and the
+        rest from ``compute``. Raises what ``compute`` raises, and ``MediaError`` if other engines failed at all."""
         found: dict[GifKey, Vector] = {}
         wanted = list(keys)
         failed = False
@@ -73,7 +73,7 @@ class RedisLeases:
                 replies = await self._acquire(space, wanted)
             except (RedisDownError, RedisRefusedError):
                 found |= await self._store.get_many(space, wanted)
-                return found | await self._make(space, [key for key in wanted if key not in found], make)
+                return found | await self._compute(space, [key for key in wanted if key not in found], compute)
             ours, others = [], []
             for key, reply in zip(wanted, replies, strict=True):
                 if reply == 0:
@@ -82,9 +82,9 @@ class RedisLeases:
                     failed = True
                 elif (vector := unpack(reply, self._dimension)) is not None:
                     found[key] = vector
-                else:  # acquired; or an error or an invalid vector, which is made again and replaced
+                else:  # acquired; or an error or an invalid vector, which is computed again and replaced
                     ours.append(key)
-            found |= await self._make(space, ours, make)
+            found |= await self._compute(space, ours, compute)
             wanted = []
             for key, result in zip(others, await self._wait(space, others), strict=True):
                 if result is None:
@@ -127,12 +127,12 @@ class RedisLeases:
             raise RedisRefusedError
         return replies
 
-    async def _make(self, space: str, keys: Sequence[GifKey], make: Make) -> dict[GifKey, Vector]:
+    async def _compute(self, space: str, keys: Sequence[GifKey], compute: Compute) -> dict[GifKey, Vector]:
         if not keys:
             return {}
         names = [self._store.name(space, key) for key in keys]
         try:
-            made = dict(await make(keys))
+            made = dict(await compute(keys))
         except MediaError:
             self._start(self._run_for_each(_FAIL, self._pop(names), int(1000 * FAILED_S)))
             raise
@@ -166,7 +166,7 @@ class RedisLeases:
             pass
 
     async def _wait(self, space: str, keys: Sequence[GifKey]) -> list[Vector | bytes | None]:
-        """For each key: the vector that another engine made, ``FAILED``, or None if its lease is free again."""
+        """For each key: the vector that another engine computed, ``FAILED``, or None if its lease is free again."""
         futures = []
         for key in keys:
             if (space, key) not in self._held_by_others:

@@ -15,9 +15,8 @@ from pydantic import Field, ValidationError
 from deepgif.engine.cluster.codec import Stored, StoredGif, Text
 from deepgif.engine.cluster.redis import RedisConnection, RedisDownError, RedisRefusedError
 from deepgif.engine.cluster.write_behind import QueuedWrite, WriteBehindQueue
-from deepgif.engine.search.ranking import ScoredCandidate, Signals
-from deepgif.engine.search.reranker import Ranking
-from deepgif.engine.search.single_flight import RECENT, RECENT_S
+from deepgif.engine.search.ranking import Ranking, ScoredCandidate, Signals
+from deepgif.engine.search.single_flight import CACHED_RANKINGS, CACHED_S
 from deepgif.engine.store.cache import BoundedCache
 from deepgif.engine.types import Candidate, Coverage, GifKey, Origin
 
@@ -48,7 +47,7 @@ class RedisResultCache:
     def __init__(
         self, connection: RedisConnection, queue: WriteBehindQueue, space: str, attributions: Attributions
     ) -> None:
-        self._local: BoundedCache[Ranking] = BoundedCache(RECENT, RECENT_S)
+        self._local: BoundedCache[Ranking] = BoundedCache(CACHED_RANKINGS, CACHED_S)
         self._connection = connection
         self._queue = queue
         self._space = space
@@ -68,7 +67,7 @@ class RedisResultCache:
     async def set(self, key: str, value: Ranking) -> None:
         """Stores the ranking for some minutes."""
         await self._local.set(key, value)
-        expires = time.time() + RECENT_S
+        expires = time.time() + CACHED_S
         written = write_ranking(value, self._attributions, expires)
         if len(written) <= MAX_BYTES:
             name = self._name(key)
@@ -84,20 +83,20 @@ def write_ranking(ranking: Ranking, providers: Collection[str], expires: float) 
     return (
         StoredRanking.model_construct(
             fused=tuple(
-                (*signals.key, signals.visual, signals.text, signals.place, one.score, one.visual, one.text)
-                for one in ranking.fused
-                for signals in [one.evidence]
+                (*signals.key, signals.visual, signals.text, signals.rank, one.score, one.visual, one.text)
+                for one in ranking.scored
+                for signals in [one.signals]
             ),
             gifs=tuple(
                 (*key, StoredGif.of(Candidate(gif), expires, keep_url=True))
                 for key, gif in ranking.gifs.items()
                 if key.provider in providers
             ),
-            chance=ranking.chance,
+            chance=ranking.confidence,
             count=ranking.count,
             fetched=tuple(ranking.fetched),
             origin=ranking.origin,
-            coverage=(ranking.coverage.seen, ranking.coverage.total),
+            coverage=(ranking.coverage.embedded, ranking.coverage.total),
             notices=ranking.notices,
         )
         .model_dump_json()
@@ -114,7 +113,7 @@ def read_ranking(value: bytes | None, attributions: Attributions) -> Ranking | N
     except ValidationError:
         return None
     return Ranking(
-        fused=tuple(
+        scored=tuple(
             ScoredCandidate(Signals(GifKey(*one[:2]), one[2], one[3], one[4]), *one[5:]) for one in stored.fused
         ),
         gifs={
@@ -123,7 +122,7 @@ def read_ranking(value: bytes | None, attributions: Attributions) -> Ranking | N
             for key in [GifKey(provider, gif_id)]
             if provider in attributions and gif.url
         },
-        chance=stored.chance,
+        confidence=stored.chance,
         count=stored.count,
         fetched=frozenset(GifKey(*key) for key in stored.fetched),
         origin=stored.origin,

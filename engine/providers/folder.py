@@ -126,8 +126,8 @@ class FolderCatalogue:
         """The number of distinct GIFs."""
         return len(self._files)
 
-    async def lookup(self, ids: Collection[str], *, ask: bool = True) -> dict[str, Gif]:
-        """Those of ``ids`` that exist. ``ask`` has no effect: there is nobody to ask."""
+    async def lookup(self, ids: Collection[str], *, fetch: bool = True) -> dict[str, Gif]:
+        """Those of ``ids`` that exist. ``fetch`` has no effect."""
         return {gif_id: self._gif(gif_id, self._files[gif_id]) for gif_id in ids if gif_id in self._files}
 
     async def media(self, gif_id: str) -> Path | None:

@@ -48,7 +48,7 @@ class GiphyApi:
         """The first 100 GIFs for the query in GIPHY's order, or 50 if one page fails. Raises ``ProviderError``."""
         parameters = {
             "api_key": self._key,
-            "q": shortened(query.words, MAX_QUERY),
+            "q": shortened(query.text, MAX_QUERY),
             "limit": str(PAGE),
             "rating": query.max_rating.value,
             **({"lang": query.language} if query.language else {}),
@@ -116,5 +116,5 @@ def _read_gif(item: object) -> Candidate | None:
         tags,
         still=first_rendition(images, STILLS),
         clip=first_rendition(images, CLIPS) or first_rendition(images, LARGER_CLIPS),
-        sent_url=text_of(sent.get("url"), MAX_URL) if isinstance(sent, Mapping) else "",
+        pingback_url=text_of(sent.get("url"), MAX_URL) if isinstance(sent, Mapping) else "",
     )

@@ -38,7 +38,7 @@ class KlipyApi:
     async def search(self, query: ProviderQuery) -> list[Candidate]:
         """The first 100 GIFs for the query in Klipy's order, or 50 if one page fails. Raises ``ProviderError``."""
         parameters = {
-            "q": query.words[:MAX_QUERY],
+            "q": query.text[:MAX_QUERY],
             "per_page": str(PAGE),
             "customer_id": CUSTOMER,
             "content_filter": FILTERS[query.max_rating],

@@ -88,7 +88,7 @@ class RemoteProvider:
         await self._cache(found)
         return found
 
-    async def remember(self, candidates: Sequence[Candidate]) -> None:
+    async def store(self, candidates: Sequence[Candidate]) -> None:
         """Stores ids, texts and sizes; URLs only if that is allowed."""
         await self._gifs.put(candidates)
 
@@ -126,9 +126,9 @@ class RemoteProvider:
             found |= {one.gif.key.id: one for one in current if one.gif.key.id in missing}
         return found
 
-    async def lookup(self, ids: Collection[str], *, ask: bool = True) -> dict[str, Gif]:
+    async def lookup(self, ids: Collection[str], *, fetch: bool = True) -> dict[str, Gif]:
         """Those of ``ids`` that can be shown now. One call looks up the URLs that are neither in memory nor stored, if
-        ``ask``; if it fails, those GIFs are left out."""
+        ``fetch``; if it fails, those GIFs are left out."""
         found: dict[str, Gif] = {}
         for gif_id in ids:
             fresh = await self._fresh.get(gif_id)
@@ -138,7 +138,7 @@ class RemoteProvider:
         stored = await self._gifs.get(missing) if missing else {}
         found |= {gif_id: candidate.gif for gif_id, candidate in stored.items() if candidate.gif.url}
         unknown = {gif_id: candidate for gif_id, candidate in stored.items() if gif_id not in found}
-        if unknown and ask:
+        if unknown and fetch:
             try:
                 current = await self._api.by_ids(unknown)
             except ProviderError as error:
@@ -152,13 +152,13 @@ class RemoteProvider:
         """None: media stay at the provider."""
         return None
 
-    async def sent(self, gif_id: str) -> None:
+    async def report_share(self, gif_id: str) -> None:
         """Tells the provider that a GIF was sent, if pingbacks are on."""
         candidate = await self._fresh.get(gif_id)
-        if not self._pingbacks or candidate is None or not candidate.sent_url:
+        if not self._pingbacks or candidate is None or not candidate.pingback_url:
             return
         try:
-            await self._downloader.fetch(candidate.sent_url)
+            await self._downloader.fetch(candidate.pingback_url)
         except MediaError as error:
             _log.info("Could not tell %s that a GIF was sent: %s", self.name, error)
         except DeepGifError:

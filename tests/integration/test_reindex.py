@@ -123,7 +123,7 @@ async def test_everything_moves_while_the_old_model_answers(place: Place) -> Non
     for encoder in (WideEncoder(), ColourEncoder()):
         async with place.engine(encoder) as engine:
             coverage = await engine.search.coverage()
-            assert (coverage, len(engine.search.library.texts)) == (Coverage(100, 100), 100)
+            assert (coverage, len(engine.search.collection.texts)) == (Coverage(100, 100), 100)
         assert (encoder.clips, encoder.texts, place.server.media) == (0, 0, [])
 
 
@@ -189,7 +189,7 @@ async def test_the_budget_ends_midway(place: Place) -> None:
     )
     assert len(place.server.calls) == 8
     async with place.engine(calls_per_hour=16) as engine:
-        assert len(await engine.remote[0].search(ProviderQuery("blue", Rating.R))) == 100
+        assert len(await engine.ingestion.providers[0].search(ProviderQuery("blue", Rating.R))) == 100
     place.sql("UPDATE calls SET at=at-3600")
     place.server.media.clear()
     report = await place.move(encoder, calls_per_hour=16)
@@ -429,4 +429,4 @@ async def test_killed_again_and_again(place: Place) -> None:
     assert child.begun == 100 - held
     async with place.engine(WideEncoder()) as engine:
         assert await engine.search.coverage() == Coverage(100, 100)
-        assert len(engine.search.library.texts) == 100
+        assert len(engine.search.collection.texts) == 100

@@ -173,7 +173,7 @@ async def test_moving_beside_a_running_engine(folder: Path, data_dir: Path, othe
     async with serving("--folder", str(folder), data_dir=data_dir, model=str(other)) as served:
         assert await first_ready(served) == (model.space, COUNT, COUNT)
         async with aiohttp.ClientSession() as http, http.get(f"{served.origin}/metrics") as response:
-            assert 'deepgif_batch_size_count{batcher="clips"} 0.0' in await response.text()
+            assert 'deepgif_batch_size_count{worker="image"} 0.0' in await response.text()
     assert vectors(data_dir, new) == after
 
     status, out, err = await deepgif("info", "--folder", str(folder), data_dir=data_dir)

@@ -21,14 +21,14 @@ from benchmarks.measure import machine, percentile, queries
 SHARES = (0.1, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9)
 CLIENTS = 32
 SECONDS = 12.0
-BATCHER = "queries"
+WORKER = "text"
 
 
 async def signals(http: aiohttp.ClientSession, origin: str) -> dict[str, float]:
     """The engine's metrics of its query batcher."""
     async with http.get(f"{origin}/metrics") as response:
         families = text_string_to_metric_families(await response.text())
-    mine = (one for family in families for one in family.samples if one.labels.get("batcher") == BATCHER)
+    mine = (one for family in families for one in family.samples if one.labels.get("worker") == WORKER)
     return {one.name + (f" {one.labels['le']}" if "le" in one.labels else ""): one.value for one in mine}
 
 

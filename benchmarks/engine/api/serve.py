@@ -19,9 +19,9 @@ from benchmarks.measure import machine, percentile, queries
 from deepgif.engine.engine import open_engine
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.options import EngineOptions
+from deepgif.engine.search.fallback import POOL
 from deepgif.engine.search.ranking_model import load_ranking
-from deepgif.engine.search.retrieval import RetrievalQuery, Similarity, finder
-from deepgif.engine.search.service import POOL
+from deepgif.engine.search.retrieval import RetrievalQuery, Retriever, Similarity
 from deepgif.engine.types import Rating
 from deepgif.models.bundles.load import bundle_folder, load_bundle
 
@@ -108,12 +108,12 @@ def bare_loop(data_dir: Path, words: list[str]) -> float:
         async with open_engine(options, Metrics()) as engine:
             encoder = load_bundle(options.bundle)
             ranking, bank = load_ranking(options.bundle, encoder.space)
-            library = engine.search.library
-            find = finder(encoder, library.pictures, library.texts, Similarity(bank, ranking.hubness))
-            find([RetrievalQuery("warm up", POOL, Rating.R)])
+            similarity = Similarity(bank, ranking.hubness)
+            retriever = Retriever(encoder, engine.search.collection, ranking, similarity)
+            retriever.search_batch([RetrievalQuery("warm up", POOL, Rating.R)])
             started = time.perf_counter()
             for query in words[:BARE]:
-                find([RetrievalQuery(query, POOL, Rating.R)])
+                retriever.search_batch([RetrievalQuery(query, POOL, Rating.R)])
             return BARE / (time.perf_counter() - started)
 
     return asyncio.run(searches())

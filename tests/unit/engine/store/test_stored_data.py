@@ -67,14 +67,14 @@ async def test_an_engine_opens_it(tmp_path, make, count):
     seen = {row[:2] for row in pictures}
     assert len(pictures) == count
     async with opened(tmp_path, encoder) as engine:
-        report = await engine.index()
+        report = await engine.ingestion.index()
         assert (report.changes.unchanged, report.embedded, encoder.clips) == (4, 0, 0)
         assert encoder.read == {"Lime", "A ball. A red ball", "Blue sky"}  # texts of files are not stored
-        held = engine.search.library.pictures.vectors([GifKey(*row[:2]) for row in pictures])
+        held = engine.search.collection.pictures.vectors([GifKey(*row[:2]) for row in pictures])
         assert_same(held, pictures)
-        held = engine.search.library.texts.vectors([GifKey(*row[:2]) for row in texts])
+        held = engine.search.collection.texts.vectors([GifKey(*row[:2]) for row in texts])
         assert_same(held, [row for row in texts if row[:2] in seen])
-        for provider in engine.remote:
+        for provider in engine.ingestion.providers:
             kept = await provider.stored(["gif000", "gif010", "gif020", "gif030"])
             assert len(kept) == await provider.count() == 4
             one = kept["gif010"]
