@@ -1,4 +1,4 @@
-"""Which index is taken: in memory, in full or compactly, or on servers of its own."""
+"""Opens the index that the options choose: exact or compact in memory, or Qdrant."""
 
 from __future__ import annotations
 

@@ -28,9 +28,8 @@ class Setting:
         self.index = ExactIndex(4)
         self.store = SqliteEmbeddingStore(database, 4)
         self.texts = ExactIndex(4)
-        pipeline = EmbeddingPipeline(
-            ColourEncoder(), "s", self.store, self.index, self.texts, LexicalIndex(), decoder, images
-        )
+        indexes = self.index, self.texts, LexicalIndex()
+        pipeline = EmbeddingPipeline(ColourEncoder(), "s", self.store, *indexes, decoder, images)
         self.indexer = Indexer(pipeline)
 
     def best(self, words):

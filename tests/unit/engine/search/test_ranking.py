@@ -13,6 +13,7 @@ from deepgif.engine.search.ranking import (
     FitThresholds,
     FusionWeights,
     Ranking,
+    ScoredCandidate,
     ScoreStatistics,
     Signals,
     confidence,
