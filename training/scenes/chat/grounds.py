@@ -7,9 +7,9 @@ import random
 
 from PIL import Image, ImageDraw
 
-from models.scenes.backdrops import backdrop
-from models.scenes.stage import Colour, Glyphs
-from models.scenes.vocabulary import SETTINGS
+from deepgif.training.scenes.backdrops import backdrop
+from deepgif.training.scenes.stage import Colour, Glyphs
+from deepgif.training.scenes.vocabulary import SETTINGS
 
 COLOURS: dict[str, tuple[Colour, Colour]] = {  # the ground, and what its pattern is drawn in
     "white": ((255, 255, 255), (236, 240, 246)),

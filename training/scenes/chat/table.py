@@ -19,10 +19,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from models.scenes.chat.effects import EFFECTS, Effect
-from models.scenes.chat.grounds import COLOURS, PATTERNS, SCENERY
-from models.scenes.chat.motion import MOTIONS
-from models.scenes.stage import Colour, Point
+from deepgif.training.scenes.chat.effects import EFFECTS, Effect
+from deepgif.training.scenes.chat.grounds import COLOURS, PATTERNS, SCENERY
+from deepgif.training.scenes.chat.motion import MOTIONS
+from deepgif.training.scenes.stage import Colour, Point
 
 TABLES = Path(__file__).parent / "tables"
 _DEFAULT_AT: Point = (0.5, 0.5)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from models.scenes.stage import Colour, FontMissingError
+from deepgif.training.scenes.stage import Colour, FontMissingError
 
 CAPTION_FONT = Path("/usr/share/fonts/truetype/dejavu/DejaVuSansCondensed-Bold.ttf")
 _WHITE: Colour = (255, 255, 255)
@@ -44,6 +44,10 @@ class Letters:
         )
         return image
 
+    def lines_of(self, text: str, side: int) -> int:
+        """How many lines ``caption`` takes for ``text``."""
+        return len(self._fitted(text.upper(), side)[0])
+
     def caption(self, image: Image.Image, text: str, top: bool = False) -> None:
         """Writes ``text`` in capitals at the lower edge of a square picture, or at the upper one, in one or two
         lines as large as fit."""
@@ -60,7 +64,7 @@ class Letters:
         words = text.split()
         one = self._height([text], side)
         splits = [[" ".join(words[:n]), " ".join(words[n:])] for n in range(1, len(words))]
-        if not splits or one >= 0.125 * side:
+        if not splits or one >= 0.1 * side:
             return [text], one
         two = max(splits, key=lambda lines: self._height(lines, side))
         return two, self._height(two, side)

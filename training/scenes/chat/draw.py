@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.scenes.chat.effects import EFFECTS
-from models.scenes.chat.grounds import ground
-from models.scenes.chat.lettering import Letters
-from models.scenes.chat.motion import pose
-from models.scenes.chat.table import Actor, Item
-from models.scenes.stage import Glyphs, Stage
+from deepgif.training.scenes.chat.effects import EFFECTS
+from deepgif.training.scenes.chat.grounds import ground
+from deepgif.training.scenes.chat.lettering import Letters
+from deepgif.training.scenes.chat.motion import pose
+from deepgif.training.scenes.chat.table import Actor, Item
+from deepgif.training.scenes.stage import Glyphs, Stage
+
+_LIFT = 0.06
 
 
 def draw(item: Item, size: int, frames: int, glyphs: Glyphs, letters: Letters) -> NDArray[np.uint8]:
     """(T, S, S, 3) RGB: ``frames`` pictures, evenly spaced over one loop, ``size`` pixels a side."""
     still = ground(item.back, size, glyphs)
+    lift = 0.0  # makes room for a second line
+    if item.caption and letters.lines_of(item.caption, size) > 1:
+        lift = _LIFT if item.caption_on_top else -_LIFT
     clip = np.empty((frames, size, size, 3), np.uint8)
     for index in range(frames):
         stage = Stage(glyphs, still.copy())
         t = index / frames
         for layer in item.layers:
             if isinstance(layer, Actor):
-                _act(stage, layer, t, letters)
+                _act(stage, replace(layer, at=(layer.at[0], layer.at[1] + lift)), t, letters)
             else:
                 EFFECTS[layer.name](stage, layer, t)
         if item.bubble:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from models.scenes.backdrops import across, confetti, down
-from models.scenes.stage import Colour, Point, Stage
+from deepgif.training.scenes.backdrops import across, confetti, down
+from deepgif.training.scenes.stage import Colour, Point, Stage
 
 _WHITE: Colour = (255, 255, 255)
 _GOLD: Colour = (255, 214, 60)
