@@ -11,6 +11,7 @@ from deepgif.training.scenes.stage import Colour, Point, Stage
 
 _WHITE: Colour = (255, 255, 255)
 _GOLD: Colour = (255, 214, 60)
+_SPARKS: tuple[Colour, ...] = ((255, 214, 60), (255, 96, 120), (110, 220, 255), (150, 240, 130))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,20 @@ def _drops(stage: Stage, effect: Effect, t: float) -> None:
             stage.put("💧", at, effect.width)
 
 
+def _fireworks(stage: Stage, effect: Effect, t: float) -> None:
+    """Four rockets burst one after another, each in a colour of its own."""
+    x, y = effect.at
+    places = ((x - 0.26, y - 0.1), (x + 0.24, y - 0.14), (x - 0.02, y + 0.14), (x + 0.3, y + 0.22))
+    for i, at in enumerate(places):
+        age = (t + i / 4) % 1.0
+        far, size = 0.26 * (1 - (1 - age) ** 3), 0.016 * (1 - age**2)
+        for spark in range(14):
+            turn = 2 * math.pi * spark / 14
+            for share in (1.0, 0.6):
+                tip = (at[0] + share * far * math.cos(turn), at[1] + share * far * math.sin(turn) + 0.06 * age**2)
+                stage.ellipse(tip, (size, size), _SPARKS[i])
+
+
 def _flash(stage: Stage, effect: Effect, t: float) -> None:
     if t < 0.09 or 0.5 < t < 0.59:
         stage.veil((-0.1, -0.1), (1.1, 1.1), _WHITE, 0.55)
@@ -160,6 +175,7 @@ EFFECTS: dict[str, Callable[[Stage, Effect, float], None]] = {
     "dots": _dots,
     "bar": _bar,
     "drops": _drops,
+    "fireworks": _fireworks,
     "flash": _flash,
     "downpour": _downpour,
     "snowfall": _snowfall,

@@ -137,6 +137,11 @@ def _drop(t: float) -> Pose:
     return Pose(y=-1.1 * (1 - _bounce_out(come)))
 
 
+def _dropoff(t: float) -> Pose:
+    """It is held for a moment, then falls out of the picture."""
+    return Pose(y=1.3 * max(0.0, (t - 0.3) / 0.6) ** 2)
+
+
 def _slam(t: float) -> Pose:
     gone, come = _entry(t)
     if come == 0.0:
@@ -229,6 +234,8 @@ MOTIONS: dict[str, Motion] = {
     "frombelow": _enter(0.0, 1.0),
     "fromabove": _enter(0.0, -1.0),
     "drop": _drop,
+    "fall": lambda t: Pose(y=-0.7 * (1 - min(1.0, 0.25 + t) ** 2)),
+    "dropoff": _dropoff,
     "slam": _slam,
     "zoom": _zoom,
     "creep": lambda t: Pose(scale=0.82 + 0.36 * ease(1 - abs(2 * t - 1))),
