@@ -14,7 +14,6 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from tests.integration.replica_child import MEDIA_HOST
 
 from deepgif.bot.app import BotOptions
 from deepgif.bot.discord import app as discord_bot
@@ -30,6 +29,7 @@ from tests.fakes.process import START_S, Served, child
 from tests.fakes.redis_servers import SERVER, RedisCluster, RedisServer, calm
 from tests.fakes.slack_server import ACK_S, Slack
 from tests.fakes.waiting import until
+from tests.integration.cluster.replica_child import MEDIA_HOST
 
 pytestmark = pytest.mark.skipif(not SERVER, reason="needs redis-server (Debian: apt-get install redis-server)")
 CHILD = Path(__file__).with_name("replica_child.py")

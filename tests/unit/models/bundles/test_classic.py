@@ -5,7 +5,6 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from tests.unit.models.networks.test_skip_thoughts import E, parameters
 
 from deepgif.models.bundles import classic
 from deepgif.models.bundles.classic import SAMPLING, save_classic
@@ -15,6 +14,7 @@ from deepgif.models.bundles.weights import VGG16
 from deepgif.models.networks.projection import ProjectionHeads
 from deepgif.models.networks.skip_thoughts import END, UNKNOWN
 from deepgif.models.networks.vgg16 import FEATURES, Vgg16
+from tests.unit.models.networks.test_skip_thoughts import E, parameters
 
 WORDS = [UNKNOWN, END, "a", "cat", "falls", "."]
 UNI, BI = 8, 5

@@ -7,8 +7,6 @@ import pytest
 import torch
 import typer
 from PIL import Image
-from tests.unit.models.test_classic import weights  # noqa: F401 - a fixture
-from tests.unit.models.networks.test_skip_thoughts import E, parameters
 from typer.testing import CliRunner
 
 from deepgif.models.bundles.manifest import read_info
@@ -20,6 +18,8 @@ from deepgif.training.losses import Loss
 from deepgif.training.projections.fit import Part, ProjectionOptions, judge, teach
 from deepgif.training.projections.train import PUBLISHED_ON_MSVD, Result, main, table
 from deepgif.training.skip_thoughts.fit import save_uni_skip
+from tests.unit.models.bundles.test_classic import weights  # noqa: F401 - a fixture
+from tests.unit.models.networks.test_skip_thoughts import E, parameters
 
 app = typer.Typer()
 app.command()(main)

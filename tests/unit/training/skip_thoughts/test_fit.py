@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 import typer
-from tests.unit.models.networks.test_skip_thoughts import step_by_step
 from typer.testing import CliRunner
 
 from deepgif.models.bundles.skip_thoughts import SkipFilesError, load_uni_skip
@@ -23,6 +22,7 @@ from deepgif.training.skip_thoughts.fit import (
     unigram_cost,
 )
 from deepgif.training.skip_thoughts.train import main
+from tests.unit.models.networks.test_skip_thoughts import step_by_step
 
 app = typer.Typer()
 app.command()(main)
