@@ -29,7 +29,7 @@ def _confetti(stage: Stage, effect: Effect, t: float) -> None:
 
 
 def _rain(stage: Stage, effect: Effect, t: float) -> None:
-    for i in range(9):
+    for i in range(7):
         y = (down(i) + t) % 1.0
         glyph = effect.glyphs[i % len(effect.glyphs)]
         stage.put(glyph, (across(i), y * 1.3 - 0.15), effect.width, angle=18 * math.sin(2 * math.pi * t + i))
@@ -75,7 +75,7 @@ def _twinkle(stage: Stage, effect: Effect, t: float) -> None:
 
 
 def _beams(stage: Stage, effect: Effect, t: float) -> None:
-    _wedges(stage, effect.at, 1.1, 10, t / 10, _GOLD)
+    _wedges(stage, effect.at, 1.1, 10, int(5 * t) / 50, _GOLD)  # in few steps: each changes half the picture
 
 
 def _wedges(stage: Stage, at: Point, radius: float, count: int, turned: float, colour: Colour) -> None:

@@ -73,6 +73,7 @@ class Item:
     caption_on_top: bool = False
     bubble: Bubble | None = None
     seconds: float = 1.2
+    rating: str = "g"
 
     @property
     def file(self) -> str:
@@ -127,6 +128,7 @@ def _item(name: str, reaction: str | None, fields: dict[str, Any]) -> Item:
         caption_on_top=fields.pop("top", False),
         bubble=_bubble(fields.pop("bubble", "")),
         seconds=fields.pop("seconds", 1.2),
+        rating=fields.pop("rating", "g"),
     )
     if fields:
         raise ValueError(f"unknown: {', '.join(fields)}")
