@@ -505,8 +505,8 @@ async def test_nothing_known_and_nobody_to_ask(open_one: Open, server: GiphyServ
 def shipped(count: int) -> tuple[list[FakeGif], list[tuple[str, str]]]:
     """GIFs of the shipped catalogue under titles that say nothing, and what they are asked for with."""
     gifs, asked = [], []
-    with (SHIPPED_CATALOGUE / "queries.csv").open(encoding="utf-8", newline="") as file:
-        for row in list(csv.DictReader(file))[: 2 * count : 2]:
+    with (SHIPPED_CATALOGUE / "descriptions.csv").open(encoding="utf-8", newline="") as file:
+        for row in list(csv.DictReader(file))[::8][:count]:
             clip = (SHIPPED_CATALOGUE / row["file"]).read_bytes()
             still = io.BytesIO()
             with Image.open(io.BytesIO(clip)) as picture:

@@ -81,7 +81,9 @@ def _beams(stage: Stage, effect: Effect, t: float) -> None:
 def _wedges(stage: Stage, at: Point, radius: float, count: int, turned: float, colour: Colour) -> None:
     for i in range(count):
         turn, half = 2 * math.pi * (i / count + turned), math.pi / count / 2
-        outer = [(at[0] + radius * math.cos(turn + way), at[1] + radius * math.sin(turn + way)) for way in (-half, half)]
+        outer = [
+            (at[0] + radius * math.cos(turn + way), at[1] + radius * math.sin(turn + way)) for way in (-half, half)
+        ]
         stage.polygon([at, *outer], colour)
 
 

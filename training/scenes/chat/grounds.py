@@ -55,15 +55,19 @@ def _paint(pattern: str, draw: ImageDraw.ImageDraw, side: int, shade: Colour) ->
         for i in range(12):
             turn, half = 2 * math.pi * i / 12 + 0.13, math.pi / 24
             corners = [
-                (middle + side * math.cos(turn + way), 0.48 * side + side * math.sin(turn + way)) for way in (-half, half)
+                (middle + side * math.cos(turn + way), 0.48 * side + side * math.sin(turn + way))
+                for way in (-half, half)
             ]
             draw.polygon([(middle, 0.48 * side), *corners], fill=shade)
     elif pattern == "spot":
         draw.ellipse((0.07 * side, 0.03 * side, 0.93 * side, 0.89 * side), fill=shade)
     elif pattern == "rings":
         for radius in (0.68, 0.46):
-            draw.ellipse((middle - radius * side, middle - radius * side, middle + radius * side, middle + radius * side),
-                         outline=shade, width=round(0.1 * side))
+            draw.ellipse(
+                (middle - radius * side, middle - radius * side, middle + radius * side, middle + radius * side),
+                outline=shade,
+                width=round(0.1 * side),
+            )
     elif pattern == "dots":
         for row in range(7):
             for column in range(7):

@@ -187,7 +187,7 @@ def _blink(t: float) -> Pose:
 
 
 def _ring(t: float) -> Pose:
-    return Pose(angle=13 * wave(5 * t), y=-0.03) if t < 0.55 else Pose()
+    return Pose(angle=13 * wave(5 * t)) if t < 0.6 else Pose()
 
 
 def _punch(t: float) -> Pose:

@@ -1,7 +1,8 @@
 """Reads the tables: what each shipped GIF shows, and how it is described.
 
 A table is a TOML file: ``[KIND.NAME]`` begins a GIF, whose file is ``KIND-NAME.gif``. In ``tables/reactions-*.toml``
-KIND is the reaction that it is sent as, elsewhere a theme. ``draw`` lists what is seen, from back to front, one thing a line:
+KIND is the reaction that it is sent as, elsewhere a theme. ``draw`` lists what is seen, from back to front, one thing
+a line:
 
     EMOJI[>EMOJI...] [MOTION[*TIMES][~AHEAD]+...] [X,Y] [WIDTH] [flip] [turn=DEGREES]
     'SOME_WORDS  the same, and a COLOUR
@@ -83,9 +84,7 @@ class Item:
     @property
     def words_in_picture(self) -> str:
         """Everything that can be read in it."""
-        drawn = [
-            face for layer in self.layers if isinstance(layer, Actor) and layer.lettering for face in layer.faces
-        ]
+        drawn = [face for layer in self.layers if isinstance(layer, Actor) and layer.lettering for face in layer.faces]
         bubble = [self.bubble.words.replace("/", " ")] if self.bubble else []
         return " ".join(dict.fromkeys([*([self.caption] if self.caption else []), *bubble, *drawn]))
 
@@ -152,6 +151,8 @@ def _bubble(text: str) -> Bubble | None:
 
 def _layer(line: str) -> Actor | Effect:
     first, *words = line.split()
+    if first.isascii() and first not in EFFECTS and not first.startswith("'"):
+        raise ValueError(f"neither an emoji nor an effect: {first}")
     at, width, angle, flipped, colour, motions = _DEFAULT_AT, None, 0.0, False, COLOURS["white"][0], ()
     glyphs: tuple[str, ...] = ()
     for word in words:
@@ -174,8 +175,6 @@ def _layer(line: str) -> Actor | Effect:
     faces = tuple(first.removeprefix("'").replace("_", " ").split(">"))
     if first.startswith("'"):
         return Actor(faces, motions, at, width or _LETTERS_HEIGHT, angle, flipped, colour)
-    if first.isascii():
-        raise ValueError(f"neither an emoji nor an effect: {first}")
     return Actor(faces, motions, at, width or _ACTOR_WIDTH, angle, flipped)
 
 
