@@ -28,7 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="""Finds GIFs by what they show.
 
-    Try:  deepgif search "someone is singing"
+    Try:  deepgif search "happy birthday"
 
     Every setting can also stand in the environment or in .env; config/example.env lists them.""",
 )
@@ -53,7 +53,7 @@ def search(
 ) -> None:
     """Find the GIFs that show what the words say, best first.
 
-    deepgif search a rocket takes off at night
+    deepgif search time for coffee
 
     deepgif search --folder ~/gifs --limit 3 "somebody shrugs"
     """

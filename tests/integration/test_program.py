@@ -95,7 +95,7 @@ async def test_help_teaches(data_dir: Path) -> None:
     """Help shows an example for the main job, without loading a model."""
     status, out, _ = await deepgif("--help", data_dir=data_dir)
     assert status == 0
-    assert 'deepgif search "someone is singing"' in out
+    assert 'deepgif search "happy birthday"' in out
     for command in ("search", "serve", "index", "reindex", "forget-model", "info"):
         assert command in out
         status, _, _ = await deepgif(command, "--help", data_dir=data_dir)

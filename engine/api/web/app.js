@@ -10,12 +10,12 @@ const COPIED_FOR_MS = 1600;
 const RATING_KEY = "deepgif.rating";
 const TOKEN_KEY = "deepgif.token";
 const EXAMPLES = [
-  "a rocket takes off at night",
+  "happy birthday",
+  "mind blown",
   "time for coffee",
   "let's celebrate",
-  "falling in love",
-  "someone is singing",
-  "working on a laptop",
+  "a rocket lifts off",
+  "it's raining",
 ];
 const FITS = {
   strong: { steps: 3, name: "A strong fit" },

@@ -153,7 +153,8 @@ def _layer(line: str) -> Actor | Effect:
     first, *words = line.split()
     if first.isascii() and first not in EFFECTS and not first.startswith("'"):
         raise ValueError(f"neither an emoji nor an effect: {first}")
-    at, width, angle, flipped, colour, motions = _DEFAULT_AT, None, 0.0, False, COLOURS["white"][0], ()
+    at, width, angle, flipped, colour = _DEFAULT_AT, None, 0.0, False, COLOURS["white"][0]
+    motions: tuple[tuple[str, float, float], ...] = ()
     glyphs: tuple[str, ...] = ()
     for word in words:
         if point := _POINT.fullmatch(word):
