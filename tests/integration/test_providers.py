@@ -530,7 +530,7 @@ async def test_the_shipped_model_finds_what_the_provider_cannot(tmp_path: Path) 
                 answer = await engine.search.search(patient(words, 5, Rating.R))
                 assert answer.coverage == Coverage(50, 50)
                 found += gif_id in ids(answer)
-    assert found / len(asked) > 0.6
+    assert found / len(asked) > 0.5
 
 
 async def test_a_gpu_without_memory_costs_nobody_an_answer(open_one: Open, server: GiphyServer) -> None:
