@@ -14,16 +14,18 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from deepgif.engine.engine import EngineOptions, bundle_info, open_engine
+from deepgif.engine.engine import bundle_info, open_ingestion
 from deepgif.engine.errors import InvalidRequestError, MediaError, ProviderError, QuotaError, StoreError
-from deepgif.engine.ingest.candidates import CandidateEmbedder, View, WriteBuffer
+from deepgif.engine.ingest.candidates import CandidateEmbedder, WriteBuffer
 from deepgif.engine.ingest.catalogue import IndexReport, Progress
 from deepgif.engine.ingest.concurrency import map_unordered
-from deepgif.engine.ingest.deduplication import Vector
+from deepgif.engine.ingest.pipeline import View
 from deepgif.engine.metrics import Metrics
-from deepgif.engine.protocols import Encoder
+from deepgif.engine.options import EngineOptions
+from deepgif.engine.protocols import Encoder, Vector
 from deepgif.engine.providers.remote import RemoteProvider
-from deepgif.engine.store.database import FILE, Database, embedding_space, stored_ids
+from deepgif.engine.store.database import FILE, Database
+from deepgif.engine.store.embeddings import embedding_space, stored_ids
 from deepgif.engine.types import Candidate
 
 LOCK = "reindex.lock"
@@ -73,17 +75,19 @@ async def move(
     """As ``reindex``, from the space ``old``. ``load`` gives another encoder than the bundle's own."""
     started = time.monotonic()
     async with Database(options.data_dir / FILE) as database:
-        moving = {one.name: await stored_ids(database, View.CLIP.of(old), one.name) for one in options.remote.providers}
+        moving = {
+            one.name: await stored_ids(database, View.CLIP.of(old), one.name) for one in options.providers.providers
+        }
     with _alone(options.data_dir):
-        async with open_engine(options, Metrics(), load) as engine:
+        async with open_ingestion(options, Metrics(), load) as ingestion:
             with show("Local GIFs") as report:
-                local = await engine.index(report)
+                local = await ingestion.index(report)
             remote = []
-            for provider in engine.remote:
+            for provider in ingestion.providers:
                 with show(f"GIFs of {provider.title}") as report:
-                    remote.append(await _Mover(provider, engine.embedder, moving[provider.name], report).run())
+                    remote.append(await _Mover(provider, ingestion.embedder, moving[provider.name], report).run())
             complete = not any(one.stopped for one in remote)
-            return ReindexReport(engine.search.model, local, tuple(remote), complete, time.monotonic() - started)
+            return ReindexReport(ingestion.encoder.space, local, tuple(remote), complete, time.monotonic() - started)
 
 
 class _Mover:
@@ -124,7 +128,7 @@ class _Mover:
         missing = {}
         async for some in self._provider.scan():
             keys = [one.gif.key for one in some]
-            clips, stills = [await self._embedder.known(view, keys) for view in (View.CLIP, View.STILL)]
+            clips, stills = [await self._embedder.stored(view, keys) for view in (View.CLIP, View.STILL)]
             for key in keys:
                 moves = key.id in self._moving
                 if key.id not in self._tried and key not in clips and (moves or key not in stills):
@@ -148,7 +152,7 @@ class _Mover:
                         self._embedded += 1
                     self._advance(1)
         finally:
-            await self._fresh.store()
+            await self._fresh.flush()
         if len(unreadable) == len(found) >= MANY:
             title, reason = self._provider.title, unreadable[-1][1]
             raise ProviderError(f"None of {len(found)} GIFs of {title} can be looked at: {reason}")
@@ -169,7 +173,7 @@ class _Mover:
     async def _look(self, wanted: dict[str, View], one: Candidate) -> tuple[View, Vector]:
         moves = one.still is None or (wanted[one.gif.key.id] is View.CLIP and one.clip is not None)
         view = View.CLIP if moves else View.STILL
-        return view, (await self._embedder.look(one, view)).vector
+        return view, (await self._embedder.embed(one, view)).vector
 
 
 def _what_to_do(error: ProviderError, waiting: int, title: str) -> str:

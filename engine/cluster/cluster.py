@@ -13,13 +13,14 @@ from deepgif.engine.cluster.events import EventStream
 from deepgif.engine.cluster.follower import Follower
 from deepgif.engine.cluster.gif_store import RedisGifStore
 from deepgif.engine.cluster.leases import RedisLeases
-from deepgif.engine.cluster.options import RedisOptions
 from deepgif.engine.cluster.quota import RedisQuota
 from deepgif.engine.cluster.redis import RedisConnection
 from deepgif.engine.cluster.results import RedisResultCache
 from deepgif.engine.cluster.write_behind import WriteBehindQueue
-from deepgif.engine.ingest.candidates import CandidateEmbedder, View
+from deepgif.engine.ingest.candidates import CandidateEmbedder
+from deepgif.engine.ingest.pipeline import View
 from deepgif.engine.metrics import Metrics
+from deepgif.engine.options import RedisOptions
 from deepgif.engine.protocols import EmbeddingStore, Index
 from deepgif.engine.providers.circuit_breaker import LocalCircuitBreaker
 from deepgif.engine.providers.gif_store import DAY_S, SqliteGifStore
@@ -46,7 +47,7 @@ class Cluster:
         self.store = TieredEmbeddingStore(near, self.vectors)
         pictures = {view.of(space): view.value for view in (View.STILL, View.CLIP)}
         self.stream = EventStream(link, space, pictures, providers)
-        self.once = RedisLeases(link, self.writer, self.vectors, dimension, self.stream.added, lease_s)
+        self.leases = RedisLeases(link, self.writer, self.vectors, dimension, self.stream.added, lease_s)
         self._near = near
         self._days = days
         self._space = space
@@ -65,7 +66,7 @@ class Cluster:
             self._keeping[near.provider] = near.attribution
         return made
 
-    def budget(self, near: LocalQuota) -> RedisQuota:
+    def quota(self, near: LocalQuota) -> RedisQuota:
         """What is left of one key's calls for all engines together."""
         return RedisQuota(near, self.link)
 
@@ -94,7 +95,7 @@ class Cluster:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.once.close()
+        await self.leases.close()
 
 
 @asynccontextmanager
@@ -113,7 +114,7 @@ async def open_cluster(
         shared = Cluster(link, near, space, dimension, days, providers, options.lease_s)
         stack.push_async_callback(shared.close)
         shared.run(shared.writer.run())
-        shared.run(shared.once.run())
+        shared.run(shared.leases.run())
         metrics.gauge("deepgif_redis_up", "1 while Redis answers.", lambda: float(link.up))
         metrics.gauge("deepgif_redis_writes_waiting", "Writes that wait for Redis.", lambda: shared.writer.waiting)
         metrics.gauge(

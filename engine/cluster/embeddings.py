@@ -14,8 +14,7 @@ import numpy as np
 
 from deepgif.engine.cluster.redis import PATIENT_S, RedisConnection, RedisDownError, RedisRefusedError
 from deepgif.engine.cluster.write_behind import QueuedWrite, WriteBehindQueue
-from deepgif.engine.ingest.deduplication import Vector
-from deepgif.engine.protocols import EmbeddingStore, Vectors
+from deepgif.engine.protocols import EmbeddingStore, Vector, Vectors
 from deepgif.engine.types import GifKey
 
 HEADER = struct.Struct("<4sBBH")  # magic, version, type of the numbers, how many

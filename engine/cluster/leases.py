@@ -17,7 +17,8 @@ from deepgif.engine.cluster.embeddings import RedisEmbeddingStore, unpack
 from deepgif.engine.cluster.redis import Command, RedisConnection, RedisDownError, RedisRefusedError, refused
 from deepgif.engine.cluster.write_behind import QueuedWrite, WriteBehindQueue
 from deepgif.engine.errors import MediaError
-from deepgif.engine.ingest.deduplication import Make, Vector
+from deepgif.engine.ingest.deduplication import Compute
+from deepgif.engine.protocols import Vector
 from deepgif.engine.types import GifKey
 
 FAILED_S = 30.0  # for so long others do not try what one could not look at
@@ -61,9 +62,10 @@ class RedisLeases:
         self._looking: asyncio.Task[None] | None = None
         self._background: set[asyncio.Task[None]] = set()
 
-    async def vectors(self, space: str, keys: Sequence[GifKey], make: Make) -> dict[GifKey, Vector]:
-        """The vectors (D,) of ``keys`` in ``space``: what others have made or are about to make, and what ``make``
-        makes of the rest. Raises what ``make`` raises, and ``MediaError`` where others could make none."""
+    async def vectors(self, space: str, keys: Sequence[GifKey], compute: Compute) -> dict[GifKey, Vector]:
+        """The vectors (D,) of ``keys`` in ``space``: those that other engines have computed or are
+        computing, and the rest from ``compute``. Raises what ``compute`` raises, and ``MediaError`` if another engine
+        failed."""
         found: dict[GifKey, Vector] = {}
         wanted = list(keys)
         failed = False
@@ -72,7 +74,7 @@ class RedisLeases:
                 answers = await self._claim(space, wanted)
             except (RedisDownError, RedisRefusedError):
                 found |= await self._store.get_many(space, wanted)
-                return found | await self._make(space, [key for key in wanted if key not in found], make)
+                return found | await self._compute(space, [key for key in wanted if key not in found], compute)
             mine, others = [], []
             for key, answer in zip(wanted, answers, strict=True):
                 if answer == 0:
@@ -83,7 +85,7 @@ class RedisLeases:
                     found[key] = vector
                 else:  # claimed; or refused, or something that is no vector, which is made and stored in its place
                     mine.append(key)
-            found |= await self._make(space, mine, make)
+            found |= await self._compute(space, mine, compute)
             wanted = []
             for key, came in zip(others, await self._wait(space, others), strict=True):
                 if came is None:
@@ -124,12 +126,12 @@ class RedisLeases:
             raise RedisRefusedError
         return answers
 
-    async def _make(self, space: str, keys: Sequence[GifKey], make: Make) -> dict[GifKey, Vector]:
+    async def _compute(self, space: str, keys: Sequence[GifKey], compute: Compute) -> dict[GifKey, Vector]:
         if not keys:
             return {}
         names = [self._store.name(space, key) for key in keys]
         try:
-            made = dict(await make(keys))
+            made = dict(await compute(keys))
         except MediaError:
             self._later(self._fail(names))
             raise

@@ -15,9 +15,8 @@ from typing import Any
 from deepgif.engine.cluster.codec import read_row, write_row
 from deepgif.engine.cluster.redis import RedisConnection, RedisDownError, RedisRefusedError
 from deepgif.engine.cluster.write_behind import QueuedWrite, WriteBehindQueue
-from deepgif.engine.search.ranking import ScoredCandidate, Signals
-from deepgif.engine.search.reranker import Ranking
-from deepgif.engine.search.single_flight import RECENT, RECENT_S
+from deepgif.engine.search.ranking import Ranking, ScoredCandidate, Signals
+from deepgif.engine.search.single_flight import CACHED_RANKINGS, CACHED_S
 from deepgif.engine.store.cache import BoundedCache
 from deepgif.engine.types import Candidate, Coverage, Gif, GifKey, Origin
 
@@ -41,7 +40,7 @@ class RedisResultCache:
         keeping: Attributions,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._near: BoundedCache[Ranking] = BoundedCache(RECENT, RECENT_S)
+        self._near: BoundedCache[Ranking] = BoundedCache(CACHED_RANKINGS, CACHED_S)
         self._link = link
         self._writer = writer
         self._space = space
@@ -62,7 +61,7 @@ class RedisResultCache:
     async def set(self, key: str, value: Ranking) -> None:
         """Keeps the ranking for some minutes."""
         await self._near.set(key, value)
-        expires = self._clock() + RECENT_S
+        expires = self._clock() + CACHED_S
         written = write_answer(value, self._keeping, expires)
         if len(written) <= MAX_BYTES:
             name = self._name(key)
@@ -81,19 +80,19 @@ def write_answer(ranking: Ranking, keeping: Collection[str], expires: float) -> 
         if key.provider in keeping
     ]
     fused = []
-    for one in ranking.fused:
-        evidence = one.evidence
-        likeness = (evidence.visual, evidence.text, evidence.place)
+    for one in ranking.scored:
+        evidence = one.signals
+        likeness = (evidence.visual, evidence.text, evidence.rank)
         fused.append([*evidence.key, *likeness, one.score, one.visual, one.text])
     answer = {
         "v": VERSION,
         "fused": fused,
         "gifs": gifs,
-        "chance": ranking.chance,
+        "chance": ranking.confidence,
         "count": ranking.count,
         "fetched": [list(key) for key in ranking.fetched],
         "origin": ranking.origin.value,
-        "coverage": [ranking.coverage.seen, ranking.coverage.total],
+        "coverage": [ranking.coverage.embedded, ranking.coverage.total],
         "notices": list(ranking.notices),
     }
     return json.dumps(answer, separators=(",", ":")).encode()
@@ -115,9 +114,9 @@ def read_answer(value: bytes | None, keeping: Attributions) -> Ranking | None:
                 gifs[key] = read[0].gif
         seen, total = (_whole(number) for number in answer["coverage"])
         return Ranking(
-            fused=tuple(_fused(*one) for one in answer["fused"][:MAX_FUSED]),
+            scored=tuple(_fused(*one) for one in answer["fused"][:MAX_FUSED]),
             gifs=gifs,
-            chance=_real(answer["chance"]),
+            confidence=_real(answer["chance"]),
             count=_whole(answer["count"]),
             fetched=frozenset(_key(*one) for one in answer["fetched"]),
             origin=Origin(answer["origin"]),

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from deepgif.engine.errors import DeepGifError, MediaError, ProviderError
 from deepgif.engine.protocols import GifStore, ProviderQuery
-from deepgif.engine.providers.quota import FOR_SEARCHES, Quota
+from deepgif.engine.providers.quota import RESERVED_FOR_SEARCHES, Quota
 from deepgif.engine.store.cache import BoundedCache
 from deepgif.engine.types import Candidate, Gif, GifKey, Rendition
 
@@ -31,7 +31,7 @@ class Api(Protocol):
         """What must be shown beside its GIFs."""
 
     @property
-    def budget(self) -> Quota:
+    def quota(self) -> Quota:
         """How many calls are left."""
 
     async def search(self, query: ProviderQuery) -> list[Candidate]:
@@ -41,9 +41,9 @@ class Api(Protocol):
     def ids_at_once(self) -> int:
         """How many GIFs ``by_ids`` takes."""
 
-    async def by_ids(self, kept: Mapping[str, Candidate], *, leave: float = 0.0) -> list[Candidate]:
+    async def by_ids(self, kept: Mapping[str, Candidate], *, reserve: float = 0.0) -> list[Candidate]:
         """What the provider says of these GIFs, by id what is remembered of them, now and in one call; GIFs that are
-        gone are left out. At least the share ``leave`` of the allowance is left. Raises ``ProviderError``."""
+        gone are left out. At least the share ``reserve`` of the allowance is left. Raises ``ProviderError``."""
 
 
 class Fetch(Protocol):
@@ -74,14 +74,14 @@ class RemoteProvider:
         return self._api.attribution
 
     @property
-    def budget(self) -> Quota:
+    def quota(self) -> Quota:
         """How many calls are left."""
-        return self._api.budget
+        return self._api.quota
 
     @property
     def title(self) -> str:
         """What people know it by."""
-        return self._api.budget.provider
+        return self._api.quota.provider
 
     @property
     def ids_at_once(self) -> int:
@@ -94,7 +94,7 @@ class RemoteProvider:
         await self._keep_fresh(found)
         return found
 
-    async def remember(self, candidates: Sequence[Candidate]) -> None:
+    async def store(self, candidates: Sequence[Candidate]) -> None:
         """Keeps ids, texts and sizes; addresses only where that was allowed."""
         await self._remembered.put(candidates)
 
@@ -128,11 +128,11 @@ class RemoteProvider:
                 found[gif_id] = replace(one, clip=Rendition(one.gif.url, one.gif.width, one.gif.height))
         missing = {gif_id: one for gif_id, one in kept.items() if gif_id not in found}
         if missing:
-            answered = await self._api.by_ids(missing, leave=FOR_SEARCHES)
+            answered = await self._api.by_ids(missing, reserve=RESERVED_FOR_SEARCHES)
             found |= {one.gif.key.id: one for one in answered if one.gif.key.id in missing}
         return found
 
-    async def lookup(self, ids: Collection[str], *, ask: bool = True) -> dict[str, Gif]:
+    async def lookup(self, ids: Collection[str], *, fetch: bool = True) -> dict[str, Gif]:
         """Those of ``ids`` with an address that can be shown now. Where some have none, one call asks for all of them;
         where that fails, they are left out."""
         found: dict[str, Gif] = {}
@@ -144,7 +144,7 @@ class RemoteProvider:
         kept = await self._remembered.get(missing) if missing else {}
         found |= {gif_id: candidate.gif for gif_id, candidate in kept.items() if candidate.gif.url}
         unknown = {gif_id: candidate for gif_id, candidate in kept.items() if gif_id not in found}
-        if unknown and ask:
+        if unknown and fetch:
             try:
                 answered = await self._api.by_ids(unknown)
             except ProviderError as error:
@@ -158,13 +158,13 @@ class RemoteProvider:
         """None: media stay with the provider."""
         return None
 
-    async def sent(self, gif_id: str) -> None:
+    async def report_share(self, gif_id: str) -> None:
         """Tells the provider that a GIF was sent, where the operator wants that."""
         candidate = await self._fresh.get(gif_id)
-        if not self._pingbacks or candidate is None or not candidate.sent_url:
+        if not self._pingbacks or candidate is None or not candidate.pingback_url:
             return
         try:
-            await self._download.fetch(candidate.sent_url)
+            await self._download.fetch(candidate.pingback_url)
         except MediaError as error:
             _log.info("%s was not told that a GIF was sent: %s", self.name, error)
         except DeepGifError:

@@ -15,13 +15,12 @@ from typing import Any
 import pytest
 
 from deepgif.engine.admin.reindex import IN_FLIGHT, Moved, ReindexReport, move
-from deepgif.engine.engine import Engine, EngineOptions, open_engine
+from deepgif.engine.engine import Engine, open_engine
 from deepgif.engine.errors import StoreError
 from deepgif.engine.ingest.candidates import STORE_EVERY
-from deepgif.engine.media.download import DownloadRules
 from deepgif.engine.metrics import Metrics
+from deepgif.engine.options import DownloadRules, EngineOptions, ProviderOptions, ProvidersOptions
 from deepgif.engine.protocols import ProviderQuery
-from deepgif.engine.providers.factory import ProviderOptions, ProvidersOptions
 from deepgif.engine.store.database import FILE
 from deepgif.engine.types import Coverage, Rating, SearchRequest
 from tests.fakes.encoder import ColourEncoder, WideEncoder
@@ -50,7 +49,7 @@ class Place:
         chosen = {"key": self.server.key, "url": self.server.origin, "calls_per_hour": 0, **changes}
         rules = DownloadRules(frozenset({"127.0.0.1"}), frozenset({"http"}), private=True)
         remote = ProvidersOptions((ProviderOptions(name, **chosen),), downloads=rules)
-        return EngineOptions(self.data_dir, self.data_dir, remote=remote, good_enough=2.0)
+        return EngineOptions(self.data_dir, self.data_dir, providers=remote, min_confidence=2.0)
 
     def engine(self, encoder: ColourEncoder | None = None, **changes: Any) -> AbstractAsyncContextManager[Engine]:
         used = encoder or ColourEncoder()
@@ -124,7 +123,7 @@ async def test_everything_moves_while_the_old_model_answers(place: Place) -> Non
     for encoder in (WideEncoder(), ColourEncoder()):
         async with place.engine(encoder) as engine:
             coverage = await engine.search.coverage()
-            assert (coverage, len(engine.search.library.texts)) == (Coverage(100, 100), 100)
+            assert (coverage, len(engine.search.collection.texts)) == (Coverage(100, 100), 100)
         assert (encoder.clips, encoder.texts, place.server.media) == (0, 0, [])
 
 
@@ -190,7 +189,7 @@ async def test_the_budget_ends_midway(place: Place) -> None:
     )
     assert len(place.server.calls) == 8
     async with place.engine(calls_per_hour=16) as engine:
-        assert len(await engine.remote[0].search(ProviderQuery("blue", Rating.R))) == 100
+        assert len(await engine.ingestion.providers[0].search(ProviderQuery("blue", Rating.R))) == 100
     place.sql("UPDATE calls SET at=at-3600")
     place.server.media.clear()
     report = await place.move(encoder, calls_per_hour=16)
@@ -430,4 +429,4 @@ async def test_killed_again_and_again(place: Place) -> None:
     assert child.begun == 100 - held
     async with place.engine(WideEncoder()) as engine:
         assert await engine.search.coverage() == Coverage(100, 100)
-        assert len(engine.search.library.texts) == 100
+        assert len(engine.search.collection.texts) == 100

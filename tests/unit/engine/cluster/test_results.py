@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepgif.engine.cluster.results import read_answer, write_answer
-from deepgif.engine.search.ranking import ScoredCandidate, Signals
-from deepgif.engine.search.reranker import Ranking
+from deepgif.engine.search.ranking import Ranking, ScoredCandidate, Signals
 from deepgif.engine.types import Coverage, Gif, GifKey, Origin, Rating
 
 GIPHY, KLIPY, OWN = GifKey("giphy", "a"), GifKey("klipy", "b"), GifKey("folder", "c")
@@ -22,13 +21,13 @@ def gif(key, attribution=""):
 
 
 RANKING = Ranking(
-    fused=(
+    scored=(
         ScoredCandidate(Signals(GIPHY, 0.25, None, 0), 1.5, 2.0, None),
         ScoredCandidate(Signals(KLIPY, None, -0.5, None), -0.25, None, 0.125),
         ScoredCandidate(Signals(OWN, 0.1, 0.2, 3), -1.0, 0.5, 0.25),
     ),
     gifs={GIPHY: gif(GIPHY, "Powered by GIPHY"), KLIPY: gif(KLIPY), OWN: gif(OWN)},
-    chance=0.75,
+    confidence=0.75,
     count=100,
     fetched=frozenset({GIPHY, KLIPY}),
     origin=Origin.RERANKED,
@@ -45,7 +44,7 @@ def test_an_answer_comes_back_with_the_addresses_that_may_be_kept():
     assert b"/c.gif" not in written
     read = read_answer(written, KEEPING)
     assert read.gifs == {GIPHY: RANKING.gifs[GIPHY]}
-    for name in ("fused", "chance", "count", "fetched", "origin", "coverage", "notices"):
+    for name in ("scored", "confidence", "count", "fetched", "origin", "coverage", "notices"):
         assert getattr(read, name) == getattr(RANKING, name)
 
 
@@ -73,7 +72,7 @@ def test_any_field_may_be_wrong(field, value):
     answer = json.loads(write_answer(RANKING, KEEPING, 2e9)) | {field: value}
     read = read_answer(json.dumps(answer).encode(), KEEPING)
     if read is not None:
-        assert all(isinstance(one.score, float) for one in read.fused)
+        assert all(isinstance(one.score, float) for one in read.scored)
         assert all(isinstance(notice, str) for notice in read.notices)
         assert set(read.gifs) <= {GIPHY}
         write_answer(read, KEEPING, 2e9)

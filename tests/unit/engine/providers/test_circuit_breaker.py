@@ -9,7 +9,7 @@ from deepgif.engine.providers.circuit_breaker import LocalCircuitBreaker
 
 
 async def call(breaker, error=None):
-    async with breaker.calling():
+    async with breaker.guard():
         if error is not None:
             raise error
 
@@ -27,7 +27,7 @@ async def test_it_opens_and_closes(clock):
     await fail(breaker, 2)
     await call(breaker)
     await fail(breaker, 3)
-    with pytest.raises(CircuitOpenError, match="GIPHY has failed several times; it is asked again in a moment"):
+    with pytest.raises(CircuitOpenError, match="GIPHY failed several times in a row"):
         await call(breaker)
     clock.ahead_s += 31
     await fail(breaker, 1)
