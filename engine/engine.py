@@ -94,7 +94,7 @@ async def open_engine(
         similarity = Similarity(bank, model.hubness)
         retriever = Retriever(encoder, collection, model, similarity, metrics.on_batch("text"))
         await stack.enter_async_context(retriever)
-        flights = SingleFlight(cluster.answers() if cluster is not None else None)
+        flights = SingleFlight(cluster.result_cache() if cluster is not None else None)
         stack.push_async_callback(flights.close)
         fallback = None
         if ingestion.providers:

@@ -1,4 +1,4 @@
-"""Which index is taken: in memory, in full or compactly, or on servers of its own."""
+"""Opens the index that the options choose: exact or compact in memory, or Qdrant."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from deepgif.engine.protocols import Index
 def open_indexes(
     kind: IndexKind, dimension: int, device: str, space: str, qdrant: QdrantOptions | None = None
 ) -> Iterator[tuple[Index, Index]]:
-    """One index for pictures and one for texts of a space; those in memory are empty. ``auto`` compares in full on a
-    GPU, which is fast enough for millions. Blocks. Raises ``IndexUnavailableError``."""
+    """One index for pictures and one for texts of a space; those in memory are empty. On a GPU, ``auto`` is exact,
+    which is fast enough for millions of GIFs. Blocks. Raises ``IndexUnavailableError``."""
     if kind == "compact":
-        from deepgif.engine.index.compact import CompactIndex  # faiss is loaded by those who need it
+        from deepgif.engine.index.compact import CompactIndex  # loads faiss only if it is used
 
         yield CompactIndex(dimension), CompactIndex(dimension)
     elif kind == "qdrant" and qdrant is not None:
