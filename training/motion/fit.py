@@ -26,7 +26,6 @@ from deepgif.models.bundles.encoder import TwoTowerEncoder
 from deepgif.models.bundles.motion import FRAME_SCALE, MotionConfig, MotionHead, below_one
 from deepgif.models.networks.joint import info_nce
 from deepgif.training.data.features import extract
-from deepgif.training.scenes.catalogue import is_shipped_combination
 from deepgif.training.scenes.pair_words import PAIR_KINDS_BY_NAME
 from deepgif.training.scenes.pairs import Pair, render_pair, sentences
 from deepgif.training.scenes.scene import describe, sample_scenes
@@ -111,9 +110,7 @@ def neutral_texts(data: Path, count: int, seed: int) -> list[str]:
     comments = first_column(data / "text" / "goemotions-train.tsv")
     figures_of_speech = [span for text in comments for span in _spans(text.split(), rng)]
     scenes = [
-        describe(scene, rng)
-        for scene in sample_scenes(rng, count // 4, is_shipped_combination)
-        if scene.action.name in _UNDIRECTED.split(", ")
+        describe(scene, rng) for scene in sample_scenes(rng, count // 4) if scene.action.name in _UNDIRECTED.split(", ")
     ]
     each = (count - len(scenes)) // 3
     chosen = (rng.sample(some, min(each, len(some))) for some in (captions, comments, figures_of_speech))

@@ -78,11 +78,11 @@ Percent of queries whose right answer is among the first 1, 5 and 10, and the me
 - The GRU keeps {kept:.1f} % of the R@10 that its teacher reaches with the same frames and maps fitted for it.
 - {spearman:.1f} Spearman (x 100) between the GRU's and the teacher's cosines, over 100,000 random pairs of comments and
   glosses that neither training stage saw.
-- The shipped catalogue: every GIF is asked for twice, in words that its title does not use. Its combinations of
-  subject, action and object or setting were left out of training; its subjects, actions and settings, and the words
-  for them, were seen in other combinations.
+- The shipped catalogue: every GIF is asked for by a written description, in words that its title does not use. None
+  of its GIFs was seen in training, but other scenes drawn from the same emoji were.
 
-The tables again: `python -m deepgif.training.evaluation.evaluate DATA/flickr8k/dev.txt engine/catalogue/queries.csv`.
+The tables again:
+`python -m deepgif.training.evaluation.evaluate DATA/flickr8k/dev.txt engine/catalogue/descriptions.csv`.
 
 ## How it was taught
 

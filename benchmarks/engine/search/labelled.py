@@ -82,7 +82,7 @@ def photographs(data: Path, split: str, cache: Path, seed: int = 0, count: int |
 def shipped(catalogue: Path, cache: Path, seed: int = 0) -> LabelledSet:
     """The shipped GIFs, tagged by their titles, asked for in other words."""
     asked: dict[str, list[str]] = {}
-    with (catalogue / "queries.csv").open(encoding="utf-8", newline="") as file:
+    with (catalogue / "descriptions.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             asked.setdefault(row["file"], []).append(row["sentence"])
     described = [
