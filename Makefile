@@ -35,7 +35,7 @@ $(BIN)/python:
 
 # Exact versions come from constraints.txt: with open ranges pip may choose a torch of several gigabytes.
 $(VENV)/.engine: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[engine]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[engine,ocr]'
 	touch $@
 
 # The bots need none of the engine's packages, and may run on another machine.

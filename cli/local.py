@@ -34,4 +34,8 @@ async def index_folder(options: EngineOptions) -> IndexReport:
     """Embeds what is new in the folder, or among the shipped GIFs. Raises ``DeepGifError``."""
     async with open_engine(replace(options, remote=ProvidersOptions()), Metrics()) as engine:
         with progress_bar("Embedding") as report:
-            return await engine.index(report)
+            done = await engine.index(report)
+        if engine.recognition is not None:
+            with progress_bar("Reading words") as report:
+                await engine.read_words(report)
+        return done

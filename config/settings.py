@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     index: Literal["auto", "exact", "compact", "qdrant"] = Field(
         "auto", description="Where vectors are searched: auto (exact up to 100,000 GIFs), exact, compact or qdrant."
     )
+    ocr: Literal["auto", "on", "off"] = Field(
+        "auto", description="Reading the words in GIFs: auto (where the extra ocr is installed), on or off."
+    )
     qdrant_url: str = Field("", pattern=r"^(https?://[^\s/?#]+[^\s?#]*)?$", description="A Qdrant server's address.")
     qdrant_api_key: SecretStr = Field(SecretStr(""), description="Key of the Qdrant server.")
     qdrant_shards: int = Field(

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -22,11 +22,13 @@ from deepgif.engine.ingest.batcher import MicroBatcher
 from deepgif.engine.ingest.candidates import CandidateEmbedder
 from deepgif.engine.ingest.catalogue import Indexer, IndexReport, Progress
 from deepgif.engine.ingest.deduplication import Vector
-from deepgif.engine.media.decode import decode_clip
+from deepgif.engine.ingest.recognition import TextRecognition
+from deepgif.engine.media.decode import decode_clip, decode_whole
 from deepgif.engine.media.decoder_pool import DecoderPool
+from deepgif.engine.media.ocr_models import is_installed, load_text_reader, reader_version
 from deepgif.engine.media.probe import MediaLimits
 from deepgif.engine.metrics import Metrics
-from deepgif.engine.protocols import Clip, EmbeddingStore, Encoder, Vectors
+from deepgif.engine.protocols import Clip, EmbeddingStore, Encoder, Index, Vectors
 from deepgif.engine.providers.factory import Providers, ProvidersOptions, open_providers
 from deepgif.engine.providers.folder import Changes, LocalCatalogue
 from deepgif.engine.providers.remote import RemoteProvider
@@ -37,6 +39,7 @@ from deepgif.engine.search.service import ProviderFallback, SearchService
 from deepgif.engine.search.single_flight import SingleFlight
 from deepgif.engine.search.suggestions import Suggestions
 from deepgif.engine.store.database import FILE, Database, SqliteEmbeddingStore, embedding_space
+from deepgif.engine.store.recognised_text import SqliteRecognisedTextStore
 from deepgif.engine.types import FrameSampling
 from deepgif.models.bundles.load import load_bundle
 from deepgif.models.bundles.manifest import BundleError, BundleInfo, read_info
@@ -49,6 +52,7 @@ SHIPPED_CATALOGUE = Path(__file__).parent / "catalogue"
 QUERIES_AT_ONCE = 64
 QUERIES_WAITING = 512
 CLIPS_WAITING = 256
+FRAMES_FOR_WORDS = 8  # of which those are read between which the picture changes
 MOST_DECODERS = 32  # at once: enough for one GPU
 
 
@@ -56,7 +60,7 @@ MOST_DECODERS = 32  # at once: enough for one GPU
 class EngineOptions:
     """What an engine is made of. ``folder`` None is the shipped catalogue; ``device`` is auto, cpu, cuda, or several
     GPUs (cuda:0,cuda:1); ``weights`` is the folder of weights that others publish; ``redis`` is what several engines
-    share."""
+    share; ``ocr`` auto reads words in GIFs where the extra is installed."""
 
     bundle: Path
     data_dir: Path
@@ -70,6 +74,7 @@ class EngineOptions:
     index: Kind = "auto"
     qdrant: QdrantOptions | None = None
     redis: RedisOptions | None = None
+    ocr: Literal["auto", "on", "off"] = "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,8 @@ class Engine:
     indexer: Indexer
     embedder: CandidateEmbedder
     remote: tuple[RemoteProvider, ...] = ()
+    recognition: TextRecognition | None = None
+    captions: Index | None = None
 
     async def index(self, on_progress: Progress = lambda done, total: None) -> IndexReport:
         """Looks through the catalogue's folder and embeds what is new."""
@@ -88,12 +95,18 @@ class Engine:
             return IndexReport(Changes(), 0, 0, (), 0.0)
         return await self.indexer.run(self.catalogue, on_progress)
 
+    async def read_words(self, on_progress: Progress = lambda done, total: None) -> None:
+        """Reads the words in those of the catalogue's GIFs that were not read before, where that is wanted."""
+        if self.recognition is not None and self.catalogue is not None:
+            await self.recognition.read_catalogue(self.catalogue, on_progress)
+
     async def forget_expired(self) -> None:
         """Drops the GIFs of providers that have been remembered long enough."""
         for provider in self.remote:
             gone = await provider.forget_expired()
-            for index in (self.search.library.pictures, self.search.library.texts):
-                await asyncio.to_thread(index.remove, gone)
+            for index in (self.search.library.pictures, self.search.library.texts, self.captions):
+                if index is not None:
+                    await asyncio.to_thread(index.remove, gone)
 
 
 @asynccontextmanager
@@ -109,12 +122,12 @@ async def open_engine(
         devices = devices_of(options.device)
         space = embedding_space(encoder)
         indexes = open_indexes(options.index, encoder.dimension, str(torch_device(devices[0])), space, options.qdrant)
-        pictures, texts = await asyncio.to_thread(stack.enter_context, indexes)
+        pictures, texts, captions = await asyncio.to_thread(stack.enter_context, indexes)
         ranking, bank = await asyncio.to_thread(load_ranking, options.bundle, encoder.space)
         likeness = Similarity(bank, ranking.hubness)
         queries = await stack.enter_async_context(
             MicroBatcher[RetrievalQuery, Hits](
-                finder(encoder, pictures, texts, likeness),
+                finder(encoder, pictures, texts, likeness, captions),
                 name="queries",
                 max_cost=QUERIES_AT_ONCE,
                 max_waiting=QUERIES_WAITING,
@@ -143,30 +156,38 @@ async def open_engine(
         near = SqliteEmbeddingStore(database, encoder.dimension)
         shared = await _shared(options, near, space, encoder.dimension, metrics, stack)
         store, once = (shared.store, shared.once) if shared is not None else (near, None)
-        indexer = Indexer(space, store, pictures, decode, clips.submit, texts, embed_texts, once)
+        recognition = _recognition(options, database, space, store, captions, embed_texts, shared)
+        if recognition is not None:
+            stack.push_async_callback(recognition.close)
+        indexer = Indexer(space, store, pictures, decode, clips.submit, texts, embed_texts, once, captions)
         if catalogue is not None:
             await indexer.load(catalogue)
+            if recognition is not None:
+                await recognition.load(
+                    {gif.key: gif.rating for gif in (await catalogue.lookup(catalogue.ids())).values()}
+                )
         remote = await stack.enter_async_context(open_providers(options.remote, database, shared))
         embedder = CandidateEmbedder(
-            space, store, pictures, texts, remote.downloader, decode, clips.submit, embed_texts, once
+            space, store, pictures, texts, remote.downloader, decode, clips.submit, embed_texts, once, recognition
         )
         stack.push_async_callback(embedder.close)
         await _load_remembered(remote, embedder)
         if shared is not None:
             stack.push_async_callback(shared.close)  # first of all: what follows uses what is closed after it
-            await shared.follow(embedder, pictures, texts)
+            await shared.follow(embedder, pictures, texts, captions)
         live = SingleFlight(shared.answers() if shared is not None else None)
         stack.push_async_callback(live.close)
         library = Collection(pictures, texts, (catalogue,) if catalogue is not None else (), remote.providers, words)
         outside = ProviderFallback(embedder, live, options.good_enough) if remote.providers else None
-        search = SearchService(encoder.space, queries.submit, library, ranking, likeness, outside)
+        texts_in_gifs = recognition.texts_of if recognition is not None else None
+        search = SearchService(encoder.space, queries.submit, library, ranking, likeness, outside, texts_in_gifs)
         metrics.gauge("deepgif_gifs", "GIFs that are embedded and can be found.", lambda: len(pictures))
         metrics.watch("queries", queries)
         metrics.watch("clips", clips)
         metrics.gauge("deepgif_searches_under_way", "Searches at providers, leftovers too.", lambda: len(live))
         for provider in remote.providers:
             metrics.calls.labels(provider.name).set_function(provider.budget.used)
-        yield Engine(search, catalogue, indexer, embedder, remote.providers)
+        yield Engine(search, catalogue, indexer, embedder, remote.providers, recognition, captions)
 
 
 async def _shared(
@@ -181,6 +202,31 @@ async def _shared(
     days = options.remote.keep_days
     opening = open_cluster(options.redis, near, space, dimension, days, names, metrics)
     return await stack.enter_async_context(opening)
+
+
+def _recognition(
+    options: EngineOptions,
+    database: Database,
+    space: str,
+    store: EmbeddingStore,
+    captions: Index,
+    embed_texts: Callable[[Sequence[str]], Awaitable[Vectors]],
+    shared: Cluster | None,
+) -> TextRecognition | None:
+    """What reads words in GIFs; None where that is not wanted, or not installed. Raises ``ModelError``."""
+    if options.ocr == "off" or (options.ocr == "auto" and not is_installed()):
+        return None
+    version = reader_version()
+    near = SqliteRecognisedTextStore(database, version)
+    texts = shared.recognised(near, version) if shared is not None else near
+
+    def load() -> Callable[[bytes], str]:
+        reader = load_text_reader()
+        side = reader.limits.side
+        return lambda data: reader.read(decode_whole(data, FRAMES_FOR_WORDS, side, options.limits)).text
+
+    once = shared.once if shared is not None else None
+    return TextRecognition(load, space, texts, store, captions, embed_texts, once)
 
 
 async def _catalogue(options: EngineOptions, database: Database) -> LocalCatalogue | None:

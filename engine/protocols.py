@@ -96,6 +96,16 @@ class EmbeddingStore(Protocol):
         """All vectors of one provider in this space, in chunks of keys and (N, D)."""
 
 
+class RecognisedTextStore(Protocol):
+    """The words that one version of an OCR read in GIFs."""
+
+    async def get_many(self, keys: Sequence[GifKey]) -> dict[GifKey, str]:
+        """The texts of those of ``keys`` that were read; "" where a GIF has no words."""
+
+    async def put(self, key: GifKey, text: str) -> None:
+        """Keeps what was read in a GIF; durable when it returns."""
+
+
 class GifStore(Protocol):
     """What is kept of one provider's GIFs, each for some time from when it was last seen."""
 

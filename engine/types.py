@@ -45,7 +45,7 @@ class GifKey(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Gif:
     """What is known of one GIF besides its pixels. ``width`` and ``height`` are in pixels, 0 where they
-    are not known."""
+    are not known; ``text_in_gif`` are the words that an OCR read in its frames."""
 
     key: GifKey
     title: str
@@ -55,6 +55,7 @@ class Gif:
     width: int
     height: int
     attribution: str = ""
+    text_in_gif: str = ""
 
 
 @dataclass(frozen=True, slots=True)

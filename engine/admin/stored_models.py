@@ -81,7 +81,7 @@ async def _parts(database: Database) -> list[tuple[str, str]]:
 
 def pictures_of(space: str) -> str:
     """The space of clips beside this one."""
-    for view in (View.STILL, View.TEXT):
+    for view in (View.STILL, View.TEXT, View.CAPTION):
         space = space.removesuffix(view.of(""))
     return space
 

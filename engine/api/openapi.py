@@ -234,6 +234,7 @@ def _schemas() -> dict[str, Any]:
             why={**text, "description": "Why this GIF, in plain words."},
             source={"type": "string", "enum": [source.value for source in Source]},
             attribution={**text, "description": "To be shown with the GIF where it is not empty."},
+            text_in_gif={**text, "description": "The words that were read in the GIF; empty where there are none."},
         ),
         "Words": _object(words={"type": "array", "items": text, "maxItems": MAX_LIMIT}),
         "Sent": _object(provider=text, id=text),

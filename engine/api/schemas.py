@@ -171,6 +171,7 @@ def _result_to_json(result: ScoredGif, base_url: str) -> dict[str, Any]:
         "why": result.why,
         "source": result.source.value,
         "attribution": gif.attribution,
+        "text_in_gif": gif.text_in_gif,
     }
 
 
@@ -184,6 +185,7 @@ def _result_from_json(body: Any) -> ScoredGif:
         width=int(body["width"]),
         height=int(body["height"]),
         attribution=str(body["attribution"]),
+        text_in_gif=str(body.get("text_in_gif", "")),
     )
     return ScoredGif(
         gif=gif,

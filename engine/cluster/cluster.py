@@ -15,12 +15,13 @@ from deepgif.engine.cluster.gif_store import RedisGifStore
 from deepgif.engine.cluster.leases import RedisLeases
 from deepgif.engine.cluster.options import RedisOptions
 from deepgif.engine.cluster.quota import RedisQuota
+from deepgif.engine.cluster.recognised_text import RedisRecognisedTextStore
 from deepgif.engine.cluster.redis import RedisConnection
 from deepgif.engine.cluster.results import RedisResultCache
 from deepgif.engine.cluster.write_behind import WriteBehindQueue
 from deepgif.engine.ingest.candidates import CandidateEmbedder, View
 from deepgif.engine.metrics import Metrics
-from deepgif.engine.protocols import EmbeddingStore, Index
+from deepgif.engine.protocols import EmbeddingStore, Index, RecognisedTextStore
 from deepgif.engine.providers.circuit_breaker import LocalCircuitBreaker
 from deepgif.engine.providers.gif_store import DAY_S, SqliteGifStore
 from deepgif.engine.providers.quota import LocalQuota
@@ -65,6 +66,10 @@ class Cluster:
             self._keeping[near.provider] = near.attribution
         return made
 
+    def recognised(self, near: RecognisedTextStore, version: str) -> RedisRecognisedTextStore:
+        """What any engine read in GIFs with the OCR of this version."""
+        return RedisRecognisedTextStore(near, self.link, self.writer, version, self._days * DAY_S)
+
     def budget(self, near: LocalQuota) -> RedisQuota:
         """What is left of one key's calls for all engines together."""
         return RedisQuota(near, self.link)
@@ -77,9 +82,10 @@ class Cluster:
         """Answers that any engine gave some minutes ago."""
         return RedisResultCache(self.link, self.writer, self._space, self._keeping)
 
-    async def follow(self, embedder: CandidateEmbedder, pictures: Index, texts: Index) -> Follower:
-        """Lets an engine's indexes have what others know, and whatever they add from now on."""
-        follower = Follower(self.link, self.stream, self._gifs, embedder, (pictures, texts), self._near)
+    async def follow(self, embedder: CandidateEmbedder, *indexes: Index) -> Follower:
+        """Lets an engine's indexes, the one of pictures first, have what others know, and whatever they add from now
+        on."""
+        follower = Follower(self.link, self.stream, self._gifs, embedder, indexes, self._near)
         if self._gifs:
             await follower.catch_up()
             self.run(follower.run())

@@ -19,7 +19,8 @@ _log = logging.getLogger(__name__)
 
 
 class Follower:
-    """Follows the stream, for the GIFs of ``gifs`` by provider. ``near`` is what this machine has stored itself."""
+    """Follows the stream, for the GIFs of ``gifs`` by provider. ``indexes`` hold them, the
+    first one their pictures; ``near`` is what this machine has stored itself."""
 
     def __init__(
         self,
@@ -27,14 +28,14 @@ class Follower:
         stream: EventStream,
         gifs: Mapping[str, RedisGifStore],
         embedder: CandidateEmbedder,
-        indexes: tuple[Index, Index],
+        indexes: Sequence[Index],
         near: EmbeddingStore,
     ) -> None:
         self._link = link
         self._stream = stream
         self._gifs = gifs
         self._embedder = embedder
-        self._pictures, self._texts = indexes
+        self._pictures, self._indexes = indexes[0], indexes
         self._near = near
         self._position = ""  # empty until it has caught up
         self._identity = ""  # of the Redis that it has caught up with
@@ -106,7 +107,7 @@ class Follower:
         for provider, ids in _by_provider(keys).items():
             if provider in self._gifs:
                 gone = [GifKey(provider, gif_id) for gif_id in await self._gifs[provider].forgotten_elsewhere(ids)]
-                for index in (self._pictures, self._texts):
+                for index in self._indexes:
                     await asyncio.to_thread(index.remove, gone)
 
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from deepgif.engine.cluster.codec import read_row, write_row
 from deepgif.engine.cluster.embeddings import RedisEmbeddingStore, part_of_key, whole
 from deepgif.engine.cluster.events import EventStream
+from deepgif.engine.cluster.recognised_text import text_key
 from deepgif.engine.cluster.redis import PATIENT_S, RedisConnection, RedisDownError, RedisRefusedError
 from deepgif.engine.cluster.write_behind import QueuedWrite, WriteBehindQueue
 from deepgif.engine.protocols import EmbeddingStore
@@ -108,7 +109,9 @@ class RedisGifStore:
             return
         now = self._clock()
         await self._store.delete(self.provider, ids)
-        await self._writer.write([QueuedWrite(self._name(gif_id), (("DEL", self._name(gif_id)),)) for gif_id in ids])
+        names = [self._name(gif_id) for gif_id in ids]
+        names += [text_key(self._link.prefix, GifKey(self.provider, gif_id)) for gif_id in ids]
+        await self._writer.write([QueuedWrite(name, (("DEL", name),)) for name in names])
         # For those who miss the events: it is looked through after a gap.
         noted = [("ZADD", self._forgotten, now, gif_id) for gif_id in ids]
         old = ("ZREMRANGEBYSCORE", self._forgotten, "-inf", now - self._keep_s)

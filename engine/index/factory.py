@@ -29,22 +29,24 @@ class QdrantOptions:
 @contextmanager
 def open_indexes(
     kind: Kind, dimension: int, device: str, space: str, qdrant: QdrantOptions | None = None
-) -> Iterator[tuple[Index, Index]]:
-    """One index for pictures and one for texts of a space; those in memory are empty. ``auto`` compares in full on a
-    GPU, which is fast enough for millions. Blocks. Raises ``IndexUnavailableError``."""
+) -> Iterator[tuple[Index, Index, Index]]:
+    """An index each for pictures, texts and captions of a space; those in memory are empty. ``auto`` compares in full
+    on a GPU, which is fast enough for millions. Blocks. Raises ``IndexUnavailableError``."""
     if kind == "compact":
         from deepgif.engine.index.compact import CompactIndex  # faiss is loaded by those who need it
 
-        yield CompactIndex(dimension), CompactIndex(dimension)
+        yield CompactIndex(dimension), CompactIndex(dimension), CompactIndex(dimension)
     elif kind == "qdrant" and qdrant is not None:
         try:
             from deepgif.engine.index.qdrant import QdrantIndex, open_client
         except ModuleNotFoundError as error:
             raise IndexUnavailableError("Qdrant's client is not installed: pip install 'deepgif[qdrant]'.") from error
         with closing(open_client(qdrant)) as client:
-            pictures, texts = (QdrantIndex(client, what, space, dimension, qdrant) for what in ("pictures", "texts"))
-            yield pictures, texts
+            pictures, texts, captions = (
+                QdrantIndex(client, what, space, dimension, qdrant) for what in ("pictures", "texts", "captions")
+            )
+            yield pictures, texts, captions
     elif kind == "auto" and device == "cpu":
-        yield AutoIndex(dimension), AutoIndex(dimension)
+        yield AutoIndex(dimension), AutoIndex(dimension), AutoIndex(dimension)
     else:
-        yield ExactIndex(dimension, device), ExactIndex(dimension, device)
+        yield ExactIndex(dimension, device), ExactIndex(dimension, device), ExactIndex(dimension, device)

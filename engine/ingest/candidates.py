@@ -6,31 +6,21 @@ import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 import numpy as np
 
 from deepgif.engine.errors import MediaError
 from deepgif.engine.ingest.deduplication import EmbeddingLeases, NoLeases, Vector
+from deepgif.engine.ingest.recognition import Caption, TextRecognition
+from deepgif.engine.ingest.views import View as View
 from deepgif.engine.protocols import Clip, EmbeddingStore, Index, Vectors
 from deepgif.engine.providers.remote import Fetch
 from deepgif.engine.types import Candidate, Gif, GifKey, Rating
 
+CLIP_BYTES = 32 * 1024 * 1024  # of clips that were looked at just now, for those who read the words in them
 RECENT = 4096  # vectors, 16 MB, for searches that looked into the store before they were there
 AT_ONCE = 64  # candidates whose bytes or frames are in memory
 STORE_EVERY = 32  # vectors
-
-
-class View(StrEnum):
-    """What of a GIF a vector stands for; stills and texts have a space of their own in the store."""
-
-    STILL = "still"
-    CLIP = "clip"
-    TEXT = "text"
-
-    def of(self, space: str) -> str:
-        """The space of this view in the store, where ``space`` is that of clips."""
-        return space if self is View.CLIP else f"{space}:{self}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +34,7 @@ class Looked:
 class CandidateEmbedder:
     """Vectors of candidates. ``space`` is that of clips; ``decode`` makes clips of bytes, ``embed`` vectors of clips,
     ``embed_texts`` vectors of texts; none of them may block the event loop. ``once`` keeps engines that share a store
-    from doing the same work."""
+    from doing the same work. ``recognition`` reads the words in pictures, where that is wanted."""
 
     def __init__(
         self,
@@ -57,6 +47,7 @@ class CandidateEmbedder:
         embed: Callable[[Clip], Awaitable[Vector]],
         embed_texts: Callable[[Sequence[str]], Awaitable[Vectors]],
         once: EmbeddingLeases | None = None,
+        recognition: TextRecognition | None = None,
     ) -> None:
         self._space = space
         self._store = store
@@ -67,6 +58,9 @@ class CandidateEmbedder:
         self._embed = embed
         self._embed_texts = embed_texts
         self._once = once or NoLeases()
+        self._recognition = recognition
+        self._clips: OrderedDict[str, bytes] = OrderedDict()  # by address
+        self._clips_size = 0
         self._under_way: dict[tuple[GifKey, View], asyncio.Task[Looked]] = {}
         self._asking: Counter[asyncio.Task[Looked]] = Counter()
         self._recent: OrderedDict[tuple[GifKey, View], Looked] = OrderedDict()
@@ -115,6 +109,21 @@ class CandidateEmbedder:
                 vectors |= fresh
         return vectors
 
+    async def captions(self, keys: Sequence[GifKey]) -> dict[GifKey, Vector]:
+        """The vectors of the words in those of these GIFs that were read before and have words."""
+        return await self._recognition.vectors_of(keys) if self._recognition is not None else {}
+
+    def recognise(self, candidate: Candidate) -> asyncio.Task[Caption] | None:
+        """Begins to read the words in a candidate, or goes on with it; None where that is not done, or not now."""
+        rendition = candidate.clip or candidate.still
+        if self._recognition is None or rendition is None:
+            return None
+
+        async def fetch() -> bytes:
+            return self._clips.get(rendition.url) or await self._download.fetch(rendition.url)
+
+        return self._recognition.start(candidate.gif.key, candidate.gif.rating, fetch)
+
     async def keep(self, view: View, vectors: Mapping[GifKey, Vector], ratings: Mapping[GifKey, Rating]) -> None:
         """Stores vectors of pictures, and lets them be found."""
         await self._add(self._pictures, view, vectors, ratings)
@@ -128,6 +137,8 @@ class CandidateEmbedder:
         seen = [one for one in candidates if one.gif.key in pictures]
         await self._put(self._texts, await self.known(View.TEXT, list(pictures)), ratings)
         await self.read(seen)
+        if self._recognition is not None:
+            await self._recognition.load(ratings)
 
     async def close(self) -> None:
         """Ends what is under way."""
@@ -146,6 +157,7 @@ class CandidateEmbedder:
             nonlocal size
             async with self._slots:
                 data = await self._download.fetch(rendition.url)
+                self._hold(rendition.url, data)
                 vector = await self._embed(await self._decode(data))
             if not np.isfinite(vector).all():
                 raise MediaError("The model finds no vector for it.")
@@ -154,6 +166,14 @@ class CandidateEmbedder:
 
         vectors = await self._once.vectors(view.of(self._space), [key], make)
         return Looked(vectors[key], size)
+
+    def _hold(self, url: str, data: bytes) -> None:
+        if self._recognition is None or url in self._clips:
+            return
+        self._clips[url] = data
+        self._clips_size += len(data)
+        while self._clips_size > CLIP_BYTES:
+            self._clips_size -= len(self._clips.popitem(last=False)[1])
 
     async def _add(
         self, index: Index, view: View, vectors: Mapping[GifKey, Vector], ratings: Mapping[GifKey, Rating]

@@ -41,7 +41,8 @@ Progress = Callable[[int, int], None]
 class Indexer:
     """Keeps the indexes of pictures and of texts in step with a catalogue. ``decode`` makes clips of bytes, ``embed``
     vectors of clips, ``embed_texts`` vectors of texts; none of them may block the event loop. ``once`` keeps engines
-    that share a store, each over a copy of the same files, from embedding the same."""
+    that share a store, each over a copy of the same files, from embedding the same. What has gone goes from
+    ``captions`` too."""
 
     def __init__(
         self,
@@ -53,6 +54,7 @@ class Indexer:
         texts: Index,
         embed_texts: Callable[[Sequence[str]], Awaitable[Vectors]],
         once: EmbeddingLeases | None = None,
+        captions: Index | None = None,
     ) -> None:
         self._space = space
         self._store = store
@@ -62,6 +64,7 @@ class Indexer:
         self._texts = texts
         self._embed_texts = embed_texts
         self._once = once or NoLeases()
+        self._indexes = [one for one in (index, texts, captions) if one is not None]
 
     async def load(self, catalogue: LocalCatalogue) -> set[str]:
         """Puts what is stored into the index; the ids of it."""
@@ -82,8 +85,8 @@ class Indexer:
         changes = await catalogue.scan()
         ids = catalogue.ids()
         gone = [GifKey(catalogue.name, gif_id) for gif_id in before.difference(ids)]
-        await asyncio.to_thread(self.index.remove, gone)
-        await asyncio.to_thread(self._texts.remove, gone)
+        for index in self._indexes:
+            await asyncio.to_thread(index.remove, gone)
         known = await self.load(catalogue)
         missing = [gif_id for gif_id in ids if gif_id not in known]
         unreadable = list(changes.unreadable)

@@ -61,10 +61,6 @@ class ReadingLimits:
 class LineReader(Protocol):
     """An OCR engine for one frame. Blocks; called by one thread at a time."""
 
-    @property
-    def version(self) -> str:
-        """Names the models, such as ``rapidocr-3.10.0``; what another version read is read again."""
-
     def read(self, frame: Frame) -> Sequence[TextLine]:
         """The lines of a frame (H, W, 3) in reading order."""
 
@@ -84,11 +80,6 @@ class TextReader:
         self._lines = lines
         self._split = split
         self._clock = clock
-
-    @property
-    def version(self) -> str:
-        """What read a text: another version reads it again."""
-        return self._lines.version
 
     def read(self, frames: Clip) -> RecognisedText:
         """The words in ``frames``, (T, H, W, 3) in order of time. Blocks; call it from one thread at a time."""
@@ -193,7 +184,7 @@ def _nearly_equal(one: str, other: str) -> bool:
 
 def _thumbnail(frame: Frame) -> NDArray[np.float32]:
     """A frame (H, W, 3) as (64, 64) grey levels, each the mean of a rectangle, or a pixel where there are fewer."""
-    grey = frame.mean(axis=2, dtype=np.float32)
+    grey: NDArray[np.float32] = frame.mean(axis=2, dtype=np.float32)
     for axis in (0, 1):
         size = grey.shape[axis]
         starts = np.arange(THUMB) * size // THUMB

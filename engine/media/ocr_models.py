@@ -17,6 +17,7 @@ from deepgif.engine.media.word_splitter import WordSplitter
 from deepgif.models.preprocess.frames import Frame
 
 DETECTOR, RECOGNISER = "PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"
+MISSING = "What reads words in GIFs is not installed: pip install 'deepgif[ocr]'."
 SAME_ROW = 0.5  # of the lower box's height
 
 
@@ -29,9 +30,16 @@ def load_text_reader(limits: ReadingLimits | None = None) -> TextReader:
     """A reader of whole GIFs. Blocks. Raises ``ModelError`` where the packages are missing or damaged."""
     limits = limits or ReadingLimits()
     if not is_installed():
-        raise ModelError("What reads words in GIFs is not installed: pip install 'deepgif[ocr]'.")
+        raise ModelError(MISSING)
     splitter = WordSplitter()
     return TextReader(RapidLineReader(limits.side), limits, splitter.split)
+
+
+def reader_version() -> str:
+    """What reads: another version reads again. Raises ``ModelError`` where it is not installed."""
+    if not is_installed():
+        raise ModelError(MISSING)
+    return f"rapidocr-{version('rapidocr')}"
 
 
 class RapidLineReader:
@@ -63,7 +71,6 @@ class RapidLineReader:
             self._read(np.zeros((64, 64, 3), np.uint8))  # loads the detector
         except Exception as error:  # it raises whatever its libraries raise
             raise ModelError("The networks that read words in GIFs cannot be loaded; reinstall rapidocr.") from error
-        self.version = f"rapidocr-{version('rapidocr')}"
 
     def read(self, frame: Frame) -> Sequence[TextLine]:
         """The lines of a frame (H, W, 3) from top to bottom; boxes beside each other are one line."""

@@ -10,6 +10,7 @@ them.
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,18 +22,21 @@ from deepgif.engine.types import Fit, Gif, GifKey, Origin, ScoredGif, Source
 FEW = 8  # with fewer GIFs to compare with, standing out of them says little
 TENTH = 9  # the place that the best one is compared with
 RANK_CONSTANT = 60  # reciprocal rank fusion (Cormack et al. 2009)
+SHOWN_WORDS = 100  # characters of the words in a GIF
 UNRANKED = 100  # the place of a GIF that the provider did not name
 
 
 @dataclass(frozen=True, slots=True)
 class Signals:
     """What is known of one GIF for one query: the cosines of the words with its pixels and with its texts, None where
-    there is nothing to compare (yet), and its place in the provider's order, 0 for the first, None for none."""
+    there is nothing to compare (yet), and its place in the provider's order, 0 for the first, None for none.
+    ``caption`` is the cosine with the words in its picture."""
 
     key: GifKey
     visual: float | None = None
     text: float | None = None
     place: int | None = None
+    caption: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,16 +203,19 @@ def answer(
             continue
         likely = _sigmoid(odds + one.score)
         fit = judge(likely, count, thresholds)
+        gif = gifs[one.evidence.key]
         results.append(
             ScoredGif(
-                gif=gifs[one.evidence.key],
+                gif=gif,
                 score=one.score,
                 visual=one.evidence.visual,
                 text=one.evidence.text,
                 confidence=likely,
                 fit=fit,
                 source=Source.FETCHED if one.evidence.key in fetched else Source.KNOWN,
-                why=explain(first + len(results), count, fit, one.visual, one.text, origin),
+                why=" ".join(
+                    filter(None, (explain(first + len(results), count, fit, one.visual, one.text, origin), in_gif(gif)))
+                ),
             )
         )
     return tuple(results)
@@ -279,6 +286,14 @@ def explain(place: int, count: int, fit: Fit, visual: float | None, text: float 
         Fit.WEAK: "It fits your words less",
     }
     return f"{rest[fit]}: number {place + 1} of the {count:,} GIFs compared. {about}"
+
+
+def in_gif(gif: Gif) -> str:
+    """The words that were read in a GIF, as a sentence; "" where there are none."""
+    if not gif.text_in_gif:
+        return ""
+    shown = textwrap.shorten(gif.text_in_gif, SHOWN_WORDS, placeholder="…")
+    return f"The words “{shown}” are in the GIF."
 
 
 def _about(visual: float | None, text: float | None) -> str:

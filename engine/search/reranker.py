@@ -1,4 +1,5 @@
-"""One query over a provider's candidates, better with every moment: texts and order first, then stills, then frames.
+"""One query over a provider's candidates, better with every moment: texts and order first, then stills, then
+frames, then the words in them.
 
 It runs once for all who ask the same, goes on after they were answered within a byte budget, and can be ranked at any
 time (an anytime algorithm: what has not been looked at is expected to look as its words and place suggest).
@@ -23,6 +24,7 @@ from deepgif.engine.search.retrieval import Hits, Similarity
 from deepgif.engine.types import Candidate, Coverage, Gif, GifKey, Origin
 
 MOVING = 20  # candidates whose frames are looked at, the most promising ones
+WORDS_S = 0.5  # for which those who wait for an answer wait for words in pictures, once all is looked at
 WORKERS = 32  # candidates of one query that are under way
 LEFTOVER_BYTES = 8 * 1024 * 1024  # downloaded for one query after the last answer
 NEAR_DUPLICATE = 0.985
@@ -86,6 +88,7 @@ class Rerank:
             clips = await self._embedder.known(View.CLIP, list(self._candidates))
             still = [key for key in self._promising()[:MOVING] if key not in clips and self._moves(key)]
             await self._look_at([(key, View.CLIP) for key in still])
+            await self._recognise(self._promising()[:MOVING])
         finally:
             await self._fresh.store()
 
@@ -114,6 +117,7 @@ class Rerank:
         texts = await self._embedder.read(candidates)
         for key, vector in texts.items():
             self._evidence[key] = replace(self._evidence[key], text=float(vector @ self._found.vector))
+        self._show(await self._embedder.captions(keys))
         self._see(await self._embedder.known(View.STILL, keys) | await self._embedder.known(View.CLIP, keys))
 
     async def _look_at(self, wanted: Sequence[tuple[GifKey, View]]) -> None:
@@ -140,6 +144,21 @@ class Rerank:
             self._bytes += looked.size
         self._see({key: looked.vector})
         await self._fresh.add(view, candidate.gif, looked.vector)
+
+    async def _recognise(self, keys: Sequence[GifKey]) -> None:
+        """Begins to read the words in these GIFs, in this order. What takes longer than ``WORDS_S`` goes on by itself,
+        for the next search."""
+        new = [key for key in keys if self._evidence[key].caption is None]
+        tasks = {task: key for key in new if (task := self._embedder.recognise(self._candidates[key])) is not None}
+        if not tasks or self.answered:
+            return
+        done, _ = await asyncio.wait(tasks, timeout=WORDS_S)
+        read = {tasks[task]: task.result() for task in done if not task.cancelled() and task.exception() is None}
+        self._show({key: caption.vector for key, caption in read.items() if caption.vector is not None})
+
+    def _show(self, captions: Mapping[GifKey, Vector]) -> None:
+        for key, vector in captions.items():
+            self._evidence[key] = replace(self._evidence[key], caption=float(vector @ self._found.vector))
 
     def _see(self, vectors: Mapping[GifKey, Vector]) -> None:
         if not vectors:

@@ -14,6 +14,8 @@ from deepgif.engine.search.ranking import ScoreStatistics, Signals
 from deepgif.engine.search.ranking_model import QueryBank
 from deepgif.engine.types import GifKey, Rating
 
+NOTHING = ScoreStatistics(0.0, 0.0)
+
 
 @dataclass(frozen=True, slots=True)
 class RetrievalQuery:
@@ -26,8 +28,9 @@ class RetrievalQuery:
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """The unit vector (D,) of the words, the evidence for the GIFs whose pixels or texts are nearest, the spreads of
-    both likenesses over all ``count`` GIFs, and how much of the words the encoder has learnt."""
+    """The unit vector (D,) of the words, the evidence for the GIFs whose pixels, texts or captions are nearest, the
+    spreads of these likenesses over all ``count`` GIFs (captions: over those with words in them), and how much of the
+    words the encoder has learnt."""
 
     vector: NDArray[np.float32]
     evidence: tuple[Signals, ...]
@@ -35,6 +38,7 @@ class Hits:
     text: ScoreStatistics
     count: int
     understood: float
+    caption: ScoreStatistics = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +58,28 @@ class Similarity:
 
 
 def finder(
-    encoder: Encoder, pictures: Index, texts: Index, likeness: Similarity
+    encoder: Encoder, pictures: Index, texts: Index, likeness: Similarity, captions: Index | None = None
 ) -> Callable[[Sequence[RetrievalQuery]], list[Hits]]:
     """A blocking function that encodes all queries at once and searches once for each rating among them."""
+    indexes = [pictures, texts] if captions is None else [pictures, texts, captions]
 
     def find(queries: Sequence[RetrievalQuery]) -> list[Hits]:
         vectors = encoder.encode_texts([query.words for query in queries])
         places: defaultdict[Rating, list[int]] = defaultdict(list)
         for place, query in enumerate(queries):
             places[query.max_rating].append(place)
-        hits: dict[int, tuple[IndexHits, IndexHits]] = {}
+        hits: dict[int, tuple[IndexHits, ...]] = {}
         for rating, rows in places.items():
             most = max(queries[row].count for row in rows)
-            seen, said = (index.search(vectors[rows], most, rating) for index in (pictures, texts))
-            hits.update(zip(rows, zip(seen, said, strict=True), strict=True))
-        keys = sorted({key for both in hits.values() for one in both for key in one.keys})
+            found = [index.search(vectors[rows], most, rating) for index in indexes]
+            hits.update(zip(rows, zip(*found, strict=True), strict=True))
+        keys = sorted({key for several in hits.values() for one in several for key in one.keys})
         pixels = _Rows(pictures.vectors(keys))
         words = _Rows(texts.vectors(keys))
+        shown = _Rows(captions.vectors(keys) if captions is not None else {})
         common = likeness.common(pixels.rows)  # once for all queries: most of what they find is the same
         return [
-            _found(vectors[place], hits[place], pixels, common, words, encoder.understands(query.words))
+            _found(vectors[place], hits[place], pixels, common, words, shown, encoder.understands(query.words))
             for place, query in enumerate(queries)
         ]
 
@@ -92,24 +98,33 @@ class _Rows:
         there = [key for key in keys if key in self.place]
         return there, [self.place[key] for key in there]
 
+    def cosines(self, keys: Sequence[GifKey], vector: NDArray[np.float32]) -> dict[GifKey, float]:
+        """Those of ``keys`` that there are, with the inner products of their rows and ``vector`` (D,)."""
+        there, rows = self.of(keys)
+        return dict(zip(there, (self.rows[rows] @ vector).tolist(), strict=True)) if there else {}
+
 
 def _found(
     vector: NDArray[np.float32],
-    hits: tuple[IndexHits, IndexHits],
+    hits: tuple[IndexHits, ...],
     pixels: _Rows,
     common: NDArray[np.float32],
     words: _Rows,
+    shown: _Rows,
     understood: float,
 ) -> Hits:
-    by_pixels, by_texts = hits
-    keys = sorted({*by_pixels.keys, *by_texts.keys})
-    seen, seen_rows = pixels.of(keys)
-    said, said_rows = words.of(keys)
-    looks = (pixels.rows[seen_rows] @ vector - common[seen_rows]).tolist() if seen else []
-    reads = (words.rows[said_rows] @ vector).tolist() if said else []
-    visual, text = dict(zip(seen, looks, strict=True)), dict(zip(said, reads, strict=True))
-    evidence = tuple(Signals(key, visual.get(key), text.get(key)) for key in keys)
-    return Hits(vector, evidence, _spread(by_pixels), _spread(by_texts), by_pixels.count, understood)
+    by_pixels, by_texts, *by_captions = hits
+    keys = sorted({key for one in hits for key in one.keys})
+    seen, rows = pixels.of(keys)
+    looks = (pixels.rows[rows] @ vector - common[rows]).tolist() if seen else []
+    visual, text, caption = (
+        dict(zip(seen, looks, strict=True)),
+        words.cosines(keys, vector),
+        shown.cosines(keys, vector),
+    )
+    evidence = tuple(Signals(key, visual.get(key), text.get(key), caption=caption.get(key)) for key in keys)
+    in_captions = _spread(by_captions[0]) if by_captions else NOTHING
+    return Hits(vector, evidence, _spread(by_pixels), _spread(by_texts), by_pixels.count, understood, in_captions)
 
 
 def _spread(hits: IndexHits) -> ScoreStatistics:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -58,7 +58,7 @@ class ProviderFallback:
 
 class SearchService:
     """Answers searches. ``find`` gives the evidence on what is known (a micro-batcher's ``submit``); without
-    ``outside`` only that is searched."""
+    ``outside`` only that is searched. ``texts_in_gifs`` gives the words that were read in GIFs."""
 
     def __init__(
         self,
@@ -68,6 +68,7 @@ class SearchService:
         ranking: RankingModel,
         likeness: Similarity,
         outside: ProviderFallback | None = None,
+        texts_in_gifs: Callable[[Sequence[GifKey]], Awaitable[dict[GifKey, str]]] | None = None,
     ) -> None:
         self.model = model
         self.library = library
@@ -75,6 +76,7 @@ class SearchService:
         self._ranking = ranking
         self._likeness = likeness
         self._outside = outside
+        self._texts_in_gifs = texts_in_gifs
 
     async def search(self, request: SearchRequest) -> SearchAnswer:
         """The best GIFs for the request. Raises ``InvalidRequestError``, ``OverloadedError`` or ``NotReadyError``."""
@@ -244,6 +246,10 @@ class SearchService:
         shown = part if ranking.origin is Origin.KNOWN else ranking.fused[:MAX_RANKED]
         missing = [one.evidence.key for one in shown if one.evidence.key not in ranking.gifs]
         gifs = {**ranking.gifs, **await self.library.lookup_by(ends_at, missing)}
+        if self._texts_in_gifs is not None:
+            there = [one.evidence.key for one in part if one.evidence.key in gifs]
+            for key, text in (await self._texts_in_gifs(there)).items():
+                gifs[key] = replace(gifs[key], text_in_gif=text)
         if part and not any(one.evidence.key in gifs for one in part) and asyncio.get_running_loop().time() >= ends_at:
             raise OverloadedError(TOO_LATE)
         results = answer(

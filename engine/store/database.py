@@ -23,7 +23,7 @@ from deepgif.engine.protocols import Vectors, VectorSpace
 from deepgif.engine.types import GifKey
 
 FILE = "deepgif.sqlite"  # in the data folder
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 CHUNK = 500  # ids a statement; SQLite allows 32,766 variables, older builds 999
 SCAN_CHUNK = 4096
 BUSY_S = 10.0  # how long to wait for another process that writes
@@ -55,7 +55,15 @@ CREATE INDEX gifs_by_expiry ON gifs (expires_at);
 CREATE TABLE calls (budget TEXT NOT NULL, at REAL NOT NULL); -- seconds since 1970
 CREATE INDEX calls_by_time ON calls (budget, at);
 """
-_STEPS = (_TABLES, _TABLES_OF_PROVIDERS)  # from each version to the next
+_TABLE_OF_WORDS = """
+CREATE TABLE recognised_texts (
+    provider TEXT NOT NULL, id TEXT NOT NULL,
+    version TEXT NOT NULL, -- of the OCR
+    text TEXT NOT NULL, -- empty where there are no words
+    PRIMARY KEY (provider, id)
+) WITHOUT ROWID;
+"""
+_STEPS = (_TABLES, _TABLES_OF_PROVIDERS, _TABLE_OF_WORDS)  # from each version to the next
 
 
 class Database:

@@ -24,8 +24,6 @@ WORDS = st.lists(st.text("abc d", min_size=2, max_size=12).filter(str.strip), ma
 class Script:
     """``LineReader`` that knows what each frame says by the colour of its first pixel."""
 
-    version = "script"
-
     def __init__(self, *frames, confidence=0.9):
         self.lines = [[TextLine(text, confidence) for text in frame] for frame in frames]
         self.read_frames = []

@@ -79,3 +79,18 @@ def test_nothing_is_known():
     """An empty library finds nothing, and has nothing to compare with."""
     (found,) = finder(ColourEncoder(), ExactIndex(4), ExactIndex(4), NO_BANK)([RetrievalQuery("red", 5, Rating.R)])
     assert (found.evidence, found.count) == ((), 0)
+
+
+def test_captions_are_evidence_of_their_own(indexes):
+    """A GIF is found by the words in its picture alone; the spread is that of GIFs with words in them."""
+    encoder, pictures, texts = indexes
+    captions = ExactIndex(4)
+    captions.add([key("red")], encoder.encode_texts(["blue"]), [Rating.R])
+    (found,) = finder(encoder, pictures, texts, NO_BANK, captions)([RetrievalQuery("blue", 1, Rating.R)])
+    evidence = {one.key: one for one in found.evidence}
+    assert set(evidence) == {key("blue"), key("green"), key("red")}
+    assert evidence[key("red")].caption == pytest.approx(1.0)
+    assert evidence[key("blue")].caption is None
+    assert found.caption.mean == pytest.approx(1.0)
+    (milder,) = finder(encoder, pictures, texts, NO_BANK, captions)([RetrievalQuery("blue", 1, Rating.G)])
+    assert key("red") not in {one.key for one in milder.evidence}
