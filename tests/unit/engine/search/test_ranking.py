@@ -1,6 +1,7 @@
 """Ranking, by tables of numbers."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from deepgif.engine.search.ranking import (
     features,
     fold,
     fuse,
+    in_gif,
     in_order,
     judge,
     spread,
@@ -230,3 +232,13 @@ def test_reasons_read_well(place, count, fit, visual, text, origin):
     assert why.endswith(".")
     assert 1 <= why.count(".") <= 2
     assert not (fit is Fit.WEAK and "stands out" in why)
+
+
+def test_words_in_a_gif_are_said():
+    """In full where they are short; long ones are cut between words."""
+    gif = Gif(key("a"), "", "", Rating.G, "", 1, 1)
+    assert in_gif(gif) == ""
+    assert (
+        in_gif(replace(gif, text_in_gif="ain't nobody got time")) == "The words “ain't nobody got time” are in the GIF."
+    )
+    assert len(in_gif(replace(gif, text_in_gif="word " * 100))) < 140
