@@ -1,4 +1,4 @@
-"""``python -m bot PLATFORM``: the processes ``slack`` and ``discord`` of the Procfile."""
+"""``python -m deepgif.bot PLATFORM``: the processes ``slack`` and ``discord`` of the Procfile."""
 
 from __future__ import annotations
 
@@ -88,12 +88,12 @@ def shared_options(settings: Settings) -> BotOptions:
 
     return BotOptions(
         engine_url=settings.engine_url or HERE,
-        engine_token=settings.token.get_secret_value(),
-        database_url=database_url(settings.database_url.get_secret_value(), settings.data_dir),
-        secret=settings.secret.get_secret_value() or load_or_create_secret(settings.data_dir / "secret"),
+        engine_token=settings.engine_token.get_secret_value(),
+        database_url=database_url(settings.bot_database_url.get_secret_value(), settings.data_dir),
+        secret=settings.bot_encryption_key.get_secret_value() or load_or_create_secret(settings.data_dir / "secret"),
         max_rating=Rating(settings.max_rating),
-        deadline_s=settings.deadline_s,
-        lease_s=settings.bot_lease_s,
+        deadline_s=settings.search_deadline_seconds,
+        lease_s=settings.bot_lease_seconds,
     )
 
 

@@ -1,24 +1,22 @@
-"""What the command line does in its own process: an engine for one search, or for one look through a folder."""
+"""Runs an engine in the command's own process, for one search or to index a folder."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from deepgif.cli.console import progress_bar
-from deepgif.engine.engine import EngineOptions, open_engine
+from deepgif.engine.engine import open_engine
 from deepgif.engine.ingest.catalogue import IndexReport
 from deepgif.engine.metrics import Metrics
-from deepgif.engine.providers.factory import ProvidersOptions
-from deepgif.engine.text import normalize_query
-from deepgif.engine.types import SearchAnswer, SearchRequest
+from deepgif.engine.options import EngineOptions, ProvidersOptions
+from deepgif.engine.types import SearchAnswer, SearchRequest, normalize_query
 
 
 async def search_locally(options: EngineOptions, request: SearchRequest) -> SearchAnswer:
-    """Searches after embedding what is new; addresses of local GIFs are those of their files. Raises
-    ``DeepGifError``."""
+    """Embeds new GIFs, then searches. URLs of local GIFs are those of their files. Raises ``DeepGifError``."""
     normalize_query(request.words)  # before the model is loaded for nothing
     async with open_engine(options, Metrics()) as engine:
-        with progress_bar("Looking at new GIFs") as report:
+        with progress_bar("Embedding new GIFs") as report:
             await engine.index(report)
         answer = await engine.search.search(request)
         results = []
@@ -31,8 +29,8 @@ async def search_locally(options: EngineOptions, request: SearchRequest) -> Sear
 
 
 async def index_folder(options: EngineOptions) -> IndexReport:
-    """Embeds what is new in the folder, or among the shipped GIFs. Raises ``DeepGifError``."""
-    async with open_engine(replace(options, remote=ProvidersOptions()), Metrics()) as engine:
+    """Embeds new GIFs of the folder or the bundled catalogue. Raises ``DeepGifError``."""
+    async with open_engine(replace(options, providers=ProvidersOptions()), Metrics()) as engine:
         with progress_bar("Embedding") as report:
             done = await engine.index(report)
         if engine.recognition is not None:

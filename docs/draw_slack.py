@@ -97,7 +97,7 @@ async def ready(engine: str) -> None:
             try:
                 async with http.get(f"{engine}/readyz") as response:
                     body = await response.json()
-                    if response.status == 200 and body["seen"] == body["total"] > 0:
+                    if response.status == 200 and body["embedded"] == body["total"] > 0:
                         return
             except aiohttp.ClientError:
                 pass
@@ -120,11 +120,11 @@ async def main() -> None:
                 "DEEPGIF_SLACK_APP_TOKEN": "xapp-1",
                 "DEEPGIF_SLACK_API_URL": slack.api_url,
                 "DEEPGIF_SLACK_PORT": "0",
-                "DEEPGIF_DEADLINE_S": "10",
+                "DEEPGIF_SEARCH_DEADLINE_SECONDS": "10",
             }
             processes = [
                 await asyncio.create_subprocess_exec(sys.executable, "-m", *module, env=settings)
-                for module in (("engine", "serve"), ("bot", "slack"))
+                for module in (("deepgif.cli", "serve"), ("deepgif.bot", "slack"))
             ]
             try:
                 await ready(engine)

@@ -7,17 +7,16 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from deepgif.engine.cluster.options import RedisOptions
 from deepgif.engine.errors import ModelError, OverloadedError
-from deepgif.engine.index.factory import Kind, QdrantOptions, open_indexes
+from deepgif.engine.index.factory import open_indexes
 from deepgif.engine.ingest.batcher import MicroBatcher
 from deepgif.engine.ingest.candidates import CandidateEmbedder
 from deepgif.engine.ingest.catalogue import Indexer, IndexReport, Progress
@@ -26,11 +25,11 @@ from deepgif.engine.ingest.recognition import TextRecognition
 from deepgif.engine.media.decode import decode_clip, decode_whole
 from deepgif.engine.media.decoder_pool import DecoderPool
 from deepgif.engine.media.ocr_models import is_installed, load_text_reader, reader_version
-from deepgif.engine.media.probe import MediaLimits
 from deepgif.engine.metrics import Metrics
+from deepgif.engine.options import EngineOptions, MediaLimits
 from deepgif.engine.protocols import Clip, EmbeddingStore, Encoder, Index, Vectors
-from deepgif.engine.providers.factory import Providers, ProvidersOptions, open_providers
-from deepgif.engine.providers.folder import Changes, LocalCatalogue
+from deepgif.engine.providers.factory import Providers, open_providers
+from deepgif.engine.providers.folder import Changes, FolderCatalogue
 from deepgif.engine.providers.remote import RemoteProvider
 from deepgif.engine.search.collection import Collection
 from deepgif.engine.search.ranking_model import load_ranking
@@ -38,7 +37,8 @@ from deepgif.engine.search.retrieval import Hits, RetrievalQuery, Similarity, fi
 from deepgif.engine.search.service import ProviderFallback, SearchService
 from deepgif.engine.search.single_flight import SingleFlight
 from deepgif.engine.search.suggestions import Suggestions
-from deepgif.engine.store.database import FILE, Database, SqliteEmbeddingStore, embedding_space
+from deepgif.engine.store.database import FILE, Database
+from deepgif.engine.store.embeddings import SqliteEmbeddingStore, embedding_space
 from deepgif.engine.store.recognised_text import SqliteRecognisedTextStore
 from deepgif.engine.types import FrameSampling
 from deepgif.models.bundles.load import load_bundle
@@ -57,32 +57,11 @@ MOST_DECODERS = 32  # at once: enough for one GPU
 
 
 @dataclass(frozen=True, slots=True)
-class EngineOptions:
-    """What an engine is made of. ``folder`` None is the shipped catalogue; ``device`` is auto, cpu, cuda, or several
-    GPUs (cuda:0,cuda:1); ``weights`` is the folder of weights that others publish; ``redis`` is what several engines
-    share; ``ocr`` auto reads words in GIFs where the extra is installed."""
-
-    bundle: Path
-    data_dir: Path
-    folder: Path | None = None
-    device: str = "auto"
-    threads: int = 0
-    limits: MediaLimits = field(default_factory=MediaLimits)
-    remote: ProvidersOptions = field(default_factory=ProvidersOptions)
-    good_enough: float = 0.8
-    weights: Path | None = None
-    index: Kind = "auto"
-    qdrant: QdrantOptions | None = None
-    redis: RedisOptions | None = None
-    ocr: Literal["auto", "on", "off"] = "off"
-
-
-@dataclass(frozen=True, slots=True)
 class Engine:
     """An engine that is loaded and warm. ``catalogue`` is None where only providers on the network are searched."""
 
     search: SearchService
-    catalogue: LocalCatalogue | None
+    catalogue: FolderCatalogue | None
     indexer: Indexer
     embedder: CandidateEmbedder
     remote: tuple[RemoteProvider, ...] = ()
@@ -96,7 +75,7 @@ class Engine:
         return await self.indexer.run(self.catalogue, on_progress)
 
     async def read_words(self, on_progress: Progress = lambda done, total: None) -> None:
-        """Reads the words in those of the catalogue's GIFs that were not read before, where that is wanted."""
+        """Reads the words in those of the catalogue's GIFs that were not read before, if the engine reads words."""
         if self.recognition is not None and self.catalogue is not None:
             await self.recognition.read_catalogue(self.catalogue, on_progress)
 
@@ -163,10 +142,9 @@ async def open_engine(
         if catalogue is not None:
             await indexer.load(catalogue)
             if recognition is not None:
-                await recognition.load(
-                    {gif.key: gif.rating for gif in (await catalogue.lookup(catalogue.ids())).values()}
-                )
-        remote = await stack.enter_async_context(open_providers(options.remote, database, shared))
+                gifs = await catalogue.lookup(catalogue.ids())
+                await recognition.load({gif.key: gif.rating for gif in gifs.values()})
+        remote = await stack.enter_async_context(open_providers(options.providers, database, shared))
         embedder = CandidateEmbedder(
             space, store, pictures, texts, remote.downloader, decode, clips.submit, embed_texts, once, recognition
         )
@@ -178,15 +156,15 @@ async def open_engine(
         live = SingleFlight(shared.answers() if shared is not None else None)
         stack.push_async_callback(live.close)
         library = Collection(pictures, texts, (catalogue,) if catalogue is not None else (), remote.providers, words)
-        outside = ProviderFallback(embedder, live, options.good_enough) if remote.providers else None
+        outside = ProviderFallback(embedder, live, options.min_confidence) if remote.providers else None
         texts_in_gifs = recognition.texts_of if recognition is not None else None
         search = SearchService(encoder.space, queries.submit, library, ranking, likeness, outside, texts_in_gifs)
         metrics.gauge("deepgif_gifs", "GIFs that are embedded and can be found.", lambda: len(pictures))
         metrics.watch("queries", queries)
         metrics.watch("clips", clips)
-        metrics.gauge("deepgif_searches_under_way", "Searches at providers, leftovers too.", lambda: len(live))
+        metrics.gauge("deepgif_provider_searches_in_flight", "Searches at providers, leftovers too.", lambda: len(live))
         for provider in remote.providers:
-            metrics.calls.labels(provider.name).set_function(provider.budget.used)
+            metrics.calls.labels(provider.name).set_function(provider.quota.used)
         yield Engine(search, catalogue, indexer, embedder, remote.providers, recognition, captions)
 
 
@@ -198,8 +176,8 @@ async def _shared(
         return None
     from deepgif.engine.cluster.cluster import open_cluster
 
-    names = [one.name for one in options.remote.providers]
-    days = options.remote.keep_days
+    names = [one.name for one in options.providers.providers]
+    days = options.providers.keep_days
     opening = open_cluster(options.redis, near, space, dimension, days, names, metrics)
     return await stack.enter_async_context(opening)
 
@@ -213,7 +191,7 @@ def _recognition(
     embed_texts: Callable[[Sequence[str]], Awaitable[Vectors]],
     shared: Cluster | None,
 ) -> TextRecognition | None:
-    """What reads words in GIFs; None where that is not wanted, or not installed. Raises ``ModelError``."""
+    """Reads words in GIFs; None if that is off, or not installed. Raises ``ModelError``."""
     if options.ocr == "off" or (options.ocr == "auto" and not is_installed()):
         return None
     version = reader_version()
@@ -229,12 +207,12 @@ def _recognition(
     return TextRecognition(load, space, texts, store, captions, embed_texts, once)
 
 
-async def _catalogue(options: EngineOptions, database: Database) -> LocalCatalogue | None:
+async def _catalogue(options: EngineOptions, database: Database) -> FolderCatalogue | None:
     """The chosen folder; without one the shipped GIFs, unless a provider has better ones."""
-    if options.folder is None and options.remote.providers:
+    if options.folder is None and options.providers.providers:
         return None
     name = "catalogue" if options.folder is None else "folder"
-    catalogue = LocalCatalogue(name, options.folder or SHIPPED_CATALOGUE, database, options.limits)
+    catalogue = FolderCatalogue(name, options.folder or SHIPPED_CATALOGUE, database, options.limits)
     await catalogue.open()
     return catalogue
 

@@ -62,14 +62,14 @@ class Metrics:
             "deepgif_http_requests", "Requests answered.", ("route", "method", "status"), registry=self.registry
         )
         self.request_seconds = Histogram(
-            "deepgif_http_request_seconds",
+            "deepgif_http_request_duration_seconds",
             "From a request's arrival to its answer.",
             ("route",),
             buckets=LATENCY_BUCKETS_S,
             registry=self.registry,
         )
-        self.in_hand = Gauge(
-            "deepgif_requests_in_hand", "Requests that are being answered.", ("route",), registry=self.registry
+        self.in_flight = Gauge(
+            "deepgif_http_requests_in_flight", "Requests that are being answered.", ("route",), registry=self.registry
         )
         self.fits = Counter(
             "deepgif_best_fit", "Searches by how well the best GIF fits.", ("fit",), registry=self.registry

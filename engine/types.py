@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from deepgif.engine.errors import InvalidRequestError
 from deepgif.models.preprocess.sampling import FrameSampling as FrameSampling
 
 MAX_WORDS_LENGTH = 1000  # characters; more than anyone types, little enough to encode at once
@@ -15,6 +18,13 @@ MAX_RANKED = 100  # GIFs in one ranking, page by page
 DEFAULT_LIMIT = 12
 DEFAULT_DEADLINE_S = 2.5
 MAX_DEADLINE_S = 30.0
+_LANGUAGE = re.compile(r"([a-z]{2,3}(-[A-Za-z]{2,4})?)?")
+# Control characters, lone surrogates, and unassigned or private code points: there is nothing to search for in them.
+_MEANINGLESS = {"Cc", "Cs", "Cn", "Co"}
+# Characters that are invisible or only change the direction of writing (Unicode 16, section 23.2).
+_INVISIBLE = frozenset(
+    "\u00ad\u061c\u200b\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+)
 
 
 class Rating(StrEnum):
@@ -94,7 +104,7 @@ def describe(gif: Gif, tags: Sequence[str] = ()) -> str:
 class Source(StrEnum):
     """Where a result came from: known before, or fetched for this query."""
 
-    KNOWN = "known"
+    INDEXED = "indexed"
     FETCHED = "fetched"
 
 
@@ -110,7 +120,7 @@ class Origin(StrEnum):
     """How an answer was made: from what was known, from a provider's candidates and what was known reranked
     together, or in the provider's own order, where nothing could be judged."""
 
-    KNOWN = "known"
+    INDEXED = "indexed"
     RERANKED = "reranked"
     PROVIDER = "provider"
 
@@ -172,6 +182,39 @@ class SearchAnswer:
     coverage: Coverage
     elapsed_s: float
     notices: tuple[str, ...] = ()
-    origin: Origin = Origin.KNOWN
+    origin: Origin = Origin.INDEXED
     ranked: int = 0
     attribution: tuple[str, ...] = ()
+
+
+def normalize_query(text: str) -> str:
+    """``text`` in Unicode's composed form (NFC), without control characters and with single spaces.
+
+    Raises ``InvalidRequestError`` if nothing is left or if the result is longer than ``MAX_WORDS_LENGTH``.
+    """
+    if len(text) > 100 * MAX_WORDS_LENGTH:  # too long to look at each character
+        raise _too_long(len(text))
+    visible = "".join(
+        " " if character in _INVISIBLE or unicodedata.category(character) in _MEANINGLESS else character
+        for character in text
+    )
+    query = " ".join(unicodedata.normalize("NFC", visible).split())
+    if not query:
+        raise InvalidRequestError("Describe the GIF in a few words.")
+    if len(query) > MAX_WORDS_LENGTH:
+        raise _too_long(len(query))
+    return query
+
+
+def _too_long(length: int) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"That is {length:,} characters. Describe the GIF in at most {MAX_WORDS_LENGTH:,} characters."
+    )
+
+
+def parse_language(value: object) -> str:
+    """``value`` if it is a language code (ISO 639-1, optionally with a region) or "". Raises
+    ``InvalidRequestError``."""
+    if not isinstance(value, str) or not _LANGUAGE.fullmatch(value):
+        raise InvalidRequestError("The language must be a code such as en or de, or empty.")
+    return value

@@ -20,16 +20,16 @@ from deepgif.engine.admin.export_format import (
     MOST_PARTS,
     ROWS,
     Chunk,
-    Embedded,
+    GifChunk,
     GifRow,
-    Gifs,
+    VectorChunk,
     are_units,
     is_gif,
     is_name,
     part_path,
     parts_of,
     read_chunks,
-    read_head,
+    read_header,
     write_part,
 )
 from deepgif.engine.errors import NotFoundError, StoreError
@@ -105,7 +105,7 @@ async def import_known(
     are remembered for as long as the export says, but at most for ``keep_s`` seconds. All of it is checked before
     anything is written. Raises ``NotFoundError`` and ``StoreError``."""
     paths = parts_of(source)
-    total = 2 * sum(one["rows"] for path in paths for one in read_head(path).chunks)
+    total = 2 * sum(one["rows"] for path in paths for one in read_header(path).chunks)
     done = 0
     for chunk in _all_in(paths):
         done += len(chunk.rows)
@@ -114,7 +114,7 @@ async def import_known(
     async with Database(database) as opened:
         rows = 0
         for chunk in _all_in(paths):
-            if isinstance(chunk, Gifs):
+            if isinstance(chunk, GifChunk):
                 new, old = await _add_gifs(opened, chunk.rows, keep_s)
                 gifs += new
             else:
@@ -164,8 +164,8 @@ def _write(connection: sqlite3.Connection, target: Path, force: bool, on_progres
             some = []
             for chunk in islice(waiting, CHUNKS):
                 some.append(chunk)
-                gifs += len(chunk.rows) if isinstance(chunk, Gifs) else 0
-                vectors += len(chunk.rows) if isinstance(chunk, Embedded) else 0
+                gifs += len(chunk.rows) if isinstance(chunk, GifChunk) else 0
+                vectors += len(chunk.rows) if isinstance(chunk, VectorChunk) else 0
                 done = gifs + vectors
                 on_progress(done, total)
             write_part(draft, export, part, parts, some)
@@ -184,7 +184,7 @@ def _gifs(connection: sqlite3.Connection, now: float) -> Iterator[Chunk]:
         last = rows[-1][:2]
         read = (GifRow(*row) for row in rows)
         whole = (replace(row, tags=tuple(json.loads(str(row.tags)))) for row in read)
-        yield Gifs(tuple(row for row in whole if is_gif(row)))
+        yield GifChunk(tuple(row for row in whole if is_gif(row)))
 
 
 def _vectors(connection: sqlite3.Connection, space: str, provider: str, size: int, now: float) -> Iterator[Chunk]:
@@ -194,7 +194,7 @@ def _vectors(connection: sqlite3.Connection, space: str, provider: str, size: in
         vectors = np.frombuffer(b"".join(vector for _, vector in rows), "<f2").reshape(len(rows), -1)
         good = are_units(vectors) & np.array([is_name(gif_id) for gif_id, _ in rows])
         ids = tuple(gif_id for (gif_id, _), one in zip(rows, good, strict=True) if one)
-        yield Embedded(space, provider, ids, vectors[good])
+        yield VectorChunk(space, provider, ids, vectors[good])
 
 
 async def _add_gifs(database: Database, rows: tuple[GifRow, ...], keep_s: float) -> tuple[int, int]:
@@ -214,7 +214,7 @@ async def _add_gifs(database: Database, rows: tuple[GifRow, ...], keep_s: float)
     return len(fresh) - known, known
 
 
-async def _add_vectors(database: Database, chunk: Embedded) -> tuple[int, int]:
+async def _add_vectors(database: Database, chunk: VectorChunk) -> tuple[int, int]:
     """How many are new, and how many were known."""
     given = dict(zip(chunk.rows, chunk.vectors, strict=True))
     if chunk.provider not in LOCAL:

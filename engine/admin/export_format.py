@@ -59,14 +59,14 @@ class GifRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Gifs:
+class GifChunk:
     """A chunk of GIFs."""
 
     rows: tuple[GifRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
+class VectorChunk:
     """A chunk of vectors (N, D) of unit length, and the N ids of their GIFs."""
 
     space: str
@@ -75,11 +75,11 @@ class Embedded:
     vectors: Vectors16
 
 
-Chunk = Gifs | Embedded
+Chunk = GifChunk | VectorChunk
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class PartHeader:
     """What a file says of itself."""
 
     export: str
@@ -102,7 +102,7 @@ def parts_of(path: Path) -> list[Path]:
         found = sorted(one for one in path.parent.glob("*-of-*") if name.fullmatch(one.name))
         if not found:
             raise NotFoundError(f"There is no export {path}.")
-    heads = [read_head(one) for one in found]
+    heads = [read_header(one) for one in found]
     if len({head.export for head in heads}) > 1:
         raise StoreError(f"There are parts of several exports to {path}; move those away that do not belong to it.")
     there = [head.part for head in heads]
@@ -117,11 +117,11 @@ def write_part(path: Path, export: str, part: int, parts: int, chunks: Sequence[
     tensors: dict[str, NDArray[Any]] = {}
     heads = []
     for place, chunk in enumerate(chunks):
-        rows = [asdict(row) for row in chunk.rows] if isinstance(chunk, Gifs) else list(chunk.rows)
+        rows = [asdict(row) for row in chunk.rows] if isinstance(chunk, GifChunk) else list(chunk.rows)
         coded = json.dumps(rows, ensure_ascii=False).encode()
         tensors[f"{place}.rows"] = np.frombuffer(coded, np.uint8)
         head: dict[str, Any] = {"kind": "gifs", "rows": len(rows)}
-        if isinstance(chunk, Embedded):
+        if isinstance(chunk, VectorChunk):
             head |= {"kind": "vectors", "space": chunk.space, "provider": chunk.provider}
             tensors[f"{place}.vectors"] = np.ascontiguousarray(chunk.vectors, "<f2")
         sha256 = digest(head, tensors[f"{place}.rows"], tensors.get(f"{place}.vectors"))
@@ -142,7 +142,7 @@ def digest(head: dict[str, Any], rows: NDArray[Any], vectors: NDArray[Any] | Non
     return found.hexdigest()
 
 
-def read_head(path: Path) -> Head:
+def read_header(path: Path) -> PartHeader:
     """What a file says of itself. Raises ``StoreError``."""
     try:
         with safe_open(path, framework="numpy") as file:
@@ -166,12 +166,12 @@ def read_head(path: Path) -> Head:
     )
     if not sound:
         raise _damaged(path, "its head does not say what is in it")
-    return Head(facts.get("export", ""), int(numbers[0]), int(numbers[1]), tuple(chunks))
+    return PartHeader(facts.get("export", ""), int(numbers[0]), int(numbers[1]), tuple(chunks))
 
 
 def read_chunks(path: Path) -> Iterator[Chunk]:
     """The chunks of a file, one after the other, each whole and checked. Raises ``StoreError``."""
-    head = read_head(path)
+    head = read_header(path)
     try:
         with safe_open(path, framework="numpy") as file:
             names = {f"{place}.rows" for place in range(len(head.chunks))}
@@ -212,12 +212,12 @@ def _chunk(path: Path, head: dict[str, Any], coded: NDArray[Any], vectors: Vecto
         gifs = tuple(_gif(row) for row in rows)
         if not all(row is not None and is_gif(row) for row in gifs):
             raise _damaged(path, "what it says of GIFs is not what an export says")
-        return Gifs(tuple(row for row in gifs if row is not None))
+        return GifChunk(tuple(row for row in gifs if row is not None))
     if not all(is_name(row) for row in rows):
         raise _damaged(path, "what it says of GIFs is not what an export says")
     if not are_units(vectors).all():
         raise _damaged(path, "its vectors are not of unit length")
-    return Embedded(head["space"], head["provider"], tuple(rows), vectors)
+    return VectorChunk(head["space"], head["provider"], tuple(rows), vectors)
 
 
 def _gif(row: object) -> GifRow | None:

@@ -7,13 +7,14 @@ from typing import Any
 
 import torch
 
-from deepgif.engine.admin.stored_models import kept_models, pictures_of
-from deepgif.engine.cluster.options import RedisOptions
-from deepgif.engine.engine import SHIPPED_CATALOGUE, EngineOptions, bundle_info, devices_of
+from deepgif.engine.admin.stored_models import clip_space_of, kept_models
+from deepgif.engine.engine import SHIPPED_CATALOGUE, bundle_info, devices_of
 from deepgif.engine.errors import StoreError
-from deepgif.engine.providers.factory import open_budget
-from deepgif.engine.providers.folder import LocalCatalogue
-from deepgif.engine.store.database import FILE, Database, embedding_space
+from deepgif.engine.options import EngineOptions, RedisOptions
+from deepgif.engine.providers.factory import open_quota
+from deepgif.engine.providers.folder import FolderCatalogue
+from deepgif.engine.store.database import FILE, Database
+from deepgif.engine.store.embeddings import embedding_space
 
 
 async def describe_engine(options: EngineOptions) -> dict[str, Any]:
@@ -23,15 +24,15 @@ async def describe_engine(options: EngineOptions) -> dict[str, Any]:
     folder = options.folder or SHIPPED_CATALOGUE
     name = "folder" if options.folder else "catalogue"
     async with Database(options.data_dir / FILE) as database:
-        catalogue = LocalCatalogue(name, folder, database, options.limits)
+        catalogue = FolderCatalogue(name, folder, database, options.limits)
         await catalogue.open()
         query = "SELECT COUNT(*) FROM embeddings WHERE space=? AND provider=?"
         ((embedded,),) = await database.read(query, (embedding_space(bundle), name))
         kept = await kept_models(database)
         seen = await catalogue.count()
         remote = {}
-        for chosen in options.remote.providers:
-            budget = await open_budget(chosen, database)
+        for chosen in options.providers.providers:
+            budget = await open_quota(chosen, database)
             limit = f" of {budget.per_hour}" if budget.per_hour else ""
             remote[f"{chosen.name}_calls_last_hour"] = f"{budget.used()}{limit}"
     return {
@@ -63,7 +64,7 @@ async def _shared(redis: RedisOptions | None) -> dict[str, str]:
         return {"redis": str(error)}
     if spaces is None:
         return {"redis": "does not answer"}
-    models = ", ".join(sorted({pictures_of(space) for space in spaces}))
+    models = ", ".join(sorted({clip_space_of(space) for space in spaces}))
     return {"redis": "answers", "models_in_redis": models or "none"}
 
 

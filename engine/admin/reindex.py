@@ -14,16 +14,18 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from deepgif.engine.engine import EngineOptions, bundle_info, open_engine
+from deepgif.engine.engine import bundle_info, open_engine
 from deepgif.engine.errors import InvalidRequestError, MediaError, ProviderError, QuotaError, StoreError
 from deepgif.engine.ingest.candidates import CandidateEmbedder, View, WriteBuffer
 from deepgif.engine.ingest.catalogue import IndexReport, Progress
 from deepgif.engine.ingest.concurrency import map_unordered
 from deepgif.engine.ingest.deduplication import Vector
 from deepgif.engine.metrics import Metrics
+from deepgif.engine.options import EngineOptions
 from deepgif.engine.protocols import Encoder
 from deepgif.engine.providers.remote import RemoteProvider
-from deepgif.engine.store.database import FILE, Database, embedding_space, stored_ids
+from deepgif.engine.store.database import FILE, Database
+from deepgif.engine.store.embeddings import embedding_space, stored_ids
 from deepgif.engine.types import Candidate
 
 LOCK = "reindex.lock"
@@ -73,7 +75,9 @@ async def move(
     """As ``reindex``, from the space ``old``. ``load`` gives another encoder than the bundle's own."""
     started = time.monotonic()
     async with Database(options.data_dir / FILE) as database:
-        moving = {one.name: await stored_ids(database, View.CLIP.of(old), one.name) for one in options.remote.providers}
+        moving = {
+            one.name: await stored_ids(database, View.CLIP.of(old), one.name) for one in options.providers.providers
+        }
     with _alone(options.data_dir):
         async with open_engine(options, Metrics(), load) as engine:
             with show("Local GIFs") as report:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from deepgif.engine.cluster.options import RedisOptions
 from deepgif.engine.engine import bundle_info
 from deepgif.engine.errors import InvalidRequestError, ModelError, NotFoundError
 from deepgif.engine.ingest.candidates import View
-from deepgif.engine.store.database import FILE, Database, embedding_space
+from deepgif.engine.options import RedisOptions
+from deepgif.engine.store.database import FILE, Database
+from deepgif.engine.store.embeddings import embedding_space
 from deepgif.models.bundles.load import bundle_folder
 
 DROP_AT_ONCE = 2000  # vectors a transaction, so that a running engine can write in between
@@ -23,7 +24,7 @@ _DROP = """DELETE FROM embeddings WHERE space=? AND provider=? AND id IN
 async def kept_models(database: Database) -> dict[str, int]:
     """The GIFs whose pixels were embedded, by model, version and frame sampling (``small@1a2b3c4d/4x224``)."""
     kept = {}
-    for space in sorted({pictures_of(space) for space, _ in await _parts(database)}):
+    for space in sorted({clip_space_of(space) for space, _ in await _parts(database)}):
         ((count,),) = await database.read(_COUNT, (View.CLIP.of(space), View.STILL.of(space)))
         kept[space] = int(count)
     return kept
@@ -52,7 +53,7 @@ async def delete_model_vectors(
     names = {model, _named(model)}
 
     def wanted(space: str) -> bool:
-        pictures = pictures_of(space)
+        pictures = clip_space_of(space)
         return not names.isdisjoint({pictures, pictures.rpartition("/")[0]})
 
     async with Database(data_dir / FILE) as database:
@@ -64,7 +65,7 @@ async def delete_model_vectors(
 
             shared = await drop_spaces(redis, names, wanted, on_progress)
         parts = [part for part in await _parts(database) if wanted(part[0])]
-        models = {pictures_of(space) for space in (*shared, *(space for space, _ in parts))}
+        models = {clip_space_of(space) for space in (*shared, *(space for space, _ in parts))}
         if not models:
             raise NotFoundError(f"No vectors of a model {model} are kept; deepgif info lists those that are.")
         here = 0
@@ -79,7 +80,7 @@ async def _parts(database: Database) -> list[tuple[str, str]]:
     return await database.read("SELECT DISTINCT space, provider FROM embeddings")
 
 
-def pictures_of(space: str) -> str:
+def clip_space_of(space: str) -> str:
     """The space of clips beside this one."""
     for view in (View.STILL, View.TEXT, View.CAPTION):
         space = space.removesuffix(view.of(""))

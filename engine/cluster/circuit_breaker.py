@@ -77,10 +77,10 @@ class RedisCircuitBreaker:
         self._key = f"{link.prefix}:b:{{{part_of_key(name)}}}:breaker"
 
     @asynccontextmanager
-    async def calling(self) -> AsyncIterator[None]:
+    async def guard(self) -> AsyncIterator[None]:
         """What a call is made within: one round trip before it, and one after it where calls fail. Raises
         ``CircuitOpenError`` where the provider is left alone by all engines, or by this one."""
-        async with self._near.calling():
+        async with self._near.guard():
             me = secrets.token_hex(8)
             failures, tries = await self._enter(me)
             try:

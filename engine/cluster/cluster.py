@@ -13,7 +13,6 @@ from deepgif.engine.cluster.events import EventStream
 from deepgif.engine.cluster.follower import Follower
 from deepgif.engine.cluster.gif_store import RedisGifStore
 from deepgif.engine.cluster.leases import RedisLeases
-from deepgif.engine.cluster.options import RedisOptions
 from deepgif.engine.cluster.quota import RedisQuota
 from deepgif.engine.cluster.recognised_text import RedisRecognisedTextStore
 from deepgif.engine.cluster.redis import RedisConnection
@@ -21,6 +20,7 @@ from deepgif.engine.cluster.results import RedisResultCache
 from deepgif.engine.cluster.write_behind import WriteBehindQueue
 from deepgif.engine.ingest.candidates import CandidateEmbedder, View
 from deepgif.engine.metrics import Metrics
+from deepgif.engine.options import RedisOptions
 from deepgif.engine.protocols import EmbeddingStore, Index, RecognisedTextStore
 from deepgif.engine.providers.circuit_breaker import LocalCircuitBreaker
 from deepgif.engine.providers.gif_store import DAY_S, SqliteGifStore
@@ -70,7 +70,7 @@ class Cluster:
         """What any engine read in GIFs with the OCR of this version."""
         return RedisRecognisedTextStore(near, self.link, self.writer, version, self._days * DAY_S)
 
-    def budget(self, near: LocalQuota) -> RedisQuota:
+    def quota(self, near: LocalQuota) -> RedisQuota:
         """What is left of one key's calls for all engines together."""
         return RedisQuota(near, self.link)
 

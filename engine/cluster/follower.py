@@ -55,7 +55,7 @@ class Follower:
         """Follows for ever."""
         while True:
             try:
-                await self._link.back()
+                await self._link.wait_until_up()
                 if not self._position:
                     await self._catch_up()
                 await self._fill()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from deepgif.engine.cluster.embeddings import part_of_key
 from deepgif.engine.cluster.redis import RedisConnection, RedisDownError, RedisRefusedError
 from deepgif.engine.errors import QuotaError
-from deepgif.engine.providers.quota import FOR_ADDRESSES, HOUR_S, NO_LIMIT, LocalQuota
+from deepgif.engine.providers.quota import HOUR_S, NO_LIMIT, RESERVED_FOR_LOOKUPS, LocalQuota
 
 FEW = 4  # engines that are supposed where Redis has never said how many there are
 # Calls and engines are sorted sets by time, in microseconds; both keys lie in one slot.
@@ -68,10 +68,10 @@ class RedisQuota:
         self._told_used, self._engines = 0, FEW
         self._taking = asyncio.Lock()
 
-    async def take(self, *, leave: float = FOR_ADDRESSES) -> None:
+    async def acquire(self, *, reserve: float = RESERVED_FOR_LOOKUPS) -> None:
         """Counts a call that is about to be made, for all engines at once; on this machine's disk too. Raises
-        ``QuotaError`` and counts nothing where less than the share ``leave`` of the allowance would be left."""
-        most = self.per_hour - int(self.per_hour * leave) if self.per_hour else NO_LIMIT
+        ``QuotaError`` and counts nothing where less than the share ``reserve`` of the allowance would be left."""
+        most = self.per_hour - int(self.per_hour * reserve) if self.per_hour else NO_LIMIT
         async with self._taking:
             try:
                 taken, wait_s = await self._ask(most)
@@ -81,7 +81,7 @@ class RedisQuota:
                     self._alone.append(self._clock())
             if not taken:
                 raise QuotaError(self.provider, max(1, math.ceil(wait_s / 60)))
-            await self._near.take(leave=0.0)
+            await self._near.acquire(reserve=0.0)
 
     def used(self) -> int:
         """Calls made in the last 60 minutes by all engines, as far as this one was told, or by itself."""

@@ -21,8 +21,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from deepgif.engine.cluster.options import RedisOptions
 from deepgif.engine.errors import StoreError
+from deepgif.engine.options import RedisOptions
 
 PATIENT_S = 5.0  # of what nobody waits for
 SCAN_S = 30.0  # of looking for the next keys among millions of others
@@ -99,7 +99,7 @@ class RedisConnection:
         """Whether it answered last."""
         return self._up.is_set()
 
-    async def back(self) -> None:
+    async def wait_until_up(self) -> None:
         """Waits until it answers."""
         await self._up.wait()
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection
 
 from deepgif.engine.cluster.embeddings import SCAN_CHUNK, known_spaces_key, part_of_key, whole
 from deepgif.engine.cluster.events import stream_key
-from deepgif.engine.cluster.options import RedisOptions
 from deepgif.engine.cluster.redis import PATIENT_S, Command, RedisConnection, RedisDownError, RedisRefusedError, refused
 from deepgif.engine.errors import StoreError
+from deepgif.engine.options import RedisOptions
 
 
 async def spaces_in_redis(options: RedisOptions) -> list[str] | None:
@@ -36,7 +36,7 @@ async def drop_spaces(
     async with RedisConnection(options) as link:
         try:
             async with asyncio.timeout(PATIENT_S):
-                await link.back()
+                await link.wait_until_up()
             for beginning in sorted(beginnings):
                 await _drop(link, beginning, wanted, dropped, on_progress)
             for space in dropped:

@@ -55,7 +55,7 @@ class WriteBehindQueue:
         """Makes what waits whenever Redis is there, for ever."""
         while True:
             await self._some.wait()
-            await self._link.back()
+            await self._link.wait_until_up()
             part = list(self._waiting.values())[:AT_ONCE]
             left = {write.name: write for write in await self._send(part, PATIENT_S)}
             for write in part:

@@ -15,7 +15,7 @@ from deepgif.engine.errors import MediaError
 from deepgif.engine.ingest.concurrency import map_unordered
 from deepgif.engine.ingest.deduplication import EmbeddingLeases, NoLeases, Vector
 from deepgif.engine.protocols import Clip, EmbeddingStore, Index, Vectors
-from deepgif.engine.providers.folder import Changes, LocalCatalogue
+from deepgif.engine.providers.folder import Changes, FolderCatalogue
 from deepgif.engine.types import GifKey, describe
 
 IN_FLIGHT = 32  # GIFs being read, decoded or embedded at a time
@@ -66,7 +66,7 @@ class Indexer:
         self._once = once or NoLeases()
         self._indexes = [one for one in (index, texts, captions) if one is not None]
 
-    async def load(self, catalogue: LocalCatalogue) -> set[str]:
+    async def load(self, catalogue: FolderCatalogue) -> set[str]:
         """Puts what is stored into the index; the ids of it."""
         wanted = set(catalogue.ids())
         loaded: set[str] = set()
@@ -77,7 +77,7 @@ class Indexer:
                 loaded.update(keys[row].id for row in rows)
         return loaded
 
-    async def run(self, catalogue: LocalCatalogue, on_progress: Progress = lambda done, total: None) -> IndexReport:
+    async def run(self, catalogue: FolderCatalogue, on_progress: Progress = lambda done, total: None) -> IndexReport:
         """Looks through the folder, drops what has gone, and embeds what is new. Stopped at any moment, the next run
         goes on; files that cannot be read are listed and passed over."""
         started = time.monotonic()
@@ -112,7 +112,7 @@ class Indexer:
         failed = len(unreadable) - len(changes.unreadable)
         return IndexReport(changes, len(known), len(missing) - failed, tuple(unreadable), time.monotonic() - started)
 
-    async def _embed_one(self, catalogue: LocalCatalogue, gif_id: str) -> Vector:
+    async def _embed_one(self, catalogue: FolderCatalogue, gif_id: str) -> Vector:
         key = GifKey(catalogue.name, gif_id)
 
         async def make(keys: Sequence[GifKey]) -> dict[GifKey, Vector]:
@@ -123,12 +123,12 @@ class Indexer:
 
         return (await self._once.vectors(self._space, [key], make))[key]
 
-    async def _keep(self, catalogue: LocalCatalogue, vectors: dict[GifKey, Vector]) -> None:
+    async def _keep(self, catalogue: FolderCatalogue, vectors: dict[GifKey, Vector]) -> None:
         if vectors:
             await self._store.put_many(self._space, vectors)
             await self._add(catalogue, vectors)
 
-    async def _add(self, catalogue: LocalCatalogue, vectors: dict[GifKey, Vector]) -> None:
+    async def _add(self, catalogue: FolderCatalogue, vectors: dict[GifKey, Vector]) -> None:
         gifs = await catalogue.lookup([key.id for key in vectors])
         keys = [key for key in vectors if key.id in gifs]  # without those that have gone meanwhile
         if not keys:

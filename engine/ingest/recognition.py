@@ -17,7 +17,7 @@ from deepgif.engine.errors import DeepGifError, MediaError, ModelError
 from deepgif.engine.ingest.deduplication import EmbeddingLeases, NoLeases, Vector
 from deepgif.engine.ingest.views import View
 from deepgif.engine.protocols import EmbeddingStore, Index, RecognisedTextStore, Vectors
-from deepgif.engine.providers.folder import LocalCatalogue
+from deepgif.engine.providers.folder import FolderCatalogue
 from deepgif.engine.types import GifKey, Rating
 
 UNDER_WAY = 256  # GIFs that are read or wait for it; more are left for the next search that finds them
@@ -99,7 +99,7 @@ class TextRecognition:
         await self._put(vectors, ratings)
 
     async def read_catalogue(
-        self, catalogue: LocalCatalogue, on_progress: Callable[[int, int], None] = lambda done, total: None
+        self, catalogue: FolderCatalogue, on_progress: Callable[[int, int], None] = lambda done, total: None
     ) -> None:
         """Reads all GIFs of a folder that were not read before. Stopped at any moment, the next run goes on."""
         gifs = await catalogue.lookup(catalogue.ids())

@@ -18,7 +18,7 @@ import numpy as np
 from deepgif.engine.errors import MediaError, NotReadyError
 from deepgif.engine.media.decode import MOST_PIXELS
 from deepgif.engine.media.decoder_worker import FRAMES, LENGTH, READY, REFUSED, SHAPE, command
-from deepgif.engine.media.probe import MediaLimits
+from deepgif.engine.options import MediaLimits
 from deepgif.engine.protocols import Clip
 from deepgif.engine.types import FrameSampling
 

@@ -184,14 +184,14 @@ def _nearly_equal(one: str, other: str) -> bool:
 
 def _thumbnail(frame: Frame) -> NDArray[np.float32]:
     """A frame (H, W, 3) as (64, 64) grey levels, each the mean of a rectangle, or a pixel where there are fewer."""
-    grey: NDArray[np.float32] = frame.mean(axis=2, dtype=np.float32).astype(np.float32)
+    grey: NDArray[np.float32] = frame.mean(axis=2, dtype=np.float32)
     for axis in (0, 1):
         size = grey.shape[axis]
         starts = np.arange(THUMB) * size // THUMB
         if size >= THUMB:
             counts = np.diff(np.append(starts, size)).astype(np.float32)
             summed = np.add.reduceat(grey, starts, axis=axis)
-            grey = summed / (counts[:, np.newaxis] if axis == 0 else counts)
+            grey = (summed / (counts[:, np.newaxis] if axis == 0 else counts)).astype(np.float32)
         else:
             grey = grey.take(starts, axis=axis)
     return grey

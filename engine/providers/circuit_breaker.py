@@ -19,7 +19,7 @@ NO_FAILURES = (asyncio.CancelledError, QuotaError, CircuitOpenError)  # they say
 class CircuitBreaker(Protocol):
     """Whether a provider is asked at present."""
 
-    def calling(self) -> AbstractAsyncContextManager[None]:
+    def guard(self) -> AbstractAsyncContextManager[None]:
         """What a call is made within, whose errors count as the provider's, but for ``NO_FAILURES``. Raises
         ``CircuitOpenError`` where the provider is left alone."""
 
@@ -34,7 +34,7 @@ class LocalCircuitBreaker:
         self._breakers = AsyncCircuitBreakerFactory(failures, rest_s, exclude=list(NO_FAILURES))
 
     @asynccontextmanager
-    async def calling(self) -> AsyncIterator[None]:
+    async def guard(self) -> AsyncIterator[None]:
         """What a call is made within. Raises ``CircuitOpenError`` where the provider is left alone."""
         try:
             async with await self._breakers.get_breaker(self.provider):

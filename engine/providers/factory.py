@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import reduce
 from typing import Protocol
 
 import aiohttp
 
-from deepgif.engine.media.download import Downloader, DownloadRules
+from deepgif.engine.media.download import Downloader
+from deepgif.engine.options import DownloadRules, ProviderOptions, ProvidersOptions
 from deepgif.engine.protocols import GifStore
 from deepgif.engine.providers import giphy, klipy
 from deepgif.engine.providers.circuit_breaker import CircuitBreaker, LocalCircuitBreaker
@@ -23,29 +24,6 @@ from deepgif.engine.store.database import Database
 APIS: dict[str, type[giphy.GiphyApi] | type[klipy.KlipyApi]] = {"giphy": giphy.GiphyApi, "klipy": klipy.KlipyApi}
 URLS = {"giphy": giphy.API, "klipy": klipy.API}
 TITLES = {"giphy": "GIPHY", "klipy": "Klipy"}
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderOptions:
-    """One provider: its ``name`` (giphy or klipy), the key, and what the key allows an hour (0: no limit).
-    ``keep_urls`` only with the provider's approval; ``url`` is that of its API where it is another one."""
-
-    name: str
-    key: str = field(repr=False)
-    calls_per_hour: int = 100
-    keep_urls: bool = False
-    pingbacks: bool = False
-    url: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ProvidersOptions:
-    """All providers, how many days their GIFs are remembered, and where media may come from: by default the hosts that
-    the providers document."""
-
-    providers: tuple[ProviderOptions, ...] = ()
-    keep_days: float = 30.0
-    downloads: DownloadRules | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +41,7 @@ class SharedByProviders(Protocol):
         """What is remembered of one provider's GIFs, with what others remember behind it; addresses only where they
         may be kept."""
 
-    def budget(self, near: LocalQuota) -> Quota:
+    def quota(self, near: LocalQuota) -> Quota:
         """What is left of one key's calls for all engines together."""
 
     def breaker(self, near: LocalCircuitBreaker, name: str) -> CircuitBreaker:
@@ -83,8 +61,8 @@ async def open_providers(
         opened = []
         for chosen in options.providers:
             title = TITLES[chosen.name]
-            own, alone = await open_budget(chosen, database), LocalCircuitBreaker(title)
-            budget = shared.budget(own) if shared is not None else own
+            own, alone = await open_quota(chosen, database), LocalCircuitBreaker(title)
+            budget = shared.quota(own) if shared is not None else own
             breaker = shared.breaker(alone, own.name) if shared is not None else alone
             calls = JsonApi(session, title, budget, breaker)
             api = APIS[chosen.name](calls, chosen.key, chosen.url or URLS[chosen.name])
@@ -96,7 +74,7 @@ async def open_providers(
         yield Providers(tuple(opened), downloader)
 
 
-async def open_budget(chosen: ProviderOptions, database: Database) -> LocalQuota:
+async def open_quota(chosen: ProviderOptions, database: Database) -> LocalQuota:
     """What is left of a provider's calls."""
     budget = LocalQuota(database, TITLES[chosen.name], chosen.key, chosen.calls_per_hour)
     await budget.open()

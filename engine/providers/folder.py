@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from deepgif.engine.errors import MediaError, NotFoundError
-from deepgif.engine.media.probe import MediaLimits, probe
+from deepgif.engine.media.probe import probe
+from deepgif.engine.options import MediaLimits
 from deepgif.engine.providers.metadata import CatalogueMetadata, load_metadata
 from deepgif.engine.store.database import Database
 from deepgif.engine.types import Gif, GifKey, Rating
@@ -50,7 +51,7 @@ class _File:
     problem: str | None
 
 
-class LocalCatalogue:
+class FolderCatalogue:
     """``Provider`` for the folder ``folder`` under the name ``name``. GIFs that ``catalogue.json`` does not rate have
     ``default_rating``; ``url_of`` says where a GIF's media is served."""
 

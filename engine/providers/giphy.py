@@ -38,7 +38,7 @@ class GiphyApi:
     name, attribution, media_hosts, ids_at_once = NAME, ATTRIBUTION, MEDIA_HOSTS, IDS_AT_ONCE
 
     def __init__(self, api: JsonApi, key: str, url: str = API) -> None:
-        self.budget = api.budget
+        self.quota = api.quota
         self._api = api
         self._key = key
         self._url = url
@@ -65,10 +65,10 @@ class GiphyApi:
             raise next(page for page in pages if isinstance(page, BaseException))
         return read_gifs(bodies, query.max_rating)
 
-    async def by_ids(self, kept: Mapping[str, Candidate], *, leave: float = 0.0) -> list[Candidate]:
+    async def by_ids(self, kept: Mapping[str, Candidate], *, reserve: float = 0.0) -> list[Candidate]:
         """What GIPHY says of these GIFs now, at most 100, in one call. Raises ``ProviderError``."""
         some = ",".join(list(kept)[:IDS_AT_ONCE])
-        body = await self._api.get(f"{self._url}/v1/gifs", {"api_key": self._key, "ids": some}, leave=leave)
+        body = await self._api.get(f"{self._url}/v1/gifs", {"api_key": self._key, "ids": some}, reserve=reserve)
         return read_gifs([body], Rating.R)
 
 

@@ -11,7 +11,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from deepgif.engine.errors import ProviderError
 from deepgif.engine.providers.circuit_breaker import CircuitBreaker
-from deepgif.engine.providers.quota import FOR_ADDRESSES, Quota
+from deepgif.engine.providers.quota import RESERVED_FOR_LOOKUPS, Quota
 
 MAX_BYTES = 4 * 1024 * 1024  # of one answer; 50 GIFs with all renditions are about 500 KB
 TIMEOUT_S = 5.0  # of one call
@@ -35,14 +35,16 @@ class JsonApi:
         breaker: CircuitBreaker,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
-        self.budget = budget
+        self.quota = budget
         self._session = session
         self._name = name
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._breaker = breaker
 
-    async def get(self, url: str, parameters: Mapping[str, str], *, leave: float = FOR_ADDRESSES) -> dict[str, Any]:
-        """The JSON object that ``url`` answers; at least the share ``leave`` of the calls is left. Raises
+    async def get(
+        self, url: str, parameters: Mapping[str, str], *, reserve: float = RESERVED_FOR_LOOKUPS
+    ) -> dict[str, Any]:
+        """The JSON object that ``url`` answers; at least the share ``reserve`` of the calls is left. Raises
         ``QuotaError``, ``CircuitOpenError``, and ``ProviderError`` for everything else that goes wrong; no text holds
         the address, which has the key in it."""
         retrying = AsyncRetrying(
@@ -53,8 +55,8 @@ class JsonApi:
         )
         async for attempt in retrying:
             with attempt:
-                async with self._breaker.calling():
-                    await self.budget.take(leave=leave)
+                async with self._breaker.guard():
+                    await self.quota.acquire(reserve=reserve)
                     return await self._call(url, parameters)
         raise AssertionError("tenacity ends with a value or an error")
 

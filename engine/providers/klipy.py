@@ -32,7 +32,7 @@ class KlipyApi:
     name, attribution, media_hosts, ids_at_once = NAME, ATTRIBUTION, MEDIA_HOSTS, IDS_AT_ONCE
 
     def __init__(self, api: JsonApi, key: str, url: str = API) -> None:
-        self.budget = api.budget
+        self.quota = api.quota
         self._api = api
         self._gifs = f"{url}/api/v1/{quote(key, safe='')}/gifs"
 
@@ -55,10 +55,10 @@ class KlipyApi:
             raise next(page for page in pages if isinstance(page, BaseException))
         return read_gifs(bodies, query.max_rating)
 
-    async def by_ids(self, kept: Mapping[str, Candidate], *, leave: float = 0.0) -> list[Candidate]:
+    async def by_ids(self, kept: Mapping[str, Candidate], *, reserve: float = 0.0) -> list[Candidate]:
         """What Klipy says of these GIFs now, at most 24, in one call; rated as before. Raises ``ProviderError``."""
         asked = {"slugs": ",".join(list(kept)[:IDS_AT_ONCE]), "customer_id": CUSTOMER}
-        found = read_gifs([await self._api.get(f"{self._gifs}/items", asked, leave=leave)], Rating.R)
+        found = read_gifs([await self._api.get(f"{self._gifs}/items", asked, reserve=reserve)], Rating.R)
         return [
             replace(one, gif=replace(one.gif, rating=kept[one.gif.key.id].gif.rating))
             for one in found

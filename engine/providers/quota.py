@@ -14,8 +14,8 @@ from deepgif.engine.errors import QuotaError
 from deepgif.engine.store.database import Database
 
 HOUR_S = 3600.0
-FOR_ADDRESSES = 0.1  # the share that searches leave, for the addresses of GIFs that are known already
-FOR_SEARCHES = 0.5  # the share that work in the background leaves
+RESERVED_FOR_LOOKUPS = 0.1  # the share that searches leave, for the addresses of GIFs that are known already
+RESERVED_FOR_SEARCHES = 0.5  # the share that work in the background leaves
 NO_LIMIT = 2**31
 _TAKE = "INSERT INTO calls SELECT ?,? WHERE (SELECT COUNT(*) FROM calls WHERE budget=? AND at>?) < ?"
 
@@ -31,9 +31,9 @@ class Quota(Protocol):
     def provider(self) -> str:
         """What people know the provider by."""
 
-    async def take(self, *, leave: float = FOR_ADDRESSES) -> None:
+    async def acquire(self, *, reserve: float = RESERVED_FOR_LOOKUPS) -> None:
         """Counts a call that is about to be made. Raises ``QuotaError`` and counts nothing where less than the share
-        ``leave`` of the allowance would be left."""
+        ``reserve`` of the allowance would be left."""
 
     def used(self) -> int:
         """Calls made in the last 60 minutes."""
@@ -62,10 +62,10 @@ class LocalQuota:
         await self._database.write("UPDATE calls SET at=? WHERE budget=? AND at>?", [(now, self.name, now)])
         await self._read()
 
-    async def take(self, *, leave: float = FOR_ADDRESSES) -> None:
+    async def acquire(self, *, reserve: float = RESERVED_FOR_LOOKUPS) -> None:
         """Counts a call that is about to be made; durable before it is. Raises ``QuotaError`` and counts nothing where
-        less than the share ``leave`` of the allowance would be left."""
-        most = self.per_hour - int(self.per_hour * leave) if self.per_hour else NO_LIMIT
+        less than the share ``reserve`` of the allowance would be left."""
+        most = self.per_hour - int(self.per_hour * reserve) if self.per_hour else NO_LIMIT
         async with self._taking:
             now = self._clock()
             taken = await self._database.write(_TAKE, [(self.name, now, self.name, now - HOUR_S, most)])

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from deepgif.engine.errors import DeepGifError, MediaError, ProviderError
 from deepgif.engine.protocols import GifStore, ProviderQuery
-from deepgif.engine.providers.quota import FOR_SEARCHES, Quota
+from deepgif.engine.providers.quota import RESERVED_FOR_SEARCHES, Quota
 from deepgif.engine.store.cache import BoundedCache
 from deepgif.engine.types import Candidate, Gif, GifKey, Rendition
 
@@ -31,7 +31,7 @@ class Api(Protocol):
         """What must be shown beside its GIFs."""
 
     @property
-    def budget(self) -> Quota:
+    def quota(self) -> Quota:
         """How many calls are left."""
 
     async def search(self, query: ProviderQuery) -> list[Candidate]:
@@ -41,9 +41,9 @@ class Api(Protocol):
     def ids_at_once(self) -> int:
         """How many GIFs ``by_ids`` takes."""
 
-    async def by_ids(self, kept: Mapping[str, Candidate], *, leave: float = 0.0) -> list[Candidate]:
+    async def by_ids(self, kept: Mapping[str, Candidate], *, reserve: float = 0.0) -> list[Candidate]:
         """What the provider says of these GIFs, by id what is remembered of them, now and in one call; GIFs that are
-        gone are left out. At least the share ``leave`` of the allowance is left. Raises ``ProviderError``."""
+        gone are left out. At least the share ``reserve`` of the allowance is left. Raises ``ProviderError``."""
 
 
 class Fetch(Protocol):
@@ -74,14 +74,14 @@ class RemoteProvider:
         return self._api.attribution
 
     @property
-    def budget(self) -> Quota:
+    def quota(self) -> Quota:
         """How many calls are left."""
-        return self._api.budget
+        return self._api.quota
 
     @property
     def title(self) -> str:
         """What people know it by."""
-        return self._api.budget.provider
+        return self._api.quota.provider
 
     @property
     def ids_at_once(self) -> int:
@@ -128,7 +128,7 @@ class RemoteProvider:
                 found[gif_id] = replace(one, clip=Rendition(one.gif.url, one.gif.width, one.gif.height))
         missing = {gif_id: one for gif_id, one in kept.items() if gif_id not in found}
         if missing:
-            answered = await self._api.by_ids(missing, leave=FOR_SEARCHES)
+            answered = await self._api.by_ids(missing, reserve=RESERVED_FOR_SEARCHES)
             found |= {one.gif.key.id: one for one in answered if one.gif.key.id in missing}
         return found
 

@@ -30,7 +30,7 @@ UNRANKED = 100  # the place of a GIF that the provider did not name
 class Signals:
     """What is known of one GIF for one query: the cosines of the words with its pixels and with its texts, None where
     there is nothing to compare (yet), and its place in the provider's order, 0 for the first, None for none.
-    ``caption`` is the cosine with the words in its picture."""
+    ``caption`` is the cosine of the words with those in its picture; ``fuse`` does not weigh it yet."""
 
     key: GifKey
     visual: float | None = None
@@ -190,7 +190,7 @@ def answer(
     count: int,
     thresholds: FitThresholds,
     fetched: Collection[GifKey] = (),
-    origin: Origin = Origin.KNOWN,
+    origin: Origin = Origin.INDEXED,
     first: int = 0,
 ) -> tuple[ScoredGif, ...]:
     """The results of one page, best first, of those that are in ``gifs``. ``chance`` is that of the best GIF of the
@@ -212,7 +212,7 @@ def answer(
                 text=one.evidence.text,
                 confidence=likely,
                 fit=fit,
-                source=Source.FETCHED if one.evidence.key in fetched else Source.KNOWN,
+                source=Source.FETCHED if one.evidence.key in fetched else Source.INDEXED,
                 why=" ".join(
                     filter(None, (explain(first + len(results), count, fit, one.visual, one.text, origin), in_gif(gif)))
                 ),
@@ -251,7 +251,7 @@ def alike(
             text=None,
             confidence=max(0.0, one.score),
             fit=Fit.FAIR,
-            source=Source.KNOWN,
+            source=Source.INDEXED,
             why="Its picture looks like the one you chose.",
         )
         for one in rest

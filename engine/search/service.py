@@ -19,7 +19,6 @@ from deepgif.engine.search.ranking import RankingModel, alike, answer, confidenc
 from deepgif.engine.search.reranker import NEAR_DUPLICATE, Ranking, Rerank
 from deepgif.engine.search.retrieval import Hits, RetrievalQuery, Similarity
 from deepgif.engine.search.single_flight import TOO_LATE, SingleFlight
-from deepgif.engine.text import normalize_query
 from deepgif.engine.types import (
     MAX_DEADLINE_S,
     MAX_LIMIT,
@@ -32,6 +31,7 @@ from deepgif.engine.types import (
     ScoredGif,
     SearchAnswer,
     SearchRequest,
+    normalize_query,
 )
 
 SPARE = 8  # more GIFs than asked for, in case some have gone
@@ -48,12 +48,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ProviderFallback:
-    """How providers with a search of their own are used: ``good_enough`` is the chance from which on what is known is
-    answered without them."""
+    """Searches providers where the index's best GIF is less likely than ``min_confidence`` to be right."""
 
     embedder: CandidateEmbedder
     live: SingleFlight
-    good_enough: float
+    min_confidence: float
 
 
 class SearchService:
@@ -149,7 +148,7 @@ class SearchService:
             report(await self._in_order(query, error))
             return
         known = await self._known(found)
-        if known.fused and known.chance >= outside.good_enough:
+        if known.fused and known.chance >= outside.min_confidence:
             best = known.fused[0].evidence.key
             if best in await self.library.lookup([one.evidence.key for one in known.fused[: POOL // 2]], ask=True):
                 report(known)
@@ -203,7 +202,7 @@ class SearchService:
             chance=chance,
             count=found.count,
             fetched=frozenset(),
-            origin=Origin.KNOWN,
+            origin=Origin.INDEXED,
             coverage=coverage,
             notices=(*_strange(found), *looking),
         )
@@ -243,7 +242,7 @@ class SearchService:
         first, last = request.offset, min(request.offset + request.limit + SPARE, MAX_RANKED)
         part = ranking.fused[first:last]
         # Addresses that are lacking in what another engine answered are asked for once, for all pages.
-        shown = part if ranking.origin is Origin.KNOWN else ranking.fused[:MAX_RANKED]
+        shown = part if ranking.origin is Origin.INDEXED else ranking.fused[:MAX_RANKED]
         missing = [one.evidence.key for one in shown if one.evidence.key not in ranking.gifs]
         gifs = {**ranking.gifs, **await self.library.lookup_by(ends_at, missing)}
         if self._texts_in_gifs is not None:

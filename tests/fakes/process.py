@@ -26,7 +26,7 @@ def environment(data_dir: Path, **settings: str) -> dict[str, str]:
         "DEEPGIF_DATA_DIR": str(data_dir),
         "DEEPGIF_THREADS": "1",
         "CUDA_VISIBLE_DEVICES": "",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT))),
         **given,
     }
 
@@ -36,7 +36,7 @@ async def deepgif(*arguments: str, data_dir: Path, **settings: str) -> tuple[int
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "engine",
+        "deepgif.cli",
         *arguments,
         cwd=data_dir,
         env=environment(data_dir, **settings),
@@ -61,7 +61,7 @@ class Served:
             while True:
                 async with http.get(f"{self.origin}/readyz") as response:
                     body: dict[str, object] = await response.json()
-                    if response.status == 200 and body["seen"] == body["total"] != 0:
+                    if response.status == 200 and body["embedded"] == body["total"] != 0:
                         return body
                 await asyncio.sleep(0.1)
 

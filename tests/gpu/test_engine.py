@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from deepgif.engine.engine import EngineOptions, open_engine
+from deepgif.engine.engine import open_engine
 from deepgif.engine.index.exact import ExactIndex
 from deepgif.engine.metrics import Metrics
+from deepgif.engine.options import EngineOptions
 from deepgif.engine.types import GifKey, Rating, SearchRequest
 from deepgif.models.bundles.load import bundle_folder
 

@@ -26,10 +26,11 @@ from deepgif.engine.index.exact import ExactIndex
 from deepgif.engine.ingest.batcher import MicroBatcher
 from deepgif.engine.ingest.catalogue import Indexer
 from deepgif.engine.media.decode import decode_clip
-from deepgif.engine.media.probe import MediaLimits
+from deepgif.engine.options import MediaLimits
 from deepgif.engine.protocols import Clip
-from deepgif.engine.providers.folder import LocalCatalogue
-from deepgif.engine.store.database import Database, SqliteEmbeddingStore, embedding_space
+from deepgif.engine.providers.folder import FolderCatalogue
+from deepgif.engine.store.database import Database
+from deepgif.engine.store.embeddings import SqliteEmbeddingStore, embedding_space
 from deepgif.engine.types import GifKey
 from tests.fakes.encoder import ColourEncoder
 
@@ -68,7 +69,7 @@ async def main(folder: Path, path: Path, batches: int) -> None:
         Database(path) as database,
         MicroBatcher(embed, name="clips", max_cost=8, max_waiting=64, cost=len) as clips,
     ):
-        catalogue = LocalCatalogue("folder", folder, database, limits)
+        catalogue = FolderCatalogue("folder", folder, database, limits)
         await catalogue.open()
         store, index = TellingStore(database, encoder.dimension), ExactIndex(encoder.dimension)
         decode = partial(asyncio.to_thread, partial(decode_clip, sampling=encoder.sampling, limits=limits))

@@ -1,4 +1,4 @@
-"""``python -m bot`` as a process, killed without warning."""
+"""``python -m deepgif.bot`` as a process, killed without warning."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from deepgif.bot.store.database import Database, database_url, jobs
 from tests.fakes.discord_gateway import TOKEN
 from tests.fakes.discord_server import APPLICATION, BOT, EVERYTHING, Discord
 from tests.fakes.engine_server import EngineServer
-from tests.fakes.journal import all_done
+from tests.fakes.jobs import all_done
 from tests.fakes.process import START_S, deepgif
 from tests.fakes.slack_server import Slack
 from tests.fakes.waiting import until
@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 def environment(tmp_path: Path, **settings: str) -> dict[str, str]:
     return {
         "PATH": "/usr/bin:/bin",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": str(ROOT / "src"),
         "DEEPGIF_DATA_DIR": str(tmp_path / "data"),
         **{f"DEEPGIF_{name.upper()}": value for name, value in settings.items()},
     }
@@ -80,27 +80,27 @@ async def test_what_is_missing_is_said(tmp_path: Path, settings: dict[str, str],
             assert says in line
             assert await started.wait() == 1
         else:
-            assert "tried again" in line
+            assert "Retrying" in line
             assert "xoxb" not in line
 
 
-MOMENTS = ("receipt", "search", "post", "end")  # at which a process is killed
+MOMENTS = ("acknowledgement", "search", "post", "end")  # at which a process is killed
 
 
-async def expire(journal: Database) -> None:
+async def expire(database: Database) -> None:
     """Whatever a process was doing has been without a sign of life for long."""
-    async with journal.write() as connection:
-        await connection.execute(jobs.update().values(lease=0))
+    async with database.write() as connection:
+        await connection.execute(jobs.update().values(leased_until=0))
 
 
-async def is_taken(journal: Database, name: str, *states: State) -> bool:
-    rows = await journal.read(sa.select(jobs.c.state).where(jobs.c.name == name))
+async def is_taken(database: Database, name: str, *states: State) -> bool:
+    rows = await database.read(sa.select(jobs.c.state).where(jobs.c.id == name))
     return any(row.state in states for row in rows)
 
 
-async def test_killed_between_receipt_and_answer(tmp_path: Path) -> None:
+async def test_killed_before_answering(tmp_path: Path) -> None:
     """Whenever it is killed, the next process answers, or says that it was interrupted; no GIF is posted twice."""
-    async with Slack() as slack, EngineServer() as engine, Database(kept(tmp_path)) as journal:
+    async with Slack() as slack, EngineServer() as engine, Database(kept(tmp_path)) as database:
         settings = {
             "slack_bot_token": "xoxb-1",
             "slack_app_token": "xapp-1",
@@ -112,7 +112,7 @@ async def test_killed_between_receipt_and_answer(tmp_path: Path) -> None:
             before = slack.sockets
             async with process(tmp_path, "slack", **settings):
                 await until(lambda before=before: slack.sockets > before)  # type: ignore[misc]
-                (engine.gate.hold if moment in ("receipt", "search") else engine.gate.release)()
+                (engine.gate.hold if moment in ("acknowledgement", "search") else engine.gate.release)()
                 (slack.gate.hold if moment == "post" else slack.gate.release)()
                 await slack.command(moment, person=moment, channel=moment, trigger_id=moment)
                 if moment == "search":
@@ -120,8 +120,8 @@ async def test_killed_between_receipt_and_answer(tmp_path: Path) -> None:
                 elif moment == "post":
                     await until(lambda: moment in [one.channel for one in slack.public])  # noqa: B023
                 elif moment == "end":
-                    await until(lambda: is_taken(journal, f"command:{moment}", State.DONE))  # noqa: B023
-        await expire(journal)
+                    await until(lambda: is_taken(database, f"command:{moment}", State.DONE))  # noqa: B023
+        await expire(database)
         async with process(tmp_path, "slack", **settings) as last:
             await until(lambda: {one.channel for one in slack.public} == set(MOMENTS))
             await all_done(kept(tmp_path))
@@ -136,7 +136,7 @@ async def test_killed_between_receipt_and_answer(tmp_path: Path) -> None:
     ("settings", "says"),
     [
         ({}, "DEEPGIF_DISCORD_TOKEN is missing"),
-        ({"discord_token": "a token"}, "DEEPGIF_DISCORD_TOKEN cannot be used"),
+        ({"discord_token": "a token"}, "DEEPGIF_DISCORD_TOKEN is wrong"),
         ({"discord_token": "x", "discord_api_url": "http://127.0.0.1:9/api/v10"}, ""),
     ],
 )
@@ -149,15 +149,15 @@ async def test_what_the_discord_bot_lacks(tmp_path: Path, settings: dict[str, st
             assert says in line
             assert await started.wait() == 1
         else:
-            while "tried again" not in line:
+            while "Retrying" not in line:
                 line = (await asyncio.wait_for(started.stderr.readline(), START_S)).decode()
             started.send_signal(signal.SIGTERM)
             assert await asyncio.wait_for(started.wait(), START_S) == 0
 
 
-async def test_the_discord_bot_killed_between_receipt_and_answer(tmp_path: Path) -> None:
+async def test_the_discord_bot_killed_before_answering(tmp_path: Path) -> None:
     """Whenever it is killed, the next process answers; nothing is posted twice. A token that counts no more ends it."""
-    async with Discord() as discord, EngineServer() as engine, Database(kept(tmp_path)) as journal:
+    async with Discord() as discord, EngineServer() as engine, Database(kept(tmp_path)) as database:
         settings = {
             "discord_token": TOKEN,
             "discord_api_url": discord.api_url,
@@ -169,22 +169,22 @@ async def test_the_discord_bot_killed_between_receipt_and_answer(tmp_path: Path)
             before = len(discord.gateway.sessions)
             async with process(tmp_path, "discord", **settings):
                 await until(lambda before=before: len(discord.gateway.sessions) > before)  # type: ignore[misc]
-                (engine.gate.hold if moment in ("receipt", "search") else engine.gate.release)()
+                (engine.gate.hold if moment in ("acknowledgement", "search") else engine.gate.release)()
                 (discord.gate.hold if moment == "post" else discord.gate.release)()
                 command = await discord.command(query=moment, channel=both[0])
                 mention = await discord.write(f"<@{BOT}> {moment}", channel=both[1])
                 await until(lambda command=command: command.kind)  # type: ignore[misc]
-                await until(lambda mention=mention: is_taken(journal, mention, *State))  # type: ignore[misc]
+                await until(lambda mention=mention: is_taken(database, mention, *State))  # type: ignore[misc]
                 if moment == "search":
                     await until(lambda: [one["query"] for one in engine.asked].count(moment) == 2)  # noqa: B023
                 elif moment == "post":
                     await until(lambda: set(both) <= {one.channel for one in discord.public})  # noqa: B023
                 elif moment == "end":
                     for name in (command.id, mention):
-                        await until(lambda name=name: is_taken(journal, name, State.DONE))  # type: ignore[misc]
+                        await until(lambda name=name: is_taken(database, name, State.DONE))  # type: ignore[misc]
         for session in discord.gateway.sessions:
             session.valid = False
-        await expire(journal)
+        await expire(database)
         async with process(tmp_path, "discord", **settings) as last:
             await until(lambda: {room for both in rooms for room in both} == {one.channel for one in discord.public})
             await all_done(kept(tmp_path))
@@ -215,7 +215,7 @@ async def test_the_links_that_install_it(tmp_path: Path) -> None:
     assert (status, "client_id=5&" in out) == (0, True)
     for given, says in (
         ({}, "DEEPGIF_DISCORD_TOKEN is missing"),
-        ({"discord_token": "x", "discord_api_url": "http://127.0.0.1:9/api"}, "cannot be reached"),
+        ({"discord_token": "x", "discord_api_url": "http://127.0.0.1:9/api"}, "Can't reach Discord"),
     ):
         status, _, err = await deepgif("discord-invite", data_dir=tmp_path, **given)
         assert (status, says in err) == (1, True)

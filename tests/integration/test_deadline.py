@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from deepgif.engine.engine import EngineOptions, open_engine
+from deepgif.engine.engine import open_engine
 from deepgif.engine.errors import OverloadedError
 from deepgif.engine.metrics import Metrics
+from deepgif.engine.options import EngineOptions
 from deepgif.engine.protocols import Vectors
 from deepgif.engine.search.single_flight import TOO_LATE
 from deepgif.engine.types import MAX_DEADLINE_S, SearchRequest

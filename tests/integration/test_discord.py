@@ -17,25 +17,21 @@ import sqlalchemy as sa
 
 from deepgif.bot.app import BotOptions
 from deepgif.bot.chat import replies
-from deepgif.bot.chat.search import OUT_OF_REACH
 from deepgif.bot.discord import commands
 from deepgif.bot.discord import gateway as gateway_module
 from deepgif.bot.discord.app import DiscordOptions, Running, open_bot
-from deepgif.bot.discord.request import DiscordRequest
-from deepgif.bot.discord.responder import UNCHANGED, UNDELETED
-from deepgif.bot.discord.settings import MANAGERS_ONLY
-from deepgif.bot.discord.text import WORDING
-from deepgif.bot.jobs.queue import JobQueue, State
-from deepgif.bot.request import RequestKind
-from deepgif.bot.store.database import Database, jobs, metadata, showings
+from deepgif.bot.discord.text import CANNOT_DELETE, MANAGERS_ONLY, TEXT
+from deepgif.bot.jobs.queue import JobQueue
+from deepgif.bot.request import ChatContext, Preferences, Request, RequestKind
+from deepgif.bot.store.database import Database, jobs, metadata, sessions
 from deepgif.bot.store.encryption import Cipher
-from deepgif.bot.store.preferences import Preferences, PreferenceStore
+from deepgif.bot.store.preferences import PreferenceStore
 from deepgif.engine.errors import UnauthorizedError
 from deepgif.engine.types import Rating
 from tests.fakes.discord_gateway import TOKEN
 from tests.fakes.discord_server import ACK_S, BOT, CHANNEL, DM, GROUP, GUILD, NSFW, THREAD, Discord, Said
 from tests.fakes.engine_server import EngineServer, gif
-from tests.fakes.journal import all_done
+from tests.fakes.jobs import all_done
 from tests.fakes.waiting import skip, until
 
 Open = Callable[..., AbstractAsyncContextManager[Running]]
@@ -138,7 +134,7 @@ async def test_buttons_of_a_posted_gif(bot: Running, discord: Discord, engine: E
     await until(lambda: "GIF 8" in said.title)
     assert engine.alike == ["gif2"]
     await discord.press(said, "star")
-    await heard(discord, replies.STARRED)
+    await heard(discord, TEXT.starred)
     await discord.press(said, "delete")
     await until(lambda: said.deleted)
     await heard(discord, replies.DELETED)
@@ -147,8 +143,8 @@ async def test_buttons_of_a_posted_gif(bot: Running, discord: Discord, engine: E
 
 async def test_nothing_is_public_before_send(bot: Running, discord: Discord) -> None:
     """In preview mode Next, Previous and More leaf; Send posts what is shown; Cancel leaves nothing."""
-    await discord.command("deepgif-preview", mode="Show me a preview first")
-    await heard(discord, "Saved")
+    await discord.command("deepgif-preview", mode="Show a preview first")
+    await heard(discord, replies.SAVED)
     asked = await discord.command(query=WORDS)
     preview = await told(discord, count=2)
     assert (asked.kind, asked.data) == (5, {"flags": 64})
@@ -193,14 +189,18 @@ async def test_mentions_are_answered(bot: Running, discord: Discord) -> None:
     await heard(discord, replies.NOT_YOURS, "2")
     await discord.press(said, "delete")
     await until(lambda: said.deleted)
-    for text, says in (("help", replies.HELP[1]), ("settings", WORDING.settings), ("", replies.HELP[0])):
+    for text, says in (
+        ("help", replies.HELP[1]),
+        ("settings", TEXT.fill(replies.OPEN_SETTINGS)),
+        ("", replies.HELP[0]),
+    ):
         await discord.write(f"<@{BOT}> {text}", channel=THREAD)
         await until(lambda says=says: says in discord.said[-1].text)  # type: ignore[misc]
 
 
 async def test_a_mention_in_preview_mode(bot: Running, discord: Discord) -> None:
     """A message cannot be seen by one person only: it asks to look, and what is sent replies to the mention."""
-    await discord.command("deepgif-preview", mode="Show me a preview first")
+    await discord.command("deepgif-preview", mode="Show a preview first")
     asked = await discord.write(f"<@{BOT}> {WORDS}")
     prompt = await posted(discord)
     assert (list(prompt.buttons), prompt.reply_to) == (["show", "cancel"], asked)
@@ -247,7 +247,7 @@ async def test_a_message_is_answered_with_a_gif(bot: Running, discord: Discord, 
     await posted(discord, 2)
     assert len(engine.asked[1]["query"]) <= 1000
     await discord.react("")
-    await heard(discord, "no words")
+    await heard(discord, replies.NO_TEXT)
 
 
 async def test_help_and_delete(bot: Running, discord: Discord) -> None:
@@ -280,10 +280,10 @@ async def test_only_who_asked_uses_the_buttons(bot: Running, discord: Discord) -
     for number, wrong in enumerate((real[:-2] + "xx", "gif:delete:x", "gif:delete:x.y"), 1):
         row["components"][3]["custom_id"] = wrong
         await discord.press(said, "delete")
-        assert replies.TOO_OLD in (await told(discord, count=number)).text
+        assert replies.EXPIRED in (await told(discord, count=number)).text
     row["components"][3]["custom_id"] = real
     await discord.press(said, "delete", guild=str(5 << 22))
-    assert replies.TOO_OLD in (await told(discord, count=4)).text
+    assert replies.EXPIRED in (await told(discord, count=4)).text
     assert not said.deleted
 
 
@@ -296,7 +296,7 @@ async def test_a_reported_gif_is_not_shown_again_until_an_admin_allows_it(
     said = await posted(discord)
     await discord.press(said, "report", person="2")
     await until(lambda: said.deleted)
-    await heard(discord, replies.REPORTED, "2")
+    await heard(discord, TEXT.fill(replies.REPORTED), "2")
     await discord.command(query=WORDS, channel=NSFW, person="3")
     await heard(discord, replies.NOTHING_FOUND, "3")
     await discord.command("deepgif-settings", person="99")
@@ -340,7 +340,7 @@ async def test_settings(bot: Running, discord: Discord, engine: EngineServer) ->
     await discord.fill(asked.data, person="1", words="x")
     await until(lambda: sum(MANAGERS_ONLY in one.text for one in discord.private("1")) == 2)
     await discord.fill(asked.data, words="Dog, mother-in-law", language="de", hours="0")
-    await heard(discord, "Saved.", "99")
+    await heard(discord, replies.SAVED, "99")
     asked = await discord.choose(settings, "open", [])
     await until(lambda: asked.kind == 9)
     assert [label["component"].get("value") for label in asked.data["components"]] == ["dog, mother-in-law", "de", "0"]
@@ -350,7 +350,7 @@ async def test_settings(bot: Running, discord: Discord, engine: EngineServer) ->
     assert (engine.asked[-1]["language"], engine.asked[-1]["max_rating"]) == ("de", "g")
     for words, channel, says in (
         ("hot DOG", CHANNEL, replies.BLOCKED_WORDS), ("my mother-in-law", CHANNEL, replies.BLOCKED_WORDS),
-        (WORDS, NSFW, replies.OFF_HERE), (WORDS, THREAD, replies.OFF_HERE),
+        (WORDS, NSFW, replies.CHANNEL_OFF), (WORDS, THREAD, replies.CHANNEL_OFF),
     ):  # fmt: skip
         await discord.command(query=words, person="4", channel=channel)
         await heard(discord, says, "4")
@@ -378,7 +378,7 @@ async def test_two_managers_at_once(bot: Running, discord: Discord, options: Bot
     await discord.choose(settings, "rating", ["g"])
     await discord.fill(asked[0].data, words="dog, cat")
     await discord.fill(asked[1].data, language="")
-    await until(lambda: sum("Saved." in one.text for one in discord.private("99")) == 2)
+    await until(lambda: sum(replies.SAVED in one.text for one in discord.private("99")) == 2)
     async with Database(options.database_url) as database:
         assert await PreferenceStore(database, Rating.R).of_workspace("discord", GUILD) == Preferences(
             max_rating=Rating.G, blocked_words=("dog", "cat"), repeat_hours=1.25
@@ -423,8 +423,8 @@ async def test_installed_for_a_person(bot: Running, discord: Discord, options: B
         await heard(discord, replies.NOT_YOURS, "2")
     await discord.press(said, "delete", **where)
     await until(lambda: said.deleted)
-    await discord.command("deepgif-preview", mode="Show me a preview first", **own)
-    await heard(discord, "Saved")
+    await discord.command("deepgif-preview", mode="Show a preview first", **own)
+    await heard(discord, replies.SAVED)
     before = len(discord.private())
     await discord.command(query=WORDS, **own)
     preview = await told(discord, count=before + 1)
@@ -496,7 +496,7 @@ async def test_titles_from_outside(bot: Running, discord: Discord, engine: Engin
     assert (await posted(discord, 2)).image["description"] == "A GIF"
     engine.gifs = engine.gifs[:2]
     await discord.command(query=WORDS, person="2")
-    await heard(discord, OUT_OF_REACH, "2")
+    await heard(discord, TEXT.fill(replies.OUT_OF_REACH), "2")
 
 
 async def test_a_dropped_gateway(bot: Running, discord: Discord, engine: EngineServer, options: BotOptions) -> None:
@@ -556,23 +556,22 @@ async def test_a_connection_that_ends_is_opened_anew(open_one: Open, discord: Di
 
 
 async def test_events_with_missing_fields(bot: Running, discord: Discord) -> None:
-    """They end nothing, and whoever sent them is told."""
+    """They end nothing, and an interaction gets a response."""
     for missing in ("attachment_size_limit", "data", "version", "member", "channel", "type"):
         before = len(discord.private())
         await discord.command(query=WORDS, without=missing)
         assert replies.PROBLEM in (await told(discord, count=before + 1)).text
     await discord.write(f"<@{BOT}> {WORDS}", author=None)
-    assert replies.PROBLEM in (await posted(discord)).text
     for event in ("GUILD_CREATE", "GUILD_DELETE", "CHANNEL_UPDATE", "INTERACTION_CREATE", "MESSAGE_CREATE"):
         for nothing in ({}, None, []):
             await discord.gateway.send(event, nothing)  # type: ignore[arg-type]
     await discord.command(query=WORDS)
-    assert "GIF 1" in (await posted(discord, 2)).title
+    assert "GIF 1" in (await posted(discord)).title
     assert len(discord.gateway.identified) == 1
     await discord.gateway.send("READY", {})  # which discord.py itself cannot do without
     await until(lambda: len(discord.gateway.identified) == 2)
     await discord.command(query=WORDS)
-    assert "GIF 2" in (await posted(discord, 3)).title
+    assert "GIF 2" in (await posted(discord, 2)).title
 
 
 async def test_the_same_gif_at_once(bot: Running, discord: Discord, engine: EngineServer, options: BotOptions) -> None:
@@ -637,7 +636,7 @@ async def test_buttons_outlive_the_process(open_one: Open, discord: Discord) -> 
         await discord.press(said, "next")
         await until(lambda: "GIF 2" in said.title)
         await discord.fill(asked.data, language="fr")
-        await heard(discord, "Saved.", "99")
+        await heard(discord, replies.SAVED, "99")
 
 
 async def test_stopping_finishes_what_was_acknowledged(open_one: Open, discord: Discord, engine: EngineServer) -> None:
@@ -663,14 +662,14 @@ async def test_shards(open_one: Open, discord: Discord) -> None:
     assert [one["shard"] for one in discord.gateway.identified] == [[0, 2], [1, 2]]
 
 
-async def test_commands_are_registered_where_they_changed(open_one: Open, discord: Discord) -> None:
-    """Not at every start; and again where Discord has other ones."""
-    for change, synced in ((None, 1), (None, 1), ("description", 2), ("options", 3)):
-        if change:
-            discord.commands[0][change] = "something else" if change == "description" else []
+async def test_commands_are_registered_once_per_process(open_one: Open, discord: Discord) -> None:
+    """Whatever Discord has is replaced, but not on every reconnect."""
+    for starts in (1, 2):
+        discord.commands = [{"name": "old"}]
         async with open_one():
-            pass
-        assert discord.synced == synced
+            await discord.gateway.drop(4013)
+            await until(lambda starts=starts: len(discord.gateway.identified) == 2 * starts)  # type: ignore[misc]
+        assert discord.synced == starts
     names = {command["name"]: command for command in discord.commands}
     assert {"deepgif", "deepgif-delete", "deepgif-help", "deepgif-preview", "deepgif-settings"} < set(names)
     assert names["deepgif-settings"]["default_member_permissions"] == str(1 << 5)
@@ -750,12 +749,12 @@ async def test_the_engine_is_asked_again_and_then_spoken_of(
     said = await posted(discord)
     engine.failures = 100
     await discord.command(query=WORDS, person="2")
-    await heard(discord, "does not answer at the moment", "2")
+    await heard(discord, "reach the search engine", "2")
     await discord.press(said, "next")
-    await heard(discord, "does not answer at the moment")
+    await heard(discord, "reach the search engine")
     assert "GIF 1" in said.title
     await discord.write(f"<@{BOT}> {WORDS}", person="3")
-    assert "@Person 3: The search engine does not answer" in (await posted(discord, 2)).text
+    assert "@Person 3: Can't reach the search engine" in (await posted(discord, 2)).text
 
 
 async def test_what_discord_refuses_is_said(bot: Running, discord: Discord, options: BotOptions) -> None:
@@ -764,14 +763,14 @@ async def test_what_discord_refuses_is_said(bot: Running, discord: Discord, opti
     said = await posted(discord)
     said.deleted = True
     await discord.press(said, "next")
-    await heard(discord, UNCHANGED)
+    await heard(discord, replies.CANNOT_EDIT)
     await discord.press(said, "delete")
     await heard(discord, replies.DELETED)
     await discord.command(query=WORDS)
     await posted(discord)
     discord.closed.add(CHANNEL)
     await discord.command("deepgif-delete")
-    await heard(discord, UNDELETED)
+    await heard(discord, CANNOT_DELETE)
     await discord.write(f"<@{BOT}> {WORDS}")
     await quiet(discord, options.database_url)
     assert len(discord.public) == 1  # there is no way to say anything there
@@ -792,7 +791,7 @@ async def test_nothing_of_a_guild_is_left(
         await discord.command(query=WORDS)
         said = await posted(discord, count)
         await discord.press(said, "star")
-        await heard(discord, replies.STARRED)
+        await heard(discord, TEXT.starred)
         await all_done(options.database_url)
         assert await rows() > 3
 
@@ -802,7 +801,7 @@ async def test_nothing_of_a_guild_is_left(
     caplog.set_level(logging.INFO)
     async with open_one():
         # What discord.py waits two seconds of quiet for forgets guilds, too.
-        await until(lambda: "Connected to Discord" in caplog.text, skipping_s=2)
+        await until(lambda: "Connected to Discord:" in caplog.text, skipping_s=2)
         await use(1)
         await discord.gateway.send("GUILD_DELETE", {"id": GUILD, "unavailable": True})
         await quiet(discord, options.database_url)
@@ -828,7 +827,7 @@ async def test_words_are_neither_kept_nor_logged_in_the_clear(
     async with open_one():
         engine.failures = 4
         await discord.command(query="quite particular words")
-        await heard(discord, "does not answer")
+        await heard(discord, "reach the search engine")
         await discord.command(query="more particular words", person="2")
         await discord.write(f"<@{BOT}> particular words")
         await posted(discord, 2)
@@ -839,22 +838,22 @@ async def test_words_are_neither_kept_nor_logged_in_the_clear(
     assert TOKEN not in caplog.text
     assert not [asked.token for asked in discord.asked.values() if asked.token in caplog.text]
     async with Database(options.database_url) as database:
-        assert {row.sealed for row in await database.read(sa.select(jobs))} == {""}
-        assert len(await database.read(sa.select(showings))) == 2
+        assert {row.encrypted for row in await database.read(sa.select(jobs))} == {""}
+        assert len(await database.read(sa.select(sessions))) == 2
     assert b"particular" not in files_in(tmp_path)
 
 
 async def test_who_was_interrupted_while_posting_is_told(open_one: Open, discord: Discord, options: BotOptions) -> None:
     """Nobody knows whether that reply was posted: the person is told once. What edits a deferred answer is done."""
-    where = {"workspace": GUILD, "channel": CHANNEL, "room": CHANNEL, "person": "1", "person_name": "Person 1"}
-    mention = DiscordRequest(RequestKind.MENTION, "1", **where, reply_to="5", words=WORDS)
+    context = ChatContext("discord", GUILD, CHANNEL, "1", "5")
+    mention = Request("1", RequestKind.MENTION, context, WORDS, user_name="Person 1", room=CHANNEL)
     async with Database(options.database_url) as database:
-        journal = JobQueue(database, Cipher(options.secret), "discord", lease_s=-1)
-        assert await journal.accept(replace(mention.job(), state=State.POSTING))
-        assert await journal.accept(replace(mention, name="2", reply_to="6").job())
-        assert await journal.accept(replace(mention, name="3", reply_to="7").job())
+        queue = JobQueue(database, Cipher(options.secret), "discord", lease_s=-1)
+        for name, thread in (("1", "5"), ("2", "6"), ("3", "7")):
+            assert await queue.enqueue(replace(mention, id=name, context=replace(context, thread=thread)))
+        await queue.mark_posting("1")
         async with database.write() as connection:
-            await connection.execute(jobs.update().where(jobs.c.name == "3").values(at=time.time() - 3600))
+            await connection.execute(jobs.update().where(jobs.c.id == "3").values(created_at=time.time() - 3600))
     async with open_one(), open_one():
         await posted(discord, 3)
         await all_done(options.database_url)
@@ -862,7 +861,7 @@ async def test_who_was_interrupted_while_posting_is_told(open_one: Open, discord
     assert len(discord.public) == 3
     assert replies.INTERRUPTED in texts["5"]
     assert WORDS in texts["6"]
-    assert replies.AWAY in texts["7"]
+    assert replies.OFFLINE in texts["7"]
 
 
 async def test_what_cannot_be_kept_is_refused(bot: Running, discord: Discord, options: BotOptions) -> None:
@@ -882,13 +881,13 @@ async def test_metrics(bot: Running, discord: Discord, options: BotOptions) -> N
     await discord.command(query=WORDS)
     await posted(discord)
     await all_done(options.database_url)
-    async with aiohttp.ClientSession() as http, http.get(f"{bot.address}/metrics") as response:
+    async with aiohttp.ClientSession() as http, http.get(f"{bot.url}/metrics") as response:
         text = await response.text()
     for line in (
-        'deepgif_bot_outcomes_total{kind="command",outcome="post"} 1.0',
-        'deepgif_bot_acknowledge_seconds_count{kind="command"} 1.0',
-        'deepgif_bot_answer_seconds_count{kind="command"} 1.0',
-        'deepgif_bot_post_seconds_count{kind="command"} 1.0',
+        'deepgif_bot_requests_total{kind="command",outcome="post"} 1.0',
+        'deepgif_bot_acknowledge_duration_seconds_count{kind="command"} 1.0',
+        'deepgif_bot_reply_duration_seconds_count{kind="command"} 1.0',
+        'deepgif_bot_delivery_duration_seconds_count{kind="command"} 1.0',
     ):
         assert line in text
 

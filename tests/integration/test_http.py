@@ -13,9 +13,10 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from deepgif.engine.api.app import ServerOptions, create_app, create_runner
+from deepgif.engine.api.app import ServerOptions, create_app
 from deepgif.engine.api.client import EngineClient
 from deepgif.engine.api.middleware import AccessRules
+from deepgif.engine.api.server import create_runner
 from deepgif.engine.errors import (
     EngineUnavailableError,
     InvalidRequestError,
@@ -107,9 +108,9 @@ async def test_post_and_get_answer_alike(start: Start, http: aiohttp.ClientSessi
     assert posted == got
     assert posted["query"] == "a cat"
     assert posted["model"] == "small@12345678"
-    assert posted["coverage"] == {"seen": 4, "total": 4, "fraction": 1.0}
+    assert posted["coverage"] == {"embedded": 4, "total": 4, "fraction": 1.0}
     assert [result["id"] for result in posted["results"]] == ["a", "b"]
-    assert (posted["origin"], posted["ranked"], posted["attribution"]) == ("known", 3, [])
+    assert (posted["origin"], posted["total_results"], posted["attribution"]) == ("indexed", 3, [])
     confidence = posted["results"][0].pop("confidence")
     assert 0 < confidence < 1
     assert posted["results"][0] == {
@@ -122,11 +123,12 @@ async def test_post_and_get_answer_alike(start: Start, http: aiohttp.ClientSessi
         "width": 120,
         "height": 90,
         "score": 4.0,
-        "visual": 0.5,
-        "text": None,
+        "visual_similarity": 0.5,
+        "text_similarity": None,
         "fit": "fair",
-        "why": "Of the 3 GIFs compared, it fits your words best, but others come close. Its picture speaks for it.",
-        "source": "known",
+        "explanation": "Of the 3 GIFs compared, it fits your words best, but others come close. "
+        "Its picture speaks for it.",
+        "source": "indexed",
         "attribution": "",
     }
 
@@ -175,11 +177,11 @@ async def test_words_that_cannot_be_searched(start: Start, http: aiohttp.ClientS
         (b"", "application/json", 400, "not valid JSON"),
         (b"\xff\xfe{}", "application/json", 400, "not valid JSON"),
         (b"[" * 20_000, "application/json", 400, "not valid JSON"),
-        (b'{"query": "\\ud800"}', "application/json", 400, "in a few words"),
+        (b'{"query": "\\ud800"}', "application/json", 400, "not valid JSON"),
         (b'{"query": "cat", "limit": 1e400}', "application/json", 400, "limit"),
         (b'{"query": "cat"}', "text/plain", 400, "application/json"),
         (b"q=cat", "application/x-www-form-urlencoded", 400, "application/json"),
-        (b'{"query": "' + b"x" * 100_000 + b'"}', "application/json", 413, "larger than"),
+        (b'{"query": "' + b"x" * 100_000 + b'"}', "application/json", 413, "too large"),
     ],
 )
 async def test_bodies_that_are_no_search(
@@ -238,7 +240,7 @@ async def test_notices(start: Start, http: aiohttp.ClientSession) -> None:
     async with http.get(f"{service.origin}/v1/search", params={"q": "katze"}) as response:
         body = await response.json()
     assert body["notices"] == [STRANGE_WORDS, STILL_LOOKING]
-    assert body["coverage"] == {"seen": 4, "total": 5, "fraction": 0.8}
+    assert body["coverage"] == {"embedded": 4, "total": 5, "fraction": 0.8}
 
 
 async def test_media(start: Start, http: aiohttp.ClientSession) -> None:
@@ -278,7 +280,7 @@ async def test_ready(start: Start, http: aiohttp.ClientSession) -> None:
     """Ready says with which model, and how much has been looked at."""
     service = await start()
     async with http.get(f"{service.origin}/readyz") as response:
-        assert await response.json() == {"status": "ready", "model": "small@12345678", "seen": 4, "total": 4}
+        assert await response.json() == {"status": "ready", "model": "small@12345678", "embedded": 4, "total": 4}
 
 
 async def test_overload(start: Start, http: aiohttp.ClientSession) -> None:
@@ -362,8 +364,8 @@ async def test_metrics(start: Start, http: aiohttp.ClientSession) -> None:
     assert 'deepgif_http_requests_total{method="POST",route="search",status="200"} 1.0' in text
     assert 'deepgif_http_requests_total{method="GET",route="none",status="404"} 1.0' in text
     assert 'deepgif_best_fit_total{fit="fair"} 2.0' in text
-    assert 'deepgif_requests_in_hand{route="search"} 0.0' in text
-    assert 'deepgif_requests_in_hand{route="metrics"} 1.0' in text
+    assert 'deepgif_http_requests_in_flight{route="search"} 0.0' in text
+    assert 'deepgif_http_requests_in_flight{route="metrics"} 1.0' in text
     assert "secretwords" not in text.lower()
 
 
@@ -436,7 +438,7 @@ async def test_the_client_and_something_that_is_no_engine(answer: web.Response) 
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
         async with EngineClient(f"http://127.0.0.1:{runner.addresses[0][1]}") as client:
-            with pytest.raises(EngineUnavailableError, match="does not answer"):
+            with pytest.raises(EngineUnavailableError, match="reach the search engine"):
                 await client.search(SearchRequest("x"))
     finally:
         await runner.cleanup()
@@ -445,6 +447,6 @@ async def test_the_client_and_something_that_is_no_engine(answer: web.Response) 
 async def test_the_client_without_an_engine() -> None:
     """Nobody listens: one sentence, with the cause for the log."""
     async with EngineClient("http://127.0.0.1:9", timeout_s=20) as client:
-        with pytest.raises(EngineUnavailableError, match="try again") as caught:
+        with pytest.raises(EngineUnavailableError, match="Try again") as caught:
             await client.search(SearchRequest("x"))
     assert isinstance(caught.value.__cause__, aiohttp.ClientError)

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from deepgif.engine.engine import EngineOptions, open_engine
+from deepgif.engine.engine import open_engine
 from deepgif.engine.errors import IndexUnavailableError
-from deepgif.engine.index.factory import Kind, QdrantOptions
 from deepgif.engine.metrics import Metrics
+from deepgif.engine.options import EngineOptions, IndexKind, QdrantOptions
 from deepgif.engine.types import SearchRequest
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.media import animation
 from tests.fakes.qdrant_server import QdrantServer, qdrant_server
 
 
-def options_of(tmp_path: Path, kind: Kind, server: QdrantServer) -> EngineOptions:
+def options_of(tmp_path: Path, kind: IndexKind, server: QdrantServer) -> EngineOptions:
     folder = tmp_path / "gifs"
     folder.mkdir(exist_ok=True)
     for colour in ("red", "lime", "blue"):
@@ -25,7 +25,7 @@ def options_of(tmp_path: Path, kind: Kind, server: QdrantServer) -> EngineOption
 
 
 @pytest.mark.parametrize("kind", ["auto", "exact", "compact", "qdrant"])
-async def test_every_index_finds_the_same(kind: Kind, tmp_path: Path) -> None:
+async def test_every_index_finds_the_same(kind: IndexKind, tmp_path: Path) -> None:
     """What is embedded is found, by pixels and by titles, also after a restart; a file that goes is not found again."""
     with qdrant_server() as server:
         options = options_of(tmp_path, kind, server)

@@ -17,14 +17,14 @@ import torch
 from aiohttp import web
 from PIL import Image
 
-from deepgif.engine.api.app import ServerOptions, create_app, create_runner
+from deepgif.engine.api.app import ServerOptions, create_app
 from deepgif.engine.api.client import EngineClient
 from deepgif.engine.api.middleware import AccessRules
-from deepgif.engine.engine import SHIPPED_CATALOGUE, Engine, EngineOptions, open_engine
+from deepgif.engine.api.server import create_runner
+from deepgif.engine.engine import SHIPPED_CATALOGUE, Engine, open_engine
 from deepgif.engine.errors import NotFoundError, NotReadyError
-from deepgif.engine.media.download import DownloadRules
 from deepgif.engine.metrics import Metrics
-from deepgif.engine.providers.factory import ProviderOptions, ProvidersOptions
+from deepgif.engine.options import DownloadRules, EngineOptions, ProviderOptions, ProvidersOptions
 from deepgif.engine.search.collection import ADDRESSES_S
 from deepgif.engine.search.reranker import MOVING, WORKERS, Rerank
 from deepgif.engine.search.service import NOT_IN_TIME, NOT_JUDGED, ONLY_KNOWN
@@ -55,7 +55,7 @@ def open_one(server: GiphyServer, tmp_path: Path) -> Open:
 
     @asynccontextmanager
     async def make(encoder: ColourEncoder | None = None, **changes: Any) -> AsyncIterator[Engine]:
-        good_enough = changes.pop("good_enough", 2.0)
+        min_confidence = changes.pop("min_confidence", 2.0)
         timeout_s = changes.pop("timeout_s", 20.0)
         names = changes.pop("names", ("giphy",))
         keep_days = changes.pop("keep_days", 30.0)
@@ -64,8 +64,8 @@ def open_one(server: GiphyServer, tmp_path: Path) -> Open:
         options = EngineOptions(
             bundle=tmp_path,
             data_dir=tmp_path,
-            remote=ProvidersOptions(tuple(ProviderOptions(name, **chosen) for name in names), keep_days, rules),
-            good_enough=good_enough,
+            providers=ProvidersOptions(tuple(ProviderOptions(name, **chosen) for name in names), keep_days, rules),
+            min_confidence=min_confidence,
         )
         used = encoder or ColourEncoder()
         async with open_engine(options, Metrics(), lambda options: used) as engine:
@@ -126,10 +126,10 @@ async def test_good_enough_is_answered_at_once(open_one: Open, server: GiphyServ
     async with open_one() as engine:
         await engine.search.search(patient("red", 5))
     server.calls.clear()
-    async with open_one(good_enough=0.0) as engine:
+    async with open_one(min_confidence=0.0) as engine:
         answer = await engine.search.search(patient("red", 5))
         assert [path for path, _ in server.calls] == ["/v1/gifs"]
-        assert answer.origin is Origin.KNOWN
+        assert answer.origin is Origin.INDEXED
         assert len(answer.results) == 5
         assert answer.results[0].gif.url.startswith(server.origin)
         await engine.search.search(patient("red", 5))
@@ -147,7 +147,7 @@ async def test_addresses_are_kept_only_where_that_is_allowed(
     written = files_in(tmp_path)
     assert (b"/media/gif" in written) is keep_urls
     assert server.key.encode() not in written
-    async with open_one(keep_urls=keep_urls, good_enough=0.0) as engine:
+    async with open_one(keep_urls=keep_urls, min_confidence=0.0) as engine:
         assert len((await engine.search.search(patient("red", 5))).results) == 5
     assert len(server.calls) == (0 if keep_urls else 1)
 
@@ -318,7 +318,7 @@ async def test_the_provider_is_down(open_one: Open, server: GiphyServer, fault: 
         await engine.search.search(patient("red", 5))
         server.faults.extend([fault] * 12)
         answer = await engine.search.search(patient("blue", 2))
-    assert answer.origin is Origin.KNOWN
+    assert answer.origin is Origin.INDEXED
     assert ONLY_KNOWN in answer.notices
     assert any(says in notice for notice in answer.notices)
     assert all(server.key not in notice and "127.0.0.1" not in notice for notice in answer.notices)
@@ -336,7 +336,7 @@ async def test_a_provider_that_stays_down_is_left_alone(open_one: Open, server: 
         answer = await engine.search.search(patient("lime", 2))
     assert len(server.calls) == calls
     assert calls <= 2 + 12 + 2
-    assert answer.origin is Origin.KNOWN
+    assert answer.origin is Origin.INDEXED
     assert any("asked again in a moment" in notice for notice in answer.notices)
 
 
@@ -365,7 +365,7 @@ async def test_the_budget_ends_before_the_key_does(open_one: Open, server: Giphy
         await engine.search.search(patient("lime", 3))
         answer = await engine.search.search(patient("red and blue", 3))
     assert len([path for path, _ in server.calls if path == "/v1/gifs/search"]) == 5
-    assert answer.origin is Origin.KNOWN
+    assert answer.origin is Origin.INDEXED
     assert any("allowance of calls to GIPHY" in notice for notice in answer.notices)
 
 
@@ -413,10 +413,10 @@ async def test_known_gifs_of_klipy_get_fresh_addresses(open_one: Open, server: G
     async with open_one(names=("klipy",)) as engine:
         await engine.search.search(SearchRequest("red", 5, Rating.PG, deadline_s=20))
     server.calls.clear()
-    async with open_one(names=("klipy",), good_enough=0.0) as engine:
+    async with open_one(names=("klipy",), min_confidence=0.0) as engine:
         answer = await engine.search.search(SearchRequest("red", 5, Rating.PG))
     assert [path for path, _ in server.calls] == [f"/api/v1/{server.key}/gifs/items"]
-    assert (answer.origin, len(answer.results)) == (Origin.KNOWN, 5)
+    assert (answer.origin, len(answer.results)) == (Origin.INDEXED, 5)
     assert {result.gif.rating for result in answer.results} == {Rating.PG}
     assert all(result.gif.url.startswith(server.origin) for result in answer.results)
 
@@ -450,7 +450,7 @@ async def test_many_cold_queries_at_once(open_one: Open, server: GiphyServer) ->
 
 async def test_any_chance_is_good_enough(open_one: Open, server: GiphyServer) -> None:
     """Where nothing is known there is nothing to be good enough, and the provider is asked."""
-    async with open_one(good_enough=0.0) as engine:
+    async with open_one(min_confidence=0.0) as engine:
         answer = await engine.search.search(patient("red", 2))
     assert (answer.origin, len(answer.results)) == (Origin.RERANKED, 2)
 
@@ -479,9 +479,9 @@ async def test_over_http(open_one: Open, server: GiphyServer) -> None:
                     assert response.status == 400
             async with http.get(f"{origin}/v1/similar", params={"provider": "giphy", "id": "nobody"}) as response:
                 assert response.status == 404
-            async with http.post(f"{origin}/v1/sent", json=key._asdict()) as response:
+            async with http.post(f"{origin}/v1/share", json=key._asdict()) as response:
                 assert response.status == 204
-            async with http.post(f"{origin}/v1/sent", json={"provider": 3}) as response:
+            async with http.post(f"{origin}/v1/share", json={"provider": 3}) as response:
                 assert response.status == 400
             async with http.get(f"{origin}/metrics") as response:
                 text = await response.text()
@@ -523,7 +523,7 @@ async def test_the_shipped_model_finds_what_the_provider_cannot(tmp_path: Path) 
         rules = DownloadRules(frozenset({"127.0.0.1"}), frozenset({"http"}), private=True, timeout_s=20)
         chosen = ProviderOptions("giphy", server.key, 0, url=server.origin)
         remote = ProvidersOptions((chosen,), downloads=rules)
-        options = EngineOptions(bundle_folder("small"), tmp_path, remote=remote, good_enough=1.0)
+        options = EngineOptions(bundle_folder("small"), tmp_path, providers=remote, min_confidence=1.0)
         found = 0
         async with open_engine(options, Metrics()) as engine:
             for words, gif_id in asked:

@@ -9,12 +9,11 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from deepgif.engine import engine as module
-from deepgif.engine.engine import EngineOptions, open_engine
+from deepgif.engine.engine import open_engine
 from deepgif.engine.errors import ModelError
-from deepgif.engine.media.download import DownloadRules
 from deepgif.engine.media.ocr import ReadingLimits, RecognisedText
 from deepgif.engine.metrics import Metrics
-from deepgif.engine.providers.factory import ProviderOptions, ProvidersOptions
+from deepgif.engine.options import DownloadRules, EngineOptions, ProviderOptions, ProvidersOptions
 from deepgif.engine.search import reranker
 from deepgif.engine.types import SearchRequest
 from tests.fakes.encoder import COLOURS, ColourEncoder
@@ -109,7 +108,7 @@ async def opened(tmp_path, reader):
         rules = DownloadRules(frozenset({"127.0.0.1"}), frozenset({"http"}), private=True)
         giphy = ProviderOptions("giphy", server.key, 0, url=server.origin)
         remote = ProvidersOptions((giphy,), 30.0, rules)
-        options = EngineOptions(tmp_path, tmp_path, remote=remote, good_enough=2.0, ocr="auto")
+        options = EngineOptions(tmp_path, tmp_path, providers=remote, min_confidence=2.0, ocr="auto")
 
         @asynccontextmanager
         async def open_one():

@@ -15,13 +15,12 @@ from typing import Any
 import pytest
 
 from deepgif.engine.admin.reindex import IN_FLIGHT, Moved, ReindexReport, move
-from deepgif.engine.engine import Engine, EngineOptions, open_engine
+from deepgif.engine.engine import Engine, open_engine
 from deepgif.engine.errors import StoreError
 from deepgif.engine.ingest.candidates import STORE_EVERY
-from deepgif.engine.media.download import DownloadRules
 from deepgif.engine.metrics import Metrics
+from deepgif.engine.options import DownloadRules, EngineOptions, ProviderOptions, ProvidersOptions
 from deepgif.engine.protocols import ProviderQuery
-from deepgif.engine.providers.factory import ProviderOptions, ProvidersOptions
 from deepgif.engine.store.database import FILE
 from deepgif.engine.types import Coverage, Rating, SearchRequest
 from tests.fakes.encoder import ColourEncoder, WideEncoder
@@ -50,7 +49,7 @@ class Place:
         chosen = {"key": self.server.key, "url": self.server.origin, "calls_per_hour": 0, **changes}
         rules = DownloadRules(frozenset({"127.0.0.1"}), frozenset({"http"}), private=True)
         remote = ProvidersOptions((ProviderOptions(name, **chosen),), downloads=rules)
-        return EngineOptions(self.data_dir, self.data_dir, remote=remote, good_enough=2.0)
+        return EngineOptions(self.data_dir, self.data_dir, providers=remote, min_confidence=2.0)
 
     def engine(self, encoder: ColourEncoder | None = None, **changes: Any) -> AbstractAsyncContextManager[Engine]:
         used = encoder or ColourEncoder()

@@ -17,20 +17,18 @@ import sqlalchemy as sa
 
 from deepgif.bot.app import BotOptions
 from deepgif.bot.chat import replies
-from deepgif.bot.chat.search import OUT_OF_REACH
-from deepgif.bot.jobs.queue import JobQueue, State
-from deepgif.bot.request import RequestKind
+from deepgif.bot.jobs.queue import JobQueue
+from deepgif.bot.request import ChatContext, Preferences, Request, RequestKind
 from deepgif.bot.slack.app import Running, SlackOptions, open_bot
 from deepgif.bot.slack.installations import OAuthOptions
-from deepgif.bot.slack.request import SlackRequest
-from deepgif.bot.slack.text import ADMINS_ONLY, WORDING
-from deepgif.bot.store.database import Database, favourites, jobs, metadata, showings
+from deepgif.bot.slack.text import ADMINS_ONLY, TEXT, USE_DELETE_BUTTON
+from deepgif.bot.store.database import Database, favourites, jobs, metadata, sessions
 from deepgif.bot.store.encryption import Cipher
-from deepgif.bot.store.preferences import ChatContext, Preferences, PreferenceStore, Scope, listed, word_list
+from deepgif.bot.store.preferences import PreferenceStore, Scope
 from deepgif.engine.errors import UnauthorizedError
 from deepgif.engine.types import Rating
 from tests.fakes.engine_server import EngineServer, gif
-from tests.fakes.journal import all_done
+from tests.fakes.jobs import all_done
 from tests.fakes.slack_server import ACK_S, SECRET, Slack
 from tests.fakes.waiting import Clock, skip, until
 
@@ -64,7 +62,7 @@ def open_one(slack: Slack, options: BotOptions) -> Open:
             for listener in running.app._async_listeners:
                 listener.ack_timeout = ACK_S  # in place of bolt's own 3 seconds
             if changes.get("http"):
-                slack.http_url = f"{running.address}/slack/events"
+                slack.http_url = f"{running.url}/slack/events"
             else:
                 await slack.connected()
             yield running
@@ -122,7 +120,7 @@ async def test_buttons_of_a_posted_gif(bot: Running, slack: Slack, engine: Engin
     await until(lambda: said.image["title"]["text"] == "GIF 8")
     assert engine.alike == ["gif2"]
     await slack.press(buttons, "star")
-    await until(lambda: any(replies.STARRED in one.text for one in slack.private("U1")))
+    await until(lambda: any(TEXT.starred in one.text for one in slack.private("U1")))
     await slack.event({"type": "app_home_opened", "user": "U1", "tab": "home"})
     await until(lambda: "U1" in slack.homes)
     assert "GIF 8" in str(slack.homes["U1"])
@@ -210,14 +208,14 @@ async def test_a_message_is_answered_with_a_gif(bot: Running, slack: Slack, engi
     assert (await posted(slack, 2)).thread == "8.1"
     assert len(engine.asked[1]["query"]) <= 1000
     await slack.react("", ts="9.1")
-    await until(lambda: any("what the GIF should show" in one.text for one in slack.private("U1")))
+    await until(lambda: any(replies.NO_TEXT in one.text for one in slack.private("U1")))
 
 
 async def test_what_is_acknowledged_is_kept(
     bot: Running, slack: Slack, engine: EngineServer, options: BotOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever has its receipt is on the disk by then, so that no kill loses it: commands, messages, buttons in the
-    journal, and settings."""
+    """What is acknowledged is on disk, so that no kill loses it: commands, messages and buttons in the queue,
+    and settings."""
 
     def slowly(keep: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def kept(*given: Any, **named: Any) -> Any:
@@ -228,7 +226,7 @@ async def test_what_is_acknowledged_is_kept(
 
     await slack.command(WORDS)
     buttons = await told(slack)
-    monkeypatch.setattr(JobQueue, "accept", slowly(JobQueue.accept))
+    monkeypatch.setattr(JobQueue, "enqueue", slowly(JobQueue.enqueue))
     monkeypatch.setattr(PreferenceStore, "change", slowly(PreferenceStore.change))
     mention = {"type": "app_mention", "channel": "C1", "user": "U1", "text": f"<@UBOT> {WORDS}"}
     direct = {"type": "message", "channel_type": "im", "channel": "D1", "user": "U1", "text": WORDS}
@@ -267,7 +265,7 @@ async def test_help_and_delete(bot: Running, slack: Slack) -> None:
     await slack.command("delete")
     await until(lambda: said.deleted)
     slack.member.add("C1")
-    for text, says in (("help", replies.HELP[1]), ("settings", WORDING.settings)):
+    for text, says in (("help", replies.HELP[1]), ("settings", TEXT.fill(replies.OPEN_SETTINGS))):
         await slack.event({"type": "app_mention", "channel": "C1", "user": "U3", "text": f"<@UBOT> {text}"})
         await until(lambda says=says: any(says in one.shown for one in slack.private("U3")))  # type: ignore[misc]
 
@@ -283,11 +281,11 @@ async def test_only_who_asked_uses_the_buttons(bot: Running, slack: Slack) -> No
         buttons.buttons["gif:delete"]["value"] = wrong
         before = len(slack.private("U1"))
         await slack.press(buttons, "delete")
-        assert replies.TOO_OLD in (await told(slack, count=before + 1)).text
+        assert replies.EXPIRED in (await told(slack, count=before + 1)).text
     buttons.buttons["gif:delete"]["value"] = value
     before = len(slack.private("U1"))
     await slack.press(buttons, "delete", team="T9")
-    assert replies.TOO_OLD in (await told(slack, count=before + 1)).text
+    assert replies.EXPIRED in (await told(slack, count=before + 1)).text
     assert not said.deleted
 
 
@@ -300,7 +298,7 @@ async def test_a_reported_gif_is_not_shown_again_until_an_admin_allows_it(
     said = await posted(slack)
     await slack.press(said, "report", person="U2")
     await until(lambda: said.deleted)
-    assert replies.REPORTED in (await told(slack, "U2")).text
+    assert TEXT.fill(replies.REPORTED) in (await told(slack, "U2")).text
     await slack.command(WORDS, channel="C2", person="U3")
     assert replies.NOTHING_FOUND in (await told(slack, "U3")).text
     await slack.command("settings", person="UADMIN")
@@ -316,9 +314,9 @@ async def test_settings(bot: Running, slack: Slack, engine: EngineServer) -> Non
     """Admins set what counts for all, in a modal that shows what is set; others their own previews only."""
     await slack.command("settings", person="U1")
     await until(lambda: len(slack.views) == 1)
-    assert [block["block_id"] for block in slack.views[0]["blocks"]] == ["person"]
+    assert [block["block_id"] for block in slack.views[0]["blocks"]] == ["user"]
     preview = {"selected_option": {"value": "preview"}}
-    await slack.submit(slack.views[0], {"person": preview}, "U1")
+    await slack.submit(slack.views[0], {"user": preview}, "U1")
     await slack.command("settings", person="UADMIN")
     await until(lambda: len(slack.views) == 2)
     view = slack.views[1]
@@ -343,7 +341,7 @@ async def test_settings(bot: Running, slack: Slack, engine: EngineServer) -> Non
     for words, channel, says in (
         ("hot DOG", "C1", replies.BLOCKED_WORDS),
         ("my mother-in-law", "C1", replies.BLOCKED_WORDS),
-        (WORDS, "COFF", replies.OFF_HERE),
+        (WORDS, "COFF", replies.CHANNEL_OFF),
     ):
         await slack.command(words, person="U4", channel=channel)
         await until(lambda says=says: any(says in one.text for one in slack.private("U4")))  # type: ignore[misc]
@@ -363,7 +361,7 @@ async def test_two_admins_at_once(bot: Running, slack: Slack, options: BotOption
         await until(lambda count=count: len(slack.views) == count)  # type: ignore[misc]
     one, other = slack.views
     preview = {"selected_option": {"value": "preview"}}
-    await slack.submit(one, {"words": {"value": "cat"}, "channel": preview, "person": preview}, "UADMIN")
+    await slack.submit(one, {"words": {"value": "cat"}, "channel": preview, "user": preview}, "UADMIN")
     await slack.submit(other, {"language": {"value": "de"}, "off": {"selected_conversations": ["COFF"]}}, "UADMIN")
     async with Database(options.database_url) as database:
         store = PreferenceStore(database, Rating.R)
@@ -371,7 +369,7 @@ async def test_two_admins_at_once(bot: Running, slack: Slack, options: BotOption
             blocked_words=("cat",), language="de", off_channels=("COFF",), repeat_hours=1.6
         )
         place = ChatContext("slack", "T1", one["private_metadata"], "UADMIN")
-        assert [await store.preview(place, scope) for scope in (Scope.CHANNEL, Scope.PERSON)] == [True, True]
+        assert [await store.preview(place, scope) for scope in (Scope.CHANNEL, Scope.USER)] == [True, True]
 
 
 async def test_a_gif_is_not_repeated_in_a_channel(bot: Running, slack: Slack, engine: EngineServer) -> None:
@@ -397,7 +395,7 @@ async def test_where_the_bot_is_no_member(bot: Running, slack: Slack) -> None:
     await slack.press(said, "next")
     await until(lambda: said.image["title"]["text"] == "GIF 2")
     await slack.command("delete")
-    assert "Delete button below" in (await told(slack)).text
+    assert USE_DELETE_BUTTON in (await told(slack)).text
     await slack.press(said, "star")
     await told(slack, count=2)
     await slack.press(said, "delete")
@@ -420,7 +418,7 @@ async def test_words_never_ping_or_format(bot: Running, slack: Slack, words: str
 async def test_words_that_are_too_many(bot: Running, slack: Slack) -> None:
     """4,000 characters get one sentence, however they come."""
     ack = await slack.command(LONG * 60)
-    assert "please say what the GIF should show in at most" in ack.payload["text"]
+    assert "Describe the GIF in at most" in ack.payload["text"]
     await slack.event({"type": "message", "channel_type": "im", "channel": "D1", "user": "U1", "text": LONG * 60})
     assert "at most" in (await told(slack)).text
     assert slack.public == []
@@ -441,7 +439,7 @@ async def test_titles_from_outside(bot: Running, slack: Slack, engine: EngineSer
     assert (await posted(slack, 2)).image["alt_text"] == "A GIF"
     engine.gifs = engine.gifs[:3]
     await slack.command(WORDS, person="U2")
-    assert OUT_OF_REACH in (await told(slack, "U2")).text
+    assert TEXT.fill(replies.OUT_OF_REACH) in (await told(slack, "U2")).text
 
 
 async def test_retried_deliveries_post_once(
@@ -491,7 +489,7 @@ async def test_the_engine_is_asked_again_and_then_spoken_of(bot: Running, slack:
     engine.failures = 100
     await slack.command(WORDS, person="U2")
     await until(lambda: slack.private("U2"), skipping_s=2)
-    assert "does not answer at the moment" in (await told(slack, "U2")).text
+    assert "reach the search engine" in (await told(slack, "U2")).text
     assert engine.failures == 96
     await slack.press(buttons, "next")
     await until(lambda: len(slack.private("U1")) == 2, skipping_s=2)
@@ -512,8 +510,8 @@ async def test_buttons_outlive_the_process(open_one: Open, slack: Slack) -> None
 
 
 async def _renewed(database: Database, lease: float) -> bool:
-    (row,) = await database.read(sa.select(jobs.c.lease))
-    return bool(row.lease > lease)
+    (row,) = await database.read(sa.select(jobs.c.leased_until))
+    return bool(row.leased_until > lease)
 
 
 async def test_long_work_is_not_taken_over(
@@ -525,10 +523,10 @@ async def test_long_work_is_not_taken_over(
         await slack.command(WORDS)
         await until(lambda: engine.asked)
         for _ in range(12):  # three leases
-            (before,) = await database.read(sa.select(jobs.c.lease))
+            (before,) = await database.read(sa.select(jobs.c.leased_until))
             clock.ahead_s += 2
             skip(2)
-            await until(lambda before=before: _renewed(database, before.lease))
+            await until(lambda before=before: _renewed(database, before.leased_until))
         engine.gate.release()
         await posted(slack)
         await all_done(options.database_url)
@@ -563,13 +561,13 @@ async def test_nothing_of_a_workspace_is_left(bot: Running, slack: Slack, option
 
 
 async def test_what_is_kept_cannot_be_read(bot: Running, slack: Slack, options: BotOptions, tmp_path: Path) -> None:
-    """Nobody's words lie on the disk in the clear, and what was done is erased from the journal."""
+    """Queries are stored encrypted, and requests are erased once they are answered."""
     await slack.command("quite particular words")
     await told(slack)
     await all_done(options.database_url)
     async with Database(options.database_url) as database:
-        assert [row.sealed for row in await database.read(sa.select(jobs))] == [""]
-        assert len(await database.read(sa.select(showings))) == 1
+        assert [row.encrypted for row in await database.read(sa.select(jobs))] == [""]
+        assert len(await database.read(sa.select(sessions))) == 1
     assert b"particular" not in files_in(tmp_path)
 
 
@@ -591,16 +589,17 @@ async def test_words_are_not_logged(
 async def test_who_was_interrupted_while_posting_is_told(open_one: Open, slack: Slack, options: BotOptions) -> None:
     """Nobody knows whether that GIF was posted: it is not posted again, and the person is told once. Who asked an hour
     ago is told, and not surprised with a GIF."""
-    task = SlackRequest(RequestKind.COMMAND, "T1", "", "C1", "U1", words=WORDS, response_url=slack.url("C1", "U1"))
+    context = ChatContext("slack", "T1", "C1", "U1")
+    request = Request("1", RequestKind.COMMAND, context, WORDS, callback=slack.url("C1", "U1"))
     async with Database(options.database_url) as database:
-        journal = JobQueue(database, Cipher(options.secret), "slack", lease_s=-1)
-        assert await journal.accept(replace(task.job("1"), state=State.POSTING))
-        assert await journal.accept(task.job("2"))
-        assert await journal.accept(task.job("3"))
+        queue = JobQueue(database, Cipher(options.secret), "slack", lease_s=-1)
+        for name in ("1", "2", "3"):
+            assert await queue.enqueue(replace(request, id=name))
+        await queue.mark_posting("1")
         async with database.write() as connection:
-            await connection.execute(jobs.update().where(jobs.c.name.endswith("3")).values(at=time.time() - 3600))
+            await connection.execute(jobs.update().where(jobs.c.id == "3").values(created_at=time.time() - 3600))
     async with open_one(), open_one():
-        await until(lambda: {replies.INTERRUPTED, replies.AWAY} <= {one.text for one in slack.private("U1")})
+        await until(lambda: {replies.INTERRUPTED, replies.OFFLINE} <= {one.text for one in slack.private("U1")})
         await posted(slack)
         await all_done(options.database_url)
     assert len(slack.public) == 1
@@ -619,7 +618,7 @@ async def test_what_slack_refuses_is_said(
     said, buttons = await posted(slack), await told(slack)
     said.deleted = True
     await slack.press(buttons, "next")
-    await heard(slack, "cannot be changed any more")
+    await heard(slack, replies.CANNOT_EDIT)
     await slack.press(buttons, "delete")
     await heard(slack, replies.DELETED)
     slack.closed.add("C7")
@@ -628,9 +627,9 @@ async def test_what_slack_refuses_is_said(
     assert slack.private("U7") == []  # there is no way to say anything there
     slack.member.add("C7")
     await slack.command(WORDS, person="U8", response_url=f"{slack.origin}/gone")
-    await heard(slack, "is posted", "U8")  # by method, where the address does not work
+    await heard(slack, "Only you can see these buttons", "U8")  # by method, where the address does not work
     await slack.command(WORDS, person="U9", response_url="http://127.0.0.1:9/")
-    await heard(slack, "is posted", "U9")
+    await heard(slack, "Only you can see these buttons", "U9")
 
 
 async def test_the_end_of_the_gifs(bot: Running, slack: Slack, engine: EngineServer) -> None:
@@ -656,7 +655,7 @@ async def test_a_preview_whose_gif_is_gone(
     preview = await told(slack)
     engine.gifs = engine.gifs[1:]
     await slack.press(preview, "send")
-    await heard(slack, replies.TOO_OLD)
+    await heard(slack, replies.UNAVAILABLE)
     assert slack.public == []
 
 
@@ -675,13 +674,13 @@ async def test_metrics(bot: Running, slack: Slack, options: BotOptions) -> None:
     await slack.command(WORDS)
     await told(slack)
     await all_done(options.database_url)
-    async with aiohttp.ClientSession() as http, http.get(f"{bot.address}/metrics") as response:
+    async with aiohttp.ClientSession() as http, http.get(f"{bot.url}/metrics") as response:
         text = await response.text()
     for line in (
-        'deepgif_bot_outcomes_total{kind="command",outcome="post"} 1.0',
-        'deepgif_bot_acknowledge_seconds_count{kind="command"} 1.0',
-        'deepgif_bot_answer_seconds_count{kind="command"} 1.0',
-        'deepgif_bot_post_seconds_count{kind="command"} 1.0',
+        'deepgif_bot_requests_total{kind="command",outcome="post"} 1.0',
+        'deepgif_bot_acknowledge_duration_seconds_count{kind="command"} 1.0',
+        'deepgif_bot_reply_duration_seconds_count{kind="command"} 1.0',
+        'deepgif_bot_delivery_duration_seconds_count{kind="command"} 1.0',
     ):
         assert line in text
 
@@ -723,12 +722,12 @@ async def test_many_workspaces(open_one: Open, slack: Slack, options: BotOptions
     async with open_one(http=True, bot_token="", oauth=oauth) as running:
         jar = aiohttp.CookieJar(unsafe=True)
         async with aiohttp.ClientSession(cookie_jar=jar) as http:
-            async with http.get(f"{running.address}/slack/install") as response:
+            async with http.get(f"{running.url}/slack/install") as response:
                 page = await response.text()
                 cookie = {"slack-app-oauth-state": response.cookies["slack-app-oauth-state"].value}
             assert "https://slack.example/auth?" in page
             assert "chat%3Awrite" in page or "chat:write" in page
-            back = f"{running.address}/slack/oauth_redirect"
+            back = f"{running.url}/slack/oauth_redirect"
             state = cookie["slack-app-oauth-state"]
             async with http.get(back, params={"code": "the-code", "state": "made-up"}, cookies=cookie) as response:
                 assert response.status == 400
@@ -756,31 +755,3 @@ async def test_two_hundred_at_once(open_one: Open, slack: Slack, engine: EngineS
         await until(lambda: len(slack.public) >= 200)
         await until(lambda: sum(1 for one in slack.said if one.to) >= 200)
     assert sorted(one.channel for one in slack.public) == sorted(f"C{number}" for number in range(200))
-
-
-def test_words_are_listed_as_they_are_read() -> None:
-    """However long the list, nothing of it is lost."""
-    words = tuple(f"word{number}" for number in range(100))
-    assert word_list(listed(words, 3000)) == words
-    assert word_list(listed(words, 700)) == words
-    assert len(listed(words, 700)) <= 700
-
-
-async def test_preferences_of_a_place(options: BotOptions) -> None:
-    """A person's choice counts more than the channel's, and that more than the workspace's."""
-    async with Database(options.database_url) as database:
-        store = PreferenceStore(database, Rating.PG)
-        place = ChatContext("slack", "T1", "C1", "U1")
-        await store.change("slack", "T1", max_rating=Rating.R, preview=False)
-        assert (await store.of(place)).max_rating is Rating.PG
-        await store.change("slack", "T2", max_rating=Rating.G, restricted_rating=Rating.R)
-        adults = ChatContext("slack", "T2", "C1", "U1", age_restricted=True)
-        assert (await store.of(adults)).max_rating is Rating.PG
-        assert (await store.of(replace(adults, age_restricted=False))).max_rating is Rating.G
-        await store.set_preview(place, Scope.CHANNEL, True)
-        assert (await store.of(place)).preview
-        await store.set_preview(place, Scope.PERSON, False)
-        assert not (await store.of(place)).preview
-        await store.set_preview(place, Scope.PERSON, None)
-        assert (await store.of(place)).preview
-        assert not (await store.of(ChatContext("discord", "T1", "C1", "U1"))).preview

@@ -16,8 +16,9 @@ from pathlib import Path
 import aiohttp
 
 from benchmarks.measure import machine, percentile, queries
-from deepgif.engine.engine import EngineOptions, open_engine
+from deepgif.engine.engine import open_engine
 from deepgif.engine.metrics import Metrics
+from deepgif.engine.options import EngineOptions
 from deepgif.engine.search.ranking_model import load_ranking
 from deepgif.engine.search.retrieval import RetrievalQuery, Similarity, finder
 from deepgif.engine.search.service import POOL
@@ -32,7 +33,7 @@ async def start(data_dir: Path) -> tuple[asyncio.subprocess.Process, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "engine",
+        "deepgif.cli",
         "serve",
         "--port",
         "0",
@@ -61,7 +62,7 @@ async def wait_until(http: aiohttp.ClientSession, origin: str, *, complete: bool
         async with http.get(f"{origin}/readyz") as response:
             if response.status == 200:
                 body = json.loads(await response.text())
-                if not complete or body["seen"] == body["total"] > 0:
+                if not complete or body["embedded"] == body["total"] > 0:
                     return
         await asyncio.sleep(0.02)
 

@@ -102,7 +102,7 @@ def make_plan(
     different: Annotated[int, typer.Option(help="How many different queries people have.")] = 1_000_000,
     exponent: Annotated[float, typer.Option(help="Of their frequencies (Zipf).")] = 0.9,
     new: Annotated[float, typer.Option(help="Unknown GIFs that a search at a provider finds, at most.")] = 5.0,
-    keep_days: Annotated[float, typer.Option(help="DEEPGIF_KEEP_DAYS.")] = 30.0,
+    keep_days: Annotated[float, typer.Option(help="DEEPGIF_PROVIDER_CACHE_TTL_DAYS.")] = 30.0,
     provider_ms: Annotated[float, typer.Option(help="A search at a provider with its downloads, on average.")] = 200.0,
     machine_gib: Annotated[float, typer.Option(help="Memory of an engine's machine, which has two cores.")] = 64.0,
     redis_node_gib: Annotated[float, typer.Option(help="What one Redis node may hold.")] = 64.0,

@@ -10,8 +10,9 @@ from collections import Counter
 from pathlib import Path
 
 from benchmarks.measure import CATALOGUE, machine
-from deepgif.engine.engine import EngineOptions, open_engine
+from deepgif.engine.engine import open_engine
 from deepgif.engine.metrics import Metrics
+from deepgif.engine.options import EngineOptions
 from deepgif.engine.types import Fit, SearchRequest
 from deepgif.models.bundles.load import bundle_folder
 

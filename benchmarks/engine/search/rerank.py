@@ -27,13 +27,12 @@ from PIL import Image
 
 from benchmarks.engine.search.labelled import Labelled, LabelledSet, ndcg, photographs
 from benchmarks.measure import machine, percentile
-from deepgif.engine.engine import Engine, EngineOptions, open_engine
+from deepgif.engine.engine import Engine, open_engine
 from deepgif.engine.media.decode import decode_clip
-from deepgif.engine.media.download import Downloader, DownloadRules
-from deepgif.engine.media.probe import MediaLimits
+from deepgif.engine.media.download import Downloader
 from deepgif.engine.metrics import Metrics
+from deepgif.engine.options import DownloadRules, EngineOptions, MediaLimits, ProviderOptions, ProvidersOptions
 from deepgif.engine.protocols import Encoder
-from deepgif.engine.providers.factory import ProviderOptions, ProvidersOptions
 from deepgif.engine.providers.giphy import shortened
 from deepgif.engine.search.ranking import Signals, fuse
 from deepgif.engine.search.ranking_model import load_ranking
@@ -112,15 +111,15 @@ def rules() -> DownloadRules:
 
 
 @asynccontextmanager
-async def cold_engine(source: Provider, encoder: Encoder, good_enough: float = 2.0) -> AsyncIterator[Engine]:
+async def cold_engine(source: Provider, encoder: Encoder, min_confidence: float = 2.0) -> AsyncIterator[Engine]:
     """An engine that has seen nothing."""
     with tempfile.TemporaryDirectory() as folder:
         chosen = ProviderOptions("giphy", KEY, 0, url=source.origin)
         options = EngineOptions(
             bundle_folder("small"),
             Path(folder),
-            remote=ProvidersOptions((chosen,), downloads=rules()),
-            good_enough=good_enough,
+            providers=ProvidersOptions((chosen,), downloads=rules()),
+            min_confidence=min_confidence,
         )
         async with open_engine(options, Metrics(), lambda _: encoder) as engine:
             yield engine
@@ -180,7 +179,7 @@ async def plain(
 
 async def warm(source: Provider, encoder: Encoder) -> list[float]:
     """Seconds of searches that are answered from what is known."""
-    async with cold_engine(source, encoder, good_enough=0.0) as engine:
+    async with cold_engine(source, encoder, min_confidence=0.0) as engine:
         first, *others = source.queries
         await engine.search.search(SearchRequest(first.words, 12, Rating.R, deadline_s=30))
         seconds = []

@@ -13,9 +13,9 @@ import aiohttp
 import pytest
 
 from deepgif.engine.cluster.circuit_breaker import RedisCircuitBreaker
-from deepgif.engine.cluster.options import RedisOptions
 from deepgif.engine.cluster.redis import RedisConnection
 from deepgif.engine.errors import CircuitOpenError, ProviderError, QuotaError
+from deepgif.engine.options import RedisOptions
 from deepgif.engine.providers.circuit_breaker import FAILURES, LocalCircuitBreaker
 from deepgif.engine.providers.giphy import GiphyApi
 from deepgif.engine.providers.http import JsonApi
@@ -208,7 +208,7 @@ async def test_calls_from_before_it_opened(
     await other.ask()
     async with redis.client() as client:
         with suppress(ProviderError):
-            async with one.breaker.calling():
+            async with one.breaker.guard():
                 await ask_in_turn([other], FAILURES)
                 before = await client.hgetall(KEY)
                 if error is not None:

@@ -16,15 +16,15 @@ from deepgif.engine.cluster.embeddings import RedisEmbeddingStore
 from deepgif.engine.cluster.events import EventStream
 from deepgif.engine.cluster.gif_store import RedisGifStore
 from deepgif.engine.cluster.leases import RedisLeases
-from deepgif.engine.cluster.options import RedisOptions
 from deepgif.engine.cluster.quota import RedisQuota
 from deepgif.engine.cluster.recognised_text import RedisRecognisedTextStore, text_key
 from deepgif.engine.cluster.redis import RedisConnection, RedisDownError
 from deepgif.engine.cluster.write_behind import QueuedWrite, WriteBehindQueue
 from deepgif.engine.errors import MediaError, OverloadedError, QuotaError, StoreError
 from deepgif.engine.ingest.deduplication import Vector
+from deepgif.engine.options import RedisOptions
 from deepgif.engine.providers.gif_store import DAY_S, SqliteGifStore
-from deepgif.engine.providers.quota import FOR_ADDRESSES, LocalQuota
+from deepgif.engine.providers.quota import RESERVED_FOR_LOOKUPS, LocalQuota
 from deepgif.engine.store.database import Database
 from deepgif.engine.store.recognised_text import SqliteRecognisedTextStore
 from deepgif.engine.types import Candidate, Gif, GifKey, Rating
@@ -251,7 +251,7 @@ async def test_who_calls_while_it_is_away_has_the_answer_at_once(redis: RedisSer
                 await link.call(tried.append)  # type: ignore[arg-type,func-returns-value]
         assert tried == []
         redis.resume()
-        await link.back()
+        await link.wait_until_up()
         assert await link.call(lambda client: client.get("a")) == b"1"  # and not the answer to an earlier call
 
 
@@ -267,7 +267,7 @@ async def test_answers_are_never_mixed_up(redis: RedisServer) -> None:
                 isinstance(one, RedisDownError) for one in await asyncio.gather(*calls, return_exceptions=True)
             ), turn
             redis.resume()
-            await link.back()
+            await link.wait_until_up()
             answers = [
                 await link.call(lambda client, number=number: client.get(f"k{number}"), 5.0) for number in range(50)
             ]
@@ -337,11 +337,11 @@ async def test_what_others_have_seen_is_kept_on(options: RedisOptions, tmp_path:
         assert set(await one.get(["a", "b"])) == {"a"}
 
 
-Budgets = Callable[[str, RedisConnection], Awaitable[RedisQuota]]
+Quotas = Callable[[str, RedisConnection], Awaitable[RedisQuota]]
 
 
 @pytest.fixture
-async def budget(tmp_path: Path) -> AsyncIterator[Budgets]:
+async def quota(tmp_path: Path) -> AsyncIterator[Quotas]:
     """Opens the budget of one key with 20 calls an hour, for the engine of a name."""
     async with AsyncExitStack() as stack:
 
@@ -354,52 +354,52 @@ async def budget(tmp_path: Path) -> AsyncIterator[Budgets]:
         yield open_one
 
 
-async def _take_all(*budgets: RedisQuota, leave: float = FOR_ADDRESSES) -> int:
+async def _acquire_all(*quotas: RedisQuota, reserve: float = RESERVED_FOR_LOOKUPS) -> int:
     """How many calls the budgets allow, all asked at once again and again."""
 
-    async def take(one: RedisQuota) -> int:
+    async def acquire(one: RedisQuota) -> int:
         taken = 0
         with suppress(QuotaError):
             while True:
-                await one.take(leave=leave)
+                await one.acquire(reserve=reserve)
                 taken += 1
         return taken
 
-    return sum(await asyncio.gather(*(take(one) for one in budgets)))
+    return sum(await asyncio.gather(*(acquire(one) for one in quotas)))
 
 
-async def test_one_allowance_for_all(options: RedisOptions, redis: RedisServer, budget: Budgets) -> None:
+async def test_one_allowance_for_all(options: RedisOptions, redis: RedisServer, quota: Quotas) -> None:
     """Eight engines that take at once never take more than there is; the reserve is left; a restart does not forget,
     and does not count twice; the key itself is not in Redis."""
     async with RedisConnection(options) as link:
-        engines = [await budget(str(number), link) for number in range(8)]
-        assert await _take_all(*engines) == 18
+        engines = [await quota(str(number), link) for number in range(8)]
+        assert await _acquire_all(*engines) == 18
         with pytest.raises(QuotaError, match="allowance of calls to GIPHY is nearly used up; more come back within"):
-            await engines[0].take()
-        again = await budget("0", link)
-        assert await _take_all(again) == 0
+            await engines[0].acquire()
+        again = await quota("0", link)
+        assert await _acquire_all(again) == 0
         assert again.used() == 18
-        assert await _take_all(again, engines[3], leave=0.0) == 2
+        assert await _acquire_all(again, engines[3], reserve=0.0) == 2
         async with redis.client() as client:
             keys = await client.keys()
             assert b"secret-key" not in b"".join([key + (await client.dump(key) or b"") for key in keys])
 
 
-async def test_alone_an_engine_takes_its_share(redis: RedisServer, budget: Budgets) -> None:
+async def test_alone_an_engine_takes_its_share(redis: RedisServer, quota: Quotas) -> None:
     """Of two engines each takes half of what was left while Redis is away; back and empty, it is told of all calls."""
     async with RedisConnection(RedisOptions(redis.url)) as link:
-        one, other = await budget("one", link), await budget("other", link)
+        one, other = await quota("one", link), await quota("other", link)
         for engine in (one, other, one, other):
-            await engine.take()
+            await engine.acquire()
         await redis.kill()
-        assert await _take_all(one) == (20 - 4 - 2) // 2
-        assert await _take_all(other) == (20 - 4 - 2) // 2
+        assert await _acquire_all(one) == (20 - 4 - 2) // 2
+        assert await _acquire_all(other) == (20 - 4 - 2) // 2
         await redis.start()
-        await link.back()
+        await link.wait_until_up()
         for engine in (one, other):  # what they ask for now may be allowed, as not both have told yet
             with suppress(QuotaError):
-                await engine.take()
-        assert await _take_all(one, other) == 0
+                await engine.acquire()
+        assert await _acquire_all(one, other) == 0
         async with redis.client() as client:
             (calls,) = await client.keys("*:calls")
             assert await client.zcard(calls) >= 18

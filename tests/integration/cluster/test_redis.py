@@ -11,12 +11,10 @@ from typing import Any
 
 import pytest
 
-from deepgif.engine.cluster.options import RedisOptions
-from deepgif.engine.engine import Engine, EngineOptions, open_engine
-from deepgif.engine.media.download import DownloadRules
+from deepgif.engine.engine import Engine, open_engine
 from deepgif.engine.metrics import Metrics
+from deepgif.engine.options import DownloadRules, EngineOptions, ProviderOptions, ProvidersOptions, RedisOptions
 from deepgif.engine.providers.circuit_breaker import FAILURES
-from deepgif.engine.providers.factory import ProviderOptions, ProvidersOptions
 from deepgif.engine.types import GifKey, Rating, SearchRequest
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.giphy_server import GiphyServer, fake
@@ -58,8 +56,8 @@ def open_one(giphy: GiphyServer, tmp_path: Path) -> Open:
         options = EngineOptions(
             bundle=tmp_path,
             data_dir=tmp_path / name,
-            remote=ProvidersOptions((chosen,), keep_days, rules),
-            good_enough=2.0,
+            providers=ProvidersOptions((chosen,), keep_days, rules),
+            min_confidence=2.0,
             redis=redis,
         )
         used = encoder or ColourEncoder()

@@ -23,7 +23,7 @@ from tests.fakes.balancer import Balancer, Upstream
 from tests.fakes.discord_gateway import TOKEN
 from tests.fakes.discord_server import Discord
 from tests.fakes.giphy_server import FakeGif, GiphyServer
-from tests.fakes.journal import all_done
+from tests.fakes.jobs import all_done
 from tests.fakes.media import animation
 from tests.fakes.process import START_S, Served, child
 from tests.fakes.redis_servers import SERVER, RedisCluster, RedisServer, calm

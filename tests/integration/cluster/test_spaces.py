@@ -16,13 +16,13 @@ from deepgif.engine.admin.info import describe_engine
 from deepgif.engine.admin.stored_models import Forgotten, delete_model_vectors, kept_models
 from deepgif.engine.cluster.embeddings import RedisEmbeddingStore
 from deepgif.engine.cluster.events import EventStream
-from deepgif.engine.cluster.options import RedisOptions
 from deepgif.engine.cluster.redis import RedisConnection
 from deepgif.engine.cluster.spaces import spaces_in_redis
 from deepgif.engine.cluster.write_behind import WriteBehindQueue
-from deepgif.engine.engine import EngineOptions
 from deepgif.engine.errors import InvalidRequestError, NotFoundError, StoreError
-from deepgif.engine.store.database import FILE, Database, SqliteEmbeddingStore
+from deepgif.engine.options import EngineOptions, RedisOptions
+from deepgif.engine.store.database import FILE, Database
+from deepgif.engine.store.embeddings import SqliteEmbeddingStore
 from deepgif.engine.types import GifKey
 from deepgif.models.bundles.load import BUNDLED
 from tests.fakes.process import deepgif
@@ -146,9 +146,9 @@ async def test_on_the_command_line(tmp_path: Path) -> None:
         assert status == 0, err
         facts = json.loads(out)
         assert (facts["redis"], facts["models_in_redis"]) == ("answers", OLD)
-        status, out, err = await deepgif("forget-model", OLD, data_dir=tmp_path, **settings)
-        assert (status, out) == (0, f"Dropped 0 vectors of {OLD} on this machine, and 3 in Redis.\n"), err
-    away = ("info", "--json"), ("forget-model", OLD)
+        status, out, err = await deepgif("models", "delete", OLD, data_dir=tmp_path, **settings)
+        assert (status, out) == (0, f"Deleted 0 embeddings of {OLD} on this machine and 3 in Redis.\n"), err
+    away = ("info", "--json"), ("models", "delete", OLD)
     info, forget = await asyncio.gather(*(deepgif(*some, data_dir=tmp_path, **settings) for some in away))
     assert (info[0], json.loads(info[1])["redis"]) == (0, "does not answer"), info[2]
     status, out, err = forget

@@ -8,7 +8,8 @@ import pytest
 from deepgif.engine.admin import backup
 from deepgif.engine.admin.backup import Schema, back_up, restore
 from deepgif.engine.errors import NotFoundError, StoreError
-from deepgif.engine.store.database import SCHEMA_VERSION, Database, SqliteEmbeddingStore
+from deepgif.engine.store.database import SCHEMA_VERSION, Database
+from deepgif.engine.store.embeddings import SqliteEmbeddingStore
 from deepgif.engine.types import GifKey
 
 SPACE = "m@1/4x224"

@@ -16,7 +16,8 @@ from deepgif.engine.admin.export import Exported, Imported, export_known, import
 from deepgif.engine.admin.export_format import part_path, parts_of
 from deepgif.engine.errors import NotFoundError, StoreError
 from deepgif.engine.providers.gif_store import SqliteGifStore
-from deepgif.engine.store.database import Database, SqliteEmbeddingStore
+from deepgif.engine.store.database import Database
+from deepgif.engine.store.embeddings import SqliteEmbeddingStore
 from deepgif.engine.types import Candidate, Gif, GifKey, Rating
 
 CLIPS, STILLS = "small@1/4x224", "small@1/4x224:still"

@@ -8,7 +8,8 @@ import pytest
 import deepgif.engine.admin.stored_models
 from deepgif.engine.admin.stored_models import Forgotten, delete_model_vectors, kept_models
 from deepgif.engine.errors import InvalidRequestError, ModelError, NotFoundError
-from deepgif.engine.store.database import FILE, Database, SqliteEmbeddingStore
+from deepgif.engine.store.database import FILE, Database
+from deepgif.engine.store.embeddings import SqliteEmbeddingStore
 from deepgif.engine.types import GifKey
 
 OLD, NEW = "old@11111111/2x8", "new@22222222/2x8"

@@ -10,9 +10,10 @@ from deepgif.engine.index.exact import ExactIndex
 from deepgif.engine.ingest.batcher import MicroBatcher
 from deepgif.engine.ingest.catalogue import IN_FLIGHT, STORE_EVERY, Indexer
 from deepgif.engine.media.decode import decode_clip
-from deepgif.engine.media.probe import MediaLimits
-from deepgif.engine.providers.folder import LocalCatalogue
-from deepgif.engine.store.database import Database, SqliteEmbeddingStore
+from deepgif.engine.options import MediaLimits
+from deepgif.engine.providers.folder import FolderCatalogue
+from deepgif.engine.store.database import Database
+from deepgif.engine.store.embeddings import SqliteEmbeddingStore
 from deepgif.engine.types import Rating
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.media import animation
@@ -22,7 +23,7 @@ class Setting:
     """One process's view of a folder: catalogue, index and encoder over a database."""
 
     def __init__(self, folder, database, embed):
-        self.catalogue = LocalCatalogue("folder", folder, database, MediaLimits())
+        self.catalogue = FolderCatalogue("folder", folder, database, MediaLimits())
         self.index = ExactIndex(4)
         self.store = SqliteEmbeddingStore(database, 4)
         decode = partial(decode_clip, sampling=ColourEncoder.sampling, limits=MediaLimits())

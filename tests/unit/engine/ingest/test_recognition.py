@@ -10,9 +10,10 @@ from deepgif.engine.errors import MediaError, ModelError
 from deepgif.engine.index.exact import ExactIndex
 from deepgif.engine.ingest import recognition as module
 from deepgif.engine.ingest.recognition import TextRecognition
-from deepgif.engine.media.probe import MediaLimits
-from deepgif.engine.providers.folder import LocalCatalogue
-from deepgif.engine.store.database import Database, SqliteEmbeddingStore
+from deepgif.engine.options import MediaLimits
+from deepgif.engine.providers.folder import FolderCatalogue
+from deepgif.engine.store.database import Database
+from deepgif.engine.store.embeddings import SqliteEmbeddingStore
 from deepgif.engine.store.recognised_text import SqliteRecognisedTextStore
 from deepgif.engine.types import GifKey, Rating
 from tests.fakes.encoder import ColourEncoder
@@ -180,7 +181,7 @@ async def test_a_folder_is_read_where_it_was_stopped(start, database, tmp_path):
     for name in ("red", "lime", "blue"):
         (folder / f"{name}.gif").write_bytes(animation("GIF", [name, "white"]))
     (folder / "copy.gif").write_bytes((folder / "red.gif").read_bytes())
-    catalogue = LocalCatalogue("folder", folder, database, MediaLimits())
+    catalogue = FolderCatalogue("folder", folder, database, MediaLimits())
     await catalogue.open()
     await catalogue.scan()
     reader = Reader()

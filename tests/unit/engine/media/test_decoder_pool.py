@@ -17,7 +17,7 @@ from deepgif.engine.errors import MediaError, NotReadyError
 from deepgif.engine.media import decoder_pool
 from deepgif.engine.media.decode import decode_clip
 from deepgif.engine.media.decoder_pool import DecoderPool
-from deepgif.engine.media.probe import MediaLimits
+from deepgif.engine.options import MediaLimits
 from deepgif.engine.types import FrameSampling
 from deepgif.models.preprocess.sampling import Fit
 

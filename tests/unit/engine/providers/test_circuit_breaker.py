@@ -9,7 +9,7 @@ from deepgif.engine.providers.circuit_breaker import LocalCircuitBreaker
 
 
 async def call(breaker, error=None):
-    async with breaker.calling():
+    async with breaker.guard():
         if error is not None:
             raise error
 

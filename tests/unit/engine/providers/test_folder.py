@@ -6,9 +6,9 @@ import os
 import pytest
 
 from deepgif.engine.errors import MediaError, NotFoundError
-from deepgif.engine.media.probe import MediaLimits
+from deepgif.engine.options import MediaLimits
 from deepgif.engine.providers import folder as folder_module
-from deepgif.engine.providers.folder import Changes, LocalCatalogue
+from deepgif.engine.providers.folder import Changes, FolderCatalogue
 from deepgif.engine.store.database import Database
 from deepgif.engine.types import Rating
 from tests.fakes.media import animation
@@ -33,7 +33,7 @@ def folder(tmp_path):
 
 
 def catalogue_of(folder, database, limits=None):
-    return LocalCatalogue("folder", folder, database, limits or MediaLimits())
+    return FolderCatalogue("folder", folder, database, limits or MediaLimits())
 
 
 async def only(catalogue, path):
@@ -97,7 +97,7 @@ async def test_changes_are_noticed(folder, database, monkeypatch):
     assert await again.count() == 3
     assert await again.scan() == Changes(added=1, changed=1, moved=1, removed=1)
     assert (await only(again, "deep/moved.gif")).key == old
-    monkeypatch.setattr("deepgif.engine.providers.folder_module.probe", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr("deepgif.engine.providers.folder.probe", lambda *_: pytest.fail("read again"))
     assert await again.scan() == Changes(unchanged=3)
     os.utime(folder / "new.gif", ns=(1, 1))
     with pytest.raises(pytest.fail.Exception):
@@ -173,7 +173,7 @@ async def test_what_the_disk_refuses_is_tried_again(folder, database, monkeypatc
 
 async def test_files_that_go_while_the_folder_is_looked_through(folder, database, monkeypatch):
     """A file that is listed but gone when it is looked at ends nothing."""
-    inside = LocalCatalogue._inside
+    inside = FolderCatalogue._inside
 
     def lose(self, relative):
         path = inside(self, relative)
@@ -181,7 +181,7 @@ async def test_files_that_go_while_the_folder_is_looked_through(folder, database
             path.unlink()
         return path
 
-    monkeypatch.setattr(LocalCatalogue, "_inside", lose)
+    monkeypatch.setattr(FolderCatalogue, "_inside", lose)
     assert await catalogue_of(folder, database).scan() == Changes(added=2)
 
 
@@ -202,7 +202,7 @@ async def test_ratings_and_addresses_of_one_s_own(folder, database):
     """Unrated GIFs get the default; ratings are read in either case; media may be served elsewhere."""
     entries = [{"file": "a_cat-jumps.gif", "rating": "PG-13"}, {"file": "c.webp", "rating": " R"}]
     (folder / "catalogue.json").write_text(json.dumps({"gifs": entries}))
-    catalogue = LocalCatalogue(
+    catalogue = FolderCatalogue(
         "mine", folder, database, MediaLimits(), default_rating=Rating.PG, url_of=lambda key: f"x:{key.provider}"
     )
     await catalogue.scan()

@@ -149,7 +149,7 @@ def test_results_of_one_page():
         gif("a"),
         pytest.approx(0.8),
         Fit.STRONG,
-        Source.KNOWN,
+        Source.INDEXED,
     )
     odds = math.log(0.8 / 0.2) - 2.0
     assert third.confidence == pytest.approx(1 / (1 + math.exp(-odds)))

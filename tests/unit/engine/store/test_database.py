@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from deepgif.engine.errors import StoreError
-from deepgif.engine.store.database import CHUNK, SCAN_CHUNK, Database, SqliteEmbeddingStore, embedding_space
+from deepgif.engine.store.database import CHUNK, SCAN_CHUNK, Database
+from deepgif.engine.store.embeddings import SqliteEmbeddingStore, embedding_space
 from deepgif.engine.types import GifKey
 from tests.fakes.encoder import ColourEncoder
 

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepgif.engine.errors import InvalidRequestError
-from deepgif.engine.text import normalize_query
-from deepgif.engine.types import MAX_WORDS_LENGTH
+from deepgif.engine.types import MAX_WORDS_LENGTH, normalize_query
 
 
 @pytest.mark.parametrize(
