@@ -88,9 +88,9 @@ class TextReader:
         for place in changing_frames(frames, self.limits.frames):
             if seen and self._clock() >= ends_at:
                 break
-            seen[place] = [line for line in self._lines.read(frames[place]) if self._counts(line)]
-        merged = merge_lines([seen[place] for place in sorted(seen)])
-        return self._bounded([replace(line, text=self._split(line.text)) for line in merged])
+            lines = [line for line in self._lines.read(frames[place]) if self._counts(line)]
+            seen[place] = [replace(line, text=self._split(line.text)) for line in lines]
+        return self._bounded(merge_lines([seen[place] for place in sorted(seen)]))
 
     def _counts(self, line: TextLine) -> bool:
         """Whether a line says something: not a misread texture, a single sign, or the address of a website that made

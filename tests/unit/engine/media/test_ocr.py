@@ -123,7 +123,10 @@ def test_confidence_is_weighted_by_length():
     assert TextReader(script).read(clip(1)).confidence == pytest.approx((9 * 1.0 + 3 * 0.8) / 12)
 
 
-def test_words_are_split_after_merging():
+def test_words_are_split_before_merging():
+    """Where words are told apart, short ones are found in longer lines."""
+    found = read(["NO"], ["NOWAY"], split=lambda text: text.replace("NOWAY", "NO WAY"))
+    assert found.text == "NO WAY"
     found = read(["notcool"], ["NOT COOL"], split=lambda text: text.replace("notcool", "not cool"))
     assert found.text == "not cool"
 
