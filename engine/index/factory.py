@@ -16,8 +16,8 @@ from deepgif.engine.protocols import Index
 def open_indexes(
     kind: IndexKind, dimension: int, device: str, space: str, qdrant: QdrantOptions | None = None
 ) -> Iterator[tuple[Index, Index, Index]]:
-    """An index each for pictures, texts and captions of a space; those in memory are empty. ``auto`` compares in full
-    on a GPU, which is fast enough for millions. Blocks. Raises ``IndexUnavailableError``."""
+    """An index each for the pictures, texts and captions of a space; those in memory are empty. ``auto`` compares in
+    full on a GPU, which is fast enough for millions. Blocks. Raises ``IndexUnavailableError``."""
     if kind == "compact":
         from deepgif.engine.index.compact import CompactIndex  # faiss is loaded by those who need it
 

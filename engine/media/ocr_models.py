@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import version
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 
@@ -67,7 +68,8 @@ class RapidLineReader:
             "Rec.rec_batch_num": 1,  # a batch is padded to its longest line
         }
         try:
-            self._read = partial(RapidOCR(params=parameters), use_det=True, use_cls=False, use_rec=True)
+            run = RapidOCR(params=parameters)
+            self._read: Callable[[Frame], Any] = partial(run, use_det=True, use_cls=False, use_rec=True)
             self._read(np.zeros((64, 64, 3), np.uint8))  # loads the detector
         except Exception as error:  # it raises whatever its libraries raise
             raise ModelError("The networks that read words in GIFs cannot be loaded; reinstall rapidocr.") from error

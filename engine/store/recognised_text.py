@@ -1,4 +1,4 @@
-"""The words that were read in GIFs, so that each is read once: in SQLite beside the vectors."""
+"""The words that were read in GIFs, in SQLite, so that each GIF is read only once."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from deepgif.engine.types import GifKey
 
 
 class SqliteRecognisedTextStore:
-    """``RecognisedTextStore`` in a ``Database``, for what the OCR of this ``version`` read."""
+    """``RecognisedTextStore`` in a ``Database``, for the OCR of this ``version``."""
 
     def __init__(self, database: Database, version: str) -> None:
         self._database = database
         self._version = version
 
     async def get_many(self, keys: Sequence[GifKey]) -> dict[GifKey, str]:
-        """The texts of those of ``keys`` that were read; "" where a GIF has no words."""
+        """The texts of those of ``keys`` that were read; "" for GIFs without words."""
         ids: defaultdict[str, list[str]] = defaultdict(list)
         for key in keys:
             ids[key.provider].append(key.id)
@@ -32,7 +32,7 @@ class SqliteRecognisedTextStore:
         return found
 
     async def put(self, key: GifKey, text: str) -> None:
-        """Keeps what was read in a GIF; durable when it returns."""
+        """Stores the text of a GIF; durable when it returns."""
         await self._database.write(
             "INSERT OR REPLACE INTO recognised_texts VALUES (?,?,?,?)", [(*key, self._version, text)]
         )

@@ -151,9 +151,9 @@ class MotionEncoder:
         with torch.inference_mode():
             return self._head.clips([torch.from_numpy(one) for one in features]).numpy()
 
-    def understands(self, text: str) -> float:
+    def vocabulary_coverage(self, text: str) -> float:
         """What the base says."""
-        return self._base.understands(text)
+        return self._base.vocabulary_coverage(text)
 
 
 def read_head(folder: Path, manifest: dict[str, Any]) -> tuple[MotionHead, float, str]:

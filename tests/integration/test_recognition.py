@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from deepgif.engine import engine as module
 from deepgif.engine.engine import open_engine
 from deepgif.engine.errors import ModelError
+from deepgif.engine.ingest.pipeline import View
 from deepgif.engine.media.ocr import ReadingLimits, RecognisedText
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.options import DownloadRules, EngineOptions, ProviderOptions, ProvidersOptions
@@ -47,11 +48,11 @@ async def test_a_folder_is_read_by_the_real_networks(tmp_path):
     options = EngineOptions(tmp_path, tmp_path, folder, ocr="on")
     for turn in range(2):
         async with open_engine(options, Metrics(), lambda _: ColourEncoder()) as engine:
-            await engine.index()
+            await engine.ingestion.index()
             if not turn:
-                await engine.read_words()
+                await engine.ingestion.read_words()
             answer = await engine.search.search(SearchRequest("blue"))
-            assert len(engine.captions) == 1
+            assert len(captions_of(engine)) == 1
         texts = {result.gif.title.casefold(): (result.gif.text_in_gif, result.why) for result in answer.results}
         assert texts["a"][0] == "I have no idea"
         assert texts["a"][1].endswith("The words “I have no idea” are in the GIF.")
@@ -66,8 +67,8 @@ async def test_where_it_is_not_installed(tmp_path, monkeypatch):
     (tmp_path / "gifs").mkdir()
     options = EngineOptions(tmp_path, tmp_path, tmp_path / "gifs", ocr="auto")
     async with open_engine(options, Metrics(), lambda _: ColourEncoder()) as engine:
-        assert engine.recognition is None
-        await engine.read_words()
+        assert engine.ingestion.recognition is None
+        await engine.ingestion.read_words()
     with pytest.raises(ModelError, match=r"pip install 'deepgif\[ocr\]'"):
         async with open_engine(
             EngineOptions(tmp_path, tmp_path, tmp_path / "gifs", ocr="on"), Metrics(), lambda _: ColourEncoder()
@@ -118,6 +119,10 @@ async def opened(tmp_path, reader):
         yield server, open_one
 
 
+def captions_of(engine):
+    return engine.ingestion.pipeline._indexes[View.CAPTION]
+
+
 def said(answer):
     return [result.gif.text_in_gif for result in answer.results]
 
@@ -127,17 +132,17 @@ async def test_candidates_are_read_after_their_frames(opened, reader):
     server, open_one = opened
     async with open_one() as engine:
         answer = await engine.search.search(SearchRequest("red", 3, deadline_s=30))
-        await asyncio.gather(*engine.recognition._under_way.values())
+        await asyncio.gather(*engine.ingestion.recognition._in_flight.values())
         again = await engine.search.search(SearchRequest("red", 3, deadline_s=30))
         assert said(again) == ["so red"] * len(again.results)
         assert set(said(answer)) <= {"so red", ""}
-        assert 0 < len(engine.captions) == reader.reads <= reranker.MOVING
-        assert sum(one.endswith("downsampled") for one in server.media) == reranker.MOVING
+        assert 0 < len(captions_of(engine)) == reader.reads <= reranker.CLIPS
+        assert sum(one.endswith("downsampled") for one in server.media) == reranker.CLIPS
         reads = reader.reads
     async with open_one() as engine:
-        assert len(engine.captions) == reads
-        found = await engine.search._find(module.RetrievalQuery("so red", 1, answer.results[0].gif.rating))
-        assert max(one.caption for one in found.evidence if one.caption is not None) == pytest.approx(1.0, abs=1e-3)
+        assert len(captions_of(engine)) == reads
+        keys = [result.gif.key for result in again.results]
+        assert set(await engine.ingestion.embedder.captions(keys)) == set(keys)
 
 
 async def test_reading_never_holds_an_answer_up(opened, reader, monkeypatch):
@@ -149,7 +154,7 @@ async def test_reading_never_holds_an_answer_up(opened, reader, monkeypatch):
         answer = await engine.search.search(SearchRequest("red", 3, deadline_s=30))
         assert said(answer) == [""] * len(answer.results)
         reader.held.set()
-        await asyncio.gather(*engine.recognition._under_way.values())
+        await asyncio.gather(*engine.ingestion.recognition._in_flight.values())
         assert all(said(await engine.search.search(SearchRequest("red", 3, deadline_s=30))))
 
 

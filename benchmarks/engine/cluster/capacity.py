@@ -25,7 +25,7 @@ from benchmarks.engine.cluster.planning import COSTS, Assumptions, table
 from benchmarks.engine.search.fits import Point, fit_index
 from benchmarks.measure import machine
 from deepgif.engine.index.compact import CompactIndex
-from deepgif.engine.search.service import POOL
+from deepgif.engine.search.fallback import POOL
 from deepgif.engine.types import GifKey, Rating
 
 app = typer.Typer(help=__doc__, add_completion=False)

@@ -200,8 +200,8 @@ async def catch_up(folder: Path, sizes: Sequence[int]) -> None:
             started = time.perf_counter()
             async with open_engine(options, Metrics(), lambda _, e=encoder: e) as engine:
                 took = time.perf_counter() - started
-                known = len(engine.search.library.pictures)
-                assert known == len(engine.search.library.texts) == size, (known, size)
+                known = len(engine.search.collection.pictures)
+                assert known == len(engine.search.collection.texts) == size, (known, size)
                 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
                 print(
                     f"{size:,} GIFs: {took:.1f} s until ready, {size / took:,.0f} a second; Redis holds "

@@ -1,4 +1,4 @@
-"""GIFs are read once each, beside everything else, and found by their words."""
+"""Each GIF is read once, in the background, and its words are indexed."""
 
 import asyncio
 import threading
@@ -9,6 +9,7 @@ import pytest
 from deepgif.engine.errors import MediaError, ModelError
 from deepgif.engine.index.exact import ExactIndex
 from deepgif.engine.ingest import recognition as module
+from deepgif.engine.ingest.pipeline import EmbeddingPipeline, View
 from deepgif.engine.ingest.recognition import TextRecognition
 from deepgif.engine.options import MediaLimits
 from deepgif.engine.providers.folder import FolderCatalogue
@@ -52,6 +53,11 @@ def fetch(data):
     return give
 
 
+async def indexed(recognition, key):
+    """The indexed vector of a GIF's words, by its key."""
+    return await recognition._pipeline.indexed(View.CAPTION, [key])
+
+
 @pytest.fixture
 async def database(tmp_path):
     async with Database(tmp_path / "d.sqlite") as opened:
@@ -64,12 +70,11 @@ async def start(database):
     opened = []
 
     def make(reader):
-        async def embed(texts):
-            return ColourEncoder().encode_texts(texts)
-
         store = SqliteEmbeddingStore(database, 4)
-        texts = SqliteRecognisedTextStore(database, "1")
-        made = TextRecognition(reader.load, "s", texts, store, ExactIndex(4), embed)
+        pipeline = EmbeddingPipeline(
+            ColourEncoder(), "s", store, ExactIndex(4), ExactIndex(4), ExactIndex(4), decoder=None, images=None
+        )
+        made = TextRecognition(reader.load, SqliteRecognisedTextStore(database, "1"), pipeline)
         opened.append(made)
         return made
 
@@ -90,9 +95,9 @@ async def test_a_gif_is_read_once(start):
     assert (await recognition.start(KEY, Rating.G, fetch(b"other"))).text == "red"
     assert await recognition.texts_of([KEY, GifKey("giphy", "b")]) == {KEY: "red"}
     later = start(reader)
-    assert await later.vectors_of([KEY]) == {}
+    assert await indexed(later, KEY) == {}
     await later.load({KEY: Rating.G})
-    assert set(await later.vectors_of([KEY])) == {KEY}
+    assert set(await indexed(later, KEY)) == {KEY}
     assert (reader.reads, reader.loads) == ([b"red"], 1)
     assert all(name.startswith("deepgif-ocr") for name in reader.threads)
 
@@ -102,7 +107,7 @@ async def test_texts_without_vectors_are_embedded_when_loaded(start, database):
     await SqliteRecognisedTextStore(database, "1").put(KEY, "blue")
     recognition = start(Reader())
     await recognition.load({KEY: Rating.G, GifKey("giphy", "unread"): Rating.G})
-    assert set(await recognition.vectors_of([KEY])) == {KEY}
+    assert set(await indexed(recognition, KEY)) == {KEY}
 
 
 async def test_gifs_without_words_and_damaged_ones_are_not_read_again(start):
@@ -114,7 +119,7 @@ async def test_gifs_without_words_and_damaged_ones_are_not_read_again(start):
             caption = await recognition.start(key, Rating.G, fetch(data))
             assert (caption.text, caption.vector) == ("", None)
     assert reader.reads == [b"", b"damaged"]
-    assert await recognition.vectors_of([GifKey("giphy", "")]) == {}
+    assert await indexed(recognition, GifKey("giphy", "")) == {}
 
 
 async def test_what_cannot_be_fetched_is_tried_again(start):
@@ -131,7 +136,7 @@ async def test_what_cannot_be_fetched_is_tried_again(start):
 
 async def test_what_is_under_way_is_bounded(start, monkeypatch):
     """Few have their bytes in memory; beyond the most, a GIF is left for later."""
-    monkeypatch.setattr(module, "UNDER_WAY", 6)
+    monkeypatch.setattr(module, "MAX_IN_FLIGHT", 6)
     reader = Reader()
     reader.held.clear()
     recognition = start(reader)

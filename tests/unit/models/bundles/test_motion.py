@@ -176,7 +176,7 @@ def test_what_is_saved_comes_back(saved, below, strips):
     assert encoder.encode_texts([]).shape == encoder.encode_clips([]).shape == (0, encoder.dimension)
     assert encoder.space == f"tiny-motion@{read_info(saved).version}"
     assert (encoder.info.licence, encoder.sampling) == ("MIT", SAMPLING)
-    assert encoder.understands("a cat") == below.understands("a cat")
+    assert encoder.vocabulary_coverage("a cat") == below.vocabulary_coverage("a cat")
     assert encoder.frames_at_once == below.frames_at_once
 
 

@@ -69,7 +69,7 @@ def test_words_are_open_clip_s(local):
     alone = np.concatenate([encoder.encode_texts([text]) for text in TEXTS])
     np.testing.assert_allclose(alone, expected, atol=1e-5)
     assert encoder.encode_texts([]).shape == encoder.encode_clips([]).shape == (0, WIDTH)
-    assert (encoder.dimension, encoder.understands("a"), encoder.understands("?")) == (WIDTH, 1.0, 0.0)
+    assert (encoder.dimension, encoder.vocabulary_coverage("a"), encoder.vocabulary_coverage("?")) == (WIDTH, 1.0, 0.0)
 
 
 def test_frames_are_open_clip_s(local):
