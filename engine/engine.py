@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ import torch
 
 from deepgif.engine.errors import ModelError, OverloadedError
 from deepgif.engine.index.factory import open_indexes
+from deepgif.engine.index.lexical import LexicalIndex
 from deepgif.engine.ingest.batcher import MicroBatcher
 from deepgif.engine.ingest.candidates import CandidateEmbedder
 from deepgif.engine.ingest.catalogue import Indexer, IndexReport, Progress
@@ -31,6 +32,7 @@ from deepgif.engine.providers.folder import Changes, FolderCatalogue
 from deepgif.engine.providers.remote import RemoteProvider
 from deepgif.engine.search.collection import Collection
 from deepgif.engine.search.fallback import ProviderFallback
+from deepgif.engine.search.ranking import RankingModel
 from deepgif.engine.search.ranking_model import load_ranking
 from deepgif.engine.search.retrieval import Retriever, Similarity
 from deepgif.engine.search.service import SearchService
@@ -66,12 +68,17 @@ class Ingestion:
     embedder: CandidateEmbedder
     recognition: TextRecognition | None
     cluster: Cluster | None
+    model: RankingModel
+    similarity: Similarity
 
     async def index(self, on_progress: Progress = lambda done, total: None) -> IndexReport:
         """Scans the catalogue's folder and embeds what is new."""
         if self.catalogue is None:
             return IndexReport(Changes(), 0, 0, (), 0.0)
-        return await self.indexer.run(self.catalogue, on_progress)
+        report = await self.indexer.run(self.catalogue, on_progress)
+        if self.recognition is not None:
+            await self.recognition.load_catalogue(self.catalogue)  # for files that were gone for a while
+        return report
 
     async def read_words(self, on_progress: Progress = lambda done, total: None) -> None:
         """Reads the words in those of the catalogue's GIFs that were not read before."""
@@ -101,8 +108,7 @@ async def open_engine(
     async with AsyncExitStack() as stack:
         ingestion = await stack.enter_async_context(open_ingestion(options, metrics, load))
         encoder, collection, cluster = ingestion.encoder, ingestion.collection, ingestion.cluster
-        model, bank = await asyncio.to_thread(load_ranking, options.bundle, encoder.space)
-        similarity = Similarity(bank, model.hubness)
+        model, similarity = ingestion.model, ingestion.similarity
         retriever = Retriever(encoder, collection, model, similarity, metrics.on_batch("text"))
         await stack.enter_async_context(retriever)
         flights = SingleFlight(cluster.result_cache() if cluster is not None else None)
@@ -130,8 +136,18 @@ async def open_ingestion(
         encoder = await asyncio.to_thread(load or _load_encoder, options)
         devices = [torch_device(one) for one in devices_of(options.device)]
         space = embedding_space(encoder)
-        indexes = open_indexes(options.index, encoder.dimension, str(devices[0]), space, options.qdrant)
+        model, bank = await asyncio.to_thread(load_ranking, options.bundle, encoder.space)
+        similarity = Similarity(bank, model.hubness)
+        indexes = open_indexes(
+            options.index,
+            encoder.dimension,
+            str(devices[0]),
+            space,
+            options.qdrant,
+            similarity.correction if model.hubness else None,
+        )
         pictures, texts, captions = await asyncio.to_thread(stack.enter_context, indexes)
+        lexical = stack.enter_context(closing(LexicalIndex()))
         images = await stack.enter_async_context(
             MicroBatcher[Clip, Vector](
                 partial(_encode_clips, encoder),
@@ -150,7 +166,17 @@ async def open_ingestion(
         store, leases = (cluster.store, cluster.leases) if cluster is not None else (local_store, None)
         suggestions = Suggestions()
         pipeline = EmbeddingPipeline(
-            encoder, space, store, pictures, texts, captions, decoder, images, leases, on_texts=suggestions.add
+            encoder,
+            space,
+            store,
+            pictures,
+            texts,
+            captions,
+            lexical,
+            decoder,
+            images,
+            leases,
+            on_texts=suggestions.add,
         )
         recognition = _open_recognition(options, database, pipeline, cluster)
         if recognition is not None:
@@ -169,13 +195,23 @@ async def open_ingestion(
             stack.push_async_callback(cluster.close)  # before what it uses
             await cluster.follow(embedder, pipeline)
         local = (catalogue,) if catalogue is not None else ()
-        collection = Collection(pictures, texts, local, remote.providers, suggestions)
+        collection = Collection(pictures, texts, lexical, local, remote.providers, suggestions)
         metrics.gauge("deepgif_gifs", "GIFs that are embedded and can be found.", lambda: len(pictures))
         metrics.watch("image", images)
         for provider in remote.providers:
             metrics.calls.labels(provider.name).set_function(provider.quota.used)
         yield Ingestion(
-            encoder, catalogue, remote.providers, collection, pipeline, indexer, embedder, recognition, cluster
+            encoder,
+            catalogue,
+            remote.providers,
+            collection,
+            pipeline,
+            indexer,
+            embedder,
+            recognition,
+            cluster,
+            model,
+            similarity,
         )
 
 

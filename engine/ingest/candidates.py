@@ -68,13 +68,19 @@ class CandidateEmbedder:
             new = {key: one for key, one in with_text.items() if key not in vectors}
             if new:
                 fresh = await self._pipeline.embed_texts_once(View.TEXT, {key: one.text for key, one in new.items()})
-                await self.store(View.TEXT, fresh, {key: one.gif.rating for key, one in new.items()})
+                ratings = {key: one.gif.rating for key, one in new.items()}
+                await self._pipeline.index_words({key: one.texts for key, one in new.items()}, ratings)
+                await self.store(View.TEXT, fresh, ratings)
                 vectors |= fresh
         return vectors
 
     async def captions(self, keys: Sequence[GifKey]) -> dict[GifKey, Vector]:
         """The vectors of the words that were read in those of ``keys`` that have any."""
         return await self._pipeline.indexed(View.CAPTION, keys) if self._recognition is not None else {}
+
+    async def texts_in_gifs(self, keys: Sequence[GifKey]) -> dict[GifKey, str]:
+        """The words that were read in those of ``keys``; "" for GIFs without words."""
+        return await self._recognition.texts_of(keys) if self._recognition is not None else {}
 
     def recognise(self, candidate: Candidate) -> asyncio.Task[Caption] | None:
         """Starts to read the words in a candidate, or returns the task that does; None if words are not read, or too
@@ -96,6 +102,9 @@ class CandidateEmbedder:
         pictures = await self.stored(View.STILL, keys) | await self.stored(View.CLIP, keys)
         await self._pipeline.index(View.CLIP, pictures, ratings)
         await self._pipeline.index(View.TEXT, await self.stored(View.TEXT, list(pictures)), ratings)
+        await self._pipeline.index_words(
+            {one.gif.key: one.texts for one in candidates if one.gif.key in pictures}, ratings
+        )
         await self.embed_texts([one for one in candidates if one.gif.key in pictures])
         if self._recognition is not None:
             await self._recognition.load(ratings)

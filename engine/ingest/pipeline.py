@@ -13,6 +13,7 @@ from enum import StrEnum
 import numpy as np
 
 from deepgif.engine.errors import MediaError
+from deepgif.engine.index.lexical import LexicalIndex
 from deepgif.engine.ingest.batcher import MicroBatcher
 from deepgif.engine.ingest.deduplication import EmbeddingLeases, NoLeases
 from deepgif.engine.media.decoder_pool import AsyncDecoder
@@ -56,6 +57,7 @@ class EmbeddingPipeline:
         pictures: Index,
         texts: Index,
         captions: Index,
+        lexical: LexicalIndex,
         decoder: AsyncDecoder,
         images: MicroBatcher[Clip, Vector],
         leases: EmbeddingLeases | None = None,
@@ -65,6 +67,7 @@ class EmbeddingPipeline:
         self._space = space
         self._store = store
         self._indexes = {View.STILL: pictures, View.CLIP: pictures, View.TEXT: texts, View.CAPTION: captions}
+        self._lexical = lexical
         self._decoder = decoder
         self._images = images
         self._leases = leases or NoLeases()
@@ -125,7 +128,18 @@ class EmbeddingPipeline:
             rows = np.stack(list(vectors.values()))
             await asyncio.to_thread(self._indexes[view].add, list(vectors), rows, [ratings[key] for key in vectors])
 
+    async def index_words(self, texts: Mapping[GifKey, Sequence[str]], ratings: Mapping[GifKey, Rating]) -> None:
+        """Adds all texts of GIFs to the lexical index."""
+        if texts:
+            await asyncio.to_thread(self._lexical.add, texts, ratings)
+
+    async def index_captions(self, captions: Mapping[GifKey, str], ratings: Mapping[GifKey, Rating]) -> None:
+        """Adds the words in GIFs to their texts in the lexical index."""
+        if captions:
+            await asyncio.to_thread(self._lexical.add_captions, captions, ratings)
+
     async def remove(self, keys: Collection[GifKey]) -> None:
         """Removes GIFs from all indexes."""
+        await asyncio.to_thread(self._lexical.remove, keys)
         for view in (View.CLIP, View.TEXT, View.CAPTION):
             await asyncio.to_thread(self._indexes[view].remove, keys)

@@ -76,7 +76,7 @@ class TextRecognition:
             fresh = await self._pipeline.embed_texts_once(View.CAPTION, {key: texts[key] for key in chunk})
             await self._pipeline.store(View.CAPTION, fresh)
             vectors |= fresh
-        await self._pipeline.index(View.CAPTION, vectors, ratings)
+        await self._index(texts, vectors, ratings)
 
     async def load_catalogue(self, catalogue: FolderCatalogue) -> None:
         """``load`` for all GIFs of a folder."""
@@ -122,8 +122,14 @@ class TextRecognition:
             return Caption("", None)
         vectors = await self._pipeline.embed_texts_once(View.CAPTION, {key: text})
         await self._pipeline.store(View.CAPTION, vectors)
-        await self._pipeline.index(View.CAPTION, vectors, {key: rating})
+        await self._index({key: text}, vectors, {key: rating})
         return Caption(text, vectors[key])
+
+    async def _index(
+        self, texts: Mapping[GifKey, str], vectors: Mapping[GifKey, Vector], ratings: Mapping[GifKey, Rating]
+    ) -> None:
+        await self._pipeline.index_captions(texts, ratings)
+        await self._pipeline.index(View.CAPTION, vectors, ratings)
 
     def _read_one(self, data: bytes) -> str:
         """Runs on the thread. A GIF that cannot be decoded has no words, so that it is not read again."""

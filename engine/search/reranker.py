@@ -17,9 +17,11 @@ from dataclasses import replace
 import numpy as np
 
 from deepgif.engine.errors import DeepGifError
+from deepgif.engine.index.lexical import Frequencies
 from deepgif.engine.ingest.candidates import CandidateEmbedder, WriteBuffer
 from deepgif.engine.ingest.pipeline import View
 from deepgif.engine.protocols import SearchProvider, Vector
+from deepgif.engine.search.lexical import lexical_evidence
 from deepgif.engine.search.ranking import Ranking, RankingModel, Signals, confidence, drop_near_duplicates, fuse
 from deepgif.engine.search.retrieval import Hits, Similarity
 from deepgif.engine.types import Candidate, Coverage, Gif, GifKey, Origin
@@ -45,6 +47,7 @@ class Rerank:
         embedder: CandidateEmbedder,
         model: RankingModel,
         similarity: Similarity,
+        frequencies: Frequencies,
         notices: Sequence[str] = (),
     ) -> None:
         self._hits = hits
@@ -53,6 +56,7 @@ class Rerank:
         self._embedder = embedder
         self._model = model
         self._similarity = similarity
+        self._frequencies = frequencies
         self._notices = tuple(notices)
         self._gifs = dict(gifs) | {key: one.gif for key, one in self._candidates.items()}
         self._signals = {one.key: one for one in hits.signals if one.key in self._gifs}
@@ -98,6 +102,7 @@ class Rerank:
         texts = await self._embedder.embed_texts(candidates)
         for key, vector in texts.items():
             self._signals[key] = replace(self._signals[key], text=float(vector @ self._hits.vector))
+        await self._use_texts(await self._embedder.texts_in_gifs(keys), keys)
         self._use_captions(await self._embedder.captions(keys))
         self._use(await self._embedder.stored(View.STILL, keys) | await self._embedder.stored(View.CLIP, keys))
 
@@ -135,7 +140,15 @@ class Rerank:
             return
         done, _ = await asyncio.wait(tasks, timeout=WORDS_S)
         captions = {tasks[task]: task.result() for task in done if not task.cancelled() and task.exception() is None}
+        await self._use_texts({key: one.text for key, one in captions.items()}, list(captions))
         self._use_captions({key: one.vector for key, one in captions.items() if one.vector is not None})
+
+    async def _use_texts(self, in_gifs: Mapping[GifKey, str], keys: Sequence[GifKey]) -> None:
+        """Compares the words of the query with the texts of ``keys``, those ``in_gifs`` included."""
+        texts = [(*self._candidates[key].texts, in_gifs.get(key, "")) for key in keys]
+        shares = await asyncio.to_thread(lexical_evidence, self._hits.query, texts, self._frequencies)
+        for key, (words, trigrams, exact) in zip(keys, shares.tolist(), strict=True):
+            self._signals[key] = replace(self._signals[key], words=words, trigrams=trigrams, exact=exact)
 
     def _use_captions(self, vectors: Mapping[GifKey, Vector]) -> None:
         for key, vector in vectors.items():

@@ -53,6 +53,9 @@ async def test_a_folder_is_read_by_the_real_networks(tmp_path):
                 await engine.ingestion.read_words()
             answer = await engine.search.search(SearchRequest("blue"))
             assert len(captions_of(engine)) == 1
+            for query in ('"no idea"', "i hav no idea"):
+                said_best = (await engine.search.search(SearchRequest(query))).results[0]
+                assert said_best.gif.text_in_gif == "I have no idea"
         texts = {result.gif.title.casefold(): (result.gif.text_in_gif, result.why) for result in answer.results}
         assert texts["a"][0] == "I have no idea"
         assert texts["a"][1].endswith("The words “I have no idea” are in the GIF.")
@@ -143,6 +146,9 @@ async def test_candidates_are_read_after_their_frames(opened, reader):
         assert len(captions_of(engine)) == reads
         keys = [result.gif.key for result in again.results]
         assert set(await engine.ingestion.embedder.captions(keys)) == set(keys)
+        quoted = await engine.search.search(SearchRequest('"so red"', 3, deadline_s=30))
+        assert quoted.results
+        assert set(said(quoted)) == {"so red"}
 
 
 async def test_reading_never_holds_an_answer_up(opened, reader, monkeypatch):

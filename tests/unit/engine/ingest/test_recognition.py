@@ -8,6 +8,7 @@ import pytest
 
 from deepgif.engine.errors import MediaError, ModelError
 from deepgif.engine.index.exact import ExactIndex
+from deepgif.engine.index.lexical import LexicalIndex
 from deepgif.engine.ingest import recognition as module
 from deepgif.engine.ingest.pipeline import EmbeddingPipeline, View
 from deepgif.engine.ingest.recognition import TextRecognition
@@ -54,8 +55,10 @@ def fetch(data):
 
 
 async def indexed(recognition, key):
-    """The indexed vector of a GIF's words, by its key."""
-    return await recognition._pipeline.indexed(View.CAPTION, [key])
+    """The indexed vector of a GIF's words by its key; the words themselves are indexed if the vector is."""
+    vectors = await recognition._pipeline.indexed(View.CAPTION, [key])
+    assert recognition._pipeline._lexical.texts([key]).keys() == vectors.keys()
+    return vectors
 
 
 @pytest.fixture
@@ -70,10 +73,8 @@ async def start(database):
     opened = []
 
     def make(reader):
-        store = SqliteEmbeddingStore(database, 4)
-        pipeline = EmbeddingPipeline(
-            ColourEncoder(), "s", store, ExactIndex(4), ExactIndex(4), ExactIndex(4), decoder=None, images=None
-        )
+        store, indexes = SqliteEmbeddingStore(database, 4), (*(ExactIndex(4) for _ in range(3)), LexicalIndex())
+        pipeline = EmbeddingPipeline(ColourEncoder(), "s", store, *indexes, decoder=None, images=None)
         made = TextRecognition(reader.load, SqliteRecognisedTextStore(database, "1"), pipeline)
         opened.append(made)
         return made
