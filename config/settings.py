@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     host: str = Field(
         "127.0.0.1",
         min_length=1,
-        description="Address that the engine listens on. Other addresses than loopback requires DEEPGIF_ENGINE_TOKEN.",
+        description="Address that the engine listens on. Any address but loopback requires DEEPGIF_ENGINE_TOKEN.",
     )
     port: int = Field(8710, ge=0, le=65535, description="Port that the engine listens on; 0 picks a free one.")
     public_url: str = Field(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ import torch
 
 from deepgif.engine.errors import ModelError, OverloadedError
 from deepgif.engine.index.factory import open_indexes
+from deepgif.engine.index.lexical import LexicalIndex
 from deepgif.engine.ingest.batcher import MicroBatcher
 from deepgif.engine.ingest.candidates import CandidateEmbedder
 from deepgif.engine.ingest.catalogue import Indexer, IndexReport, Progress
@@ -28,6 +29,7 @@ from deepgif.engine.providers.folder import Changes, FolderCatalogue
 from deepgif.engine.providers.remote import RemoteProvider
 from deepgif.engine.search.collection import Collection
 from deepgif.engine.search.fallback import ProviderFallback
+from deepgif.engine.search.ranking import RankingModel
 from deepgif.engine.search.ranking_model import load_ranking
 from deepgif.engine.search.retrieval import Retriever, Similarity
 from deepgif.engine.search.service import SearchService
@@ -60,6 +62,8 @@ class Ingestion:
     indexer: Indexer
     embedder: CandidateEmbedder
     cluster: Cluster | None
+    model: RankingModel
+    similarity: Similarity
 
     async def index(self, on_progress: Progress = lambda done, total: None) -> IndexReport:
         """Scans the catalogue's folder and embeds what is new."""
@@ -90,11 +94,10 @@ async def open_engine(
     async with AsyncExitStack() as stack:
         ingestion = await stack.enter_async_context(open_ingestion(options, metrics, load))
         encoder, collection, cluster = ingestion.encoder, ingestion.collection, ingestion.cluster
-        model, bank = await asyncio.to_thread(load_ranking, options.bundle, encoder.space)
-        similarity = Similarity(bank, model.hubness)
+        model, similarity = ingestion.model, ingestion.similarity
         retriever = Retriever(encoder, collection, model, similarity, metrics.on_batch("text"))
         await stack.enter_async_context(retriever)
-        flights = SingleFlight(cluster.answers() if cluster is not None else None)
+        flights = SingleFlight(cluster.result_cache() if cluster is not None else None)
         stack.push_async_callback(flights.close)
         fallback = None
         if ingestion.providers:
@@ -118,8 +121,18 @@ async def open_ingestion(
         encoder = await asyncio.to_thread(load or _load_encoder, options)
         devices = [torch_device(one) for one in devices_of(options.device)]
         space = embedding_space(encoder)
-        indexes = open_indexes(options.index, encoder.dimension, str(devices[0]), space, options.qdrant)
+        model, bank = await asyncio.to_thread(load_ranking, options.bundle, encoder.space)
+        similarity = Similarity(bank, model.hubness)
+        indexes = open_indexes(
+            options.index,
+            encoder.dimension,
+            str(devices[0]),
+            space,
+            options.qdrant,
+            similarity.correction if model.hubness else None,
+        )
         pictures, texts = await asyncio.to_thread(stack.enter_context, indexes)
+        lexical = stack.enter_context(closing(LexicalIndex()))
         images = await stack.enter_async_context(
             MicroBatcher[Clip, Vector](
                 partial(_encode_clips, encoder),
@@ -138,7 +151,7 @@ async def open_ingestion(
         store, leases = (cluster.store, cluster.leases) if cluster is not None else (local_store, None)
         suggestions = Suggestions()
         pipeline = EmbeddingPipeline(
-            encoder, space, store, pictures, texts, decoder, images, leases, on_texts=suggestions.add
+            encoder, space, store, pictures, texts, lexical, decoder, images, leases, on_texts=suggestions.add
         )
         indexer = Indexer(pipeline)
         if catalogue is not None:
@@ -152,12 +165,14 @@ async def open_ingestion(
             stack.push_async_callback(cluster.close)  # before what it uses
             await cluster.follow(embedder, pictures, texts)
         local = (catalogue,) if catalogue is not None else ()
-        collection = Collection(pictures, texts, local, remote.providers, suggestions)
+        collection = Collection(pictures, texts, lexical, local, remote.providers, suggestions)
         metrics.gauge("deepgif_gifs", "GIFs that are embedded and can be found.", lambda: len(pictures))
         metrics.watch("image", images)
         for provider in remote.providers:
             metrics.calls.labels(provider.name).set_function(provider.quota.used)
-        yield Ingestion(encoder, catalogue, remote.providers, collection, pipeline, indexer, embedder, cluster)
+        yield Ingestion(
+            encoder, catalogue, remote.providers, collection, pipeline, indexer, embedder, cluster, model, similarity
+        )
 
 
 def devices_of(setting: str) -> tuple[str, ...]:

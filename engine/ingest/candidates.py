@@ -61,7 +61,9 @@ class CandidateEmbedder:
             new = {key: one for key, one in with_text.items() if key not in vectors}
             if new:
                 fresh = await self._pipeline.embed_texts_once({key: one.text for key, one in new.items()})
-                await self.store(View.TEXT, fresh, {key: one.gif.rating for key, one in new.items()})
+                ratings = {key: one.gif.rating for key, one in new.items()}
+                await self._pipeline.index_words({key: one.texts for key, one in new.items()}, ratings)
+                await self.store(View.TEXT, fresh, ratings)
                 vectors |= fresh
         return vectors
 
@@ -77,6 +79,9 @@ class CandidateEmbedder:
         pictures = await self.stored(View.STILL, keys) | await self.stored(View.CLIP, keys)
         await self._pipeline.index(View.CLIP, pictures, ratings)
         await self._pipeline.index(View.TEXT, await self.stored(View.TEXT, list(pictures)), ratings)
+        await self._pipeline.index_words(
+            {one.gif.key: one.texts for one in candidates if one.gif.key in pictures}, ratings
+        )
         await self.embed_texts([one for one in candidates if one.gif.key in pictures])
 
     async def close(self) -> None:

@@ -13,6 +13,7 @@ from enum import StrEnum
 import numpy as np
 
 from deepgif.engine.errors import MediaError
+from deepgif.engine.index.lexical import LexicalIndex
 from deepgif.engine.ingest.batcher import MicroBatcher
 from deepgif.engine.ingest.deduplication import EmbeddingLeases, NoLeases
 from deepgif.engine.media.decoder_pool import AsyncDecoder
@@ -54,6 +55,7 @@ class EmbeddingPipeline:
         store: EmbeddingStore,
         pictures: Index,
         texts: Index,
+        lexical: LexicalIndex,
         decoder: AsyncDecoder,
         images: MicroBatcher[Clip, Vector],
         leases: EmbeddingLeases | None = None,
@@ -63,6 +65,7 @@ class EmbeddingPipeline:
         self._space = space
         self._store = store
         self._indexes = {View.STILL: pictures, View.CLIP: pictures, View.TEXT: texts}
+        self._lexical = lexical
         self._decoder = decoder
         self._images = images
         self._leases = leases or NoLeases()
@@ -123,7 +126,13 @@ class EmbeddingPipeline:
             rows = np.stack(list(vectors.values()))
             await asyncio.to_thread(self._indexes[view].add, list(vectors), rows, [ratings[key] for key in vectors])
 
+    async def index_words(self, texts: Mapping[GifKey, Sequence[str]], ratings: Mapping[GifKey, Rating]) -> None:
+        """Adds all texts of GIFs to the lexical index."""
+        if texts:
+            await asyncio.to_thread(self._lexical.add, texts, ratings)
+
     async def remove(self, keys: Collection[GifKey]) -> None:
-        """Removes GIFs from both indexes."""
+        """Removes GIFs from all indexes."""
+        await asyncio.to_thread(self._lexical.remove, keys)
         for view in (View.CLIP, View.TEXT):
             await asyncio.to_thread(self._indexes[view].remove, keys)

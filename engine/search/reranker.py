@@ -7,6 +7,7 @@ within a byte budget.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from asyncio import TaskGroup
 from collections.abc import Mapping, Sequence
@@ -15,9 +16,11 @@ from dataclasses import replace
 import numpy as np
 
 from deepgif.engine.errors import DeepGifError
+from deepgif.engine.index.lexical import Frequencies
 from deepgif.engine.ingest.candidates import CandidateEmbedder, WriteBuffer
 from deepgif.engine.ingest.pipeline import View
 from deepgif.engine.protocols import SearchProvider, Vector
+from deepgif.engine.search.lexical import lexical_evidence
 from deepgif.engine.search.ranking import Ranking, RankingModel, Signals, confidence, drop_near_duplicates, fuse
 from deepgif.engine.search.retrieval import Hits, Similarity
 from deepgif.engine.types import Candidate, Coverage, Gif, GifKey, Origin
@@ -42,6 +45,7 @@ class Rerank:
         embedder: CandidateEmbedder,
         model: RankingModel,
         similarity: Similarity,
+        frequencies: Frequencies,
         notices: Sequence[str] = (),
     ) -> None:
         self._hits = hits
@@ -50,6 +54,7 @@ class Rerank:
         self._embedder = embedder
         self._model = model
         self._similarity = similarity
+        self._frequencies = frequencies
         self._notices = tuple(notices)
         self._gifs = dict(gifs) | {key: one.gif for key, one in self._candidates.items()}
         self._signals = {one.key: one for one in hits.signals if one.key in self._gifs}
@@ -94,6 +99,11 @@ class Rerank:
         texts = await self._embedder.embed_texts(candidates)
         for key, vector in texts.items():
             self._signals[key] = replace(self._signals[key], text=float(vector @ self._hits.vector))
+        shares = await asyncio.to_thread(
+            lexical_evidence, self._hits.query, [one.texts for one in candidates], self._frequencies
+        )
+        for key, (words, trigrams, exact) in zip(keys, shares.tolist(), strict=True):
+            self._signals[key] = replace(self._signals[key], words=words, trigrams=trigrams, exact=exact)
         self._use(await self._embedder.stored(View.STILL, keys) | await self._embedder.stored(View.CLIP, keys))
 
     async def _embed_all(self, views: Sequence[tuple[GifKey, View]]) -> None:

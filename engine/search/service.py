@@ -11,6 +11,7 @@ from deepgif.engine.errors import InvalidRequestError, NotFoundError, Overloaded
 from deepgif.engine.protocols import ProviderQuery
 from deepgif.engine.search.collection import Collection
 from deepgif.engine.search.fallback import POOL, SPARE, ProviderFallback
+from deepgif.engine.search.query import parse_query
 from deepgif.engine.search.ranking import FitThresholds, Ranking, rank_similar, to_results
 from deepgif.engine.search.retrieval import RetrievalQuery, Retriever
 from deepgif.engine.search.single_flight import TIMED_OUT, SingleFlight
@@ -44,7 +45,7 @@ class SearchService:
     ) -> None:
         self.model = model
         self.collection = collection
-        self.flights = flights or SingleFlight()
+        self.flights = SingleFlight() if flights is None else flights  # an empty one is falsy
         self._retriever = retriever
         self._thresholds = thresholds
         self._fallback = fallback
@@ -56,7 +57,8 @@ class SearchService:
         _check(request)
         ends_at = asyncio.get_running_loop().time() + request.deadline_s
         if self._fallback is None:
-            ranking = await self._search_index(RetrievalQuery(text, POOL, request.max_rating), ends_at)
+            parsed = parse_query(text)
+            ranking = await self._search_index(RetrievalQuery(parsed.text, POOL, request.max_rating, parsed), ends_at)
         else:
             query = ProviderQuery(text, request.max_rating, request.language, request.country)
             ranking = await self.flights.ranking(self._fallback.search(query), ends_at)

@@ -294,15 +294,15 @@ async def test_passing_faults(open_one: Open, server: GiphyServer, faults: list[
 @pytest.mark.parametrize(
     ("fault", "says"),
     [
-        ("429", "allows no more calls"),
-        ("429-envelope", "allows no more calls"),
-        ("401", "refuses the key"),
-        ("403", "refuses the key"),
+        ("429", "does not allow more calls"),
+        ("429-envelope", "does not allow more calls"),
+        ("401", "rejected the API key"),
+        ("403", "rejected the API key"),
         ("414", "too long"),
         ("500", "has a problem"),
         ("synthetic", "has a problem"),
         ("not-json", "has a problem"),
-        ("garbage", "shape"),
+        ("garbage", "does not understand"),
         ("cut", "cannot be reached"),
     ],
 )
@@ -399,7 +399,7 @@ async def test_two_providers_are_merged_and_one_may_fail(open_one: Open, server:
         server.faults.extend(["429"] * 2)
         answer = await engine.search.search(patient("blue", 5))
         assert answer.origin is Origin.RERANKED
-        assert any("GIPHY allows no more calls" in notice for notice in answer.notices)
+        assert any("GIPHY does not allow more calls" in notice for notice in answer.notices)
 
 
 async def test_known_gifs_of_klipy_get_fresh_addresses(open_one: Open, server: GiphyServer) -> None:
@@ -491,7 +491,7 @@ async def test_nothing_known_and_nobody_to_ask(open_one: Open, server: GiphyServ
     async with open_one() as engine:
         answer = await engine.search.search(patient("red", 3))
     assert answer.results == ()
-    assert any("refuses the key" in notice for notice in answer.notices)
+    assert any("rejected the API key" in notice for notice in answer.notices)
     with pytest.raises(NotReadyError):
         await engine.search._retriever.search(RetrievalQuery("red", 1, Rating.R))  # closed with the engine
 

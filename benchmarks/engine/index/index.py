@@ -27,7 +27,7 @@ import typer
 
 from benchmarks.engine.index.vectors import Vectors, filled, real_vectors
 from benchmarks.measure import alternate, machine
-from deepgif.engine.index.compact import COMPARED, COMPARED_BY_ROOT, CompactIndex
+from deepgif.engine.index.compact import RESCORED, RESCORED_BY_ROOT, CompactIndex
 from deepgif.engine.index.exact import ExactIndex
 from deepgif.engine.protocols import Index
 from deepgif.engine.types import GifKey, Rating
@@ -75,7 +75,7 @@ def rabitq(dimension: int, size: int) -> Way:
     )
     flat = faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
     both = faiss.IndexRefine(signs, flat)
-    both.k_factor = max(COMPARED, COMPARED_BY_ROOT * size**0.5) / K  # as many as ours compares
+    both.k_factor = max(RESCORED, RESCORED_BY_ROOT * size**0.5) / K  # as many as ours compares
 
     def add(part: Vectors) -> None:
         if not both.is_trained:

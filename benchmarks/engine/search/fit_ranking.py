@@ -74,7 +74,7 @@ def embed(encoder: Encoder, labelled: LabelledSet) -> Embedded:
     pixels = [encoder.encode_clips([read_clip(item.path, encoder.sampling) for item in part]) for part in parts]
     keys = tuple(GifKey("p", f"{place:05}") for place in range(len(labelled.items)))
     texts = [
-        describe(Gif(key, item.title, item.alt_text, Rating.G, "", 0, 0), item.tags)
+        describe(Gif(key, item.title, item.alt_text, Rating.G, "", 0, 0, tags=item.tags).texts)
         for key, item in zip(keys, labelled.items, strict=True)
     ]
     words = [query.words for query in labelled.queries]

@@ -57,7 +57,7 @@ class Parts:
     """A store of vectors of 4 numbers, and claims that are renewed only where ``alive``."""
 
     def __init__(self, link: RedisConnection, lease_s: float = 6.0) -> None:
-        self.writer = WriteBehindQueue(link, most=50, retry_s=0.05)
+        self.writer = WriteBehindQueue(link, max_waiting=50, retry_s=0.05)
         self.store = RedisEmbeddingStore(link, self.writer, 4, 60.0)
         self.leases = RedisLeases(link, self.writer, self.store, 4, lease_s=lease_s)
 
@@ -222,7 +222,7 @@ async def test_who_waits_has_it_as_soon_as_it_is_there(options: RedisOptions) ->
 async def test_writes_wait_within_bounds(options: RedisOptions, redis: RedisServer) -> None:
     """While Redis is away: the latest of each key, the oldest dropped and counted; all written when it is back."""
     async with RedisConnection(replace(options, timeout_s=0.3)) as link, redis.client() as client:
-        writer = WriteBehindQueue(link, most=50, retry_s=0.05)
+        writer = WriteBehindQueue(link, max_waiting=50, retry_s=0.05)
         running = asyncio.create_task(writer.run())
         await redis.kill()
         for number in range(70):
@@ -279,11 +279,14 @@ async def test_a_redis_that_can_never_be_used_is_said_at_once(
     async with RedisServer(tmp_path / "locked", password="s3cret") as locked:
         wrong = locked.url.replace("s3cret", "hunter2")
         for options, text in (
-            (RedisOptions(wrong), "refuses the user"),
-            (RedisOptions(locked.url.replace(":s3cret@", "")), "refuses the user"),
+            (RedisOptions(wrong), "rejected the user"),
+            (RedisOptions(locked.url.replace(":s3cret@", "")), "rejected the user"),
             (RedisOptions(wrong.replace("redis://", "http://")), "DEEPGIF_REDIS_URL"),
-            (RedisOptions(redis.url.replace("127.0.0.1", ":hunter2@127.0.0.1"), cluster=True), "is no Cluster|refuses"),
-            (RedisOptions(redis.url, cluster=True), "is no Cluster"),
+            (
+                RedisOptions(redis.url.replace("127.0.0.1", ":hunter2@127.0.0.1"), cluster=True),
+                "not a Cluster|rejected",
+            ),
+            (RedisOptions(redis.url, cluster=True), "is not a Cluster"),
         ):
             with pytest.raises(StoreError, match=text) as caught:
                 async with RedisConnection(options):

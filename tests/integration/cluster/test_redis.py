@@ -14,7 +14,7 @@ import pytest
 from deepgif.engine.engine import Engine, open_engine
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.options import DownloadRules, EngineOptions, ProviderOptions, ProvidersOptions, RedisOptions
-from deepgif.engine.providers.circuit_breaker import FAILURES
+from deepgif.engine.providers.circuit_breaker import MAX_FAILURES
 from deepgif.engine.types import GifKey, Rating, SearchRequest
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.giphy_server import GiphyServer, fake
@@ -163,7 +163,7 @@ async def test_kept_only_for_its_days(open_one: Open, redis: RedisServer) -> Non
             await search(one)
             assert known(one) == 100
             assert not [key async for key in client.scan_iter(match="deepgif:[gv]:*")]
-            await one.forget_expired()
+            await one.ingestion.forget_expired()
             assert known(one) == 0
 
 
@@ -323,9 +323,9 @@ async def test_a_provider_that_is_down_for_all(open_one: Open, redis: RedisServe
         await until(lambda: all(known(one) == 100 for one in engines))
         giphy.calls.clear()
         giphy.faults.extend(["429"] * 100)  # each a failure at once, without another try
-        for number in range(FAILURES):
+        for number in range(MAX_FAILURES):
             await search(engines[0], f"blue {number}")
-        assert FAILURES <= len(giphy.calls) <= FAILURES + 1  # two pages are asked for at once
+        assert MAX_FAILURES <= len(giphy.calls) <= MAX_FAILURES + 1  # two pages are asked for at once
         calls = len(giphy.calls)
         for engine in engines:
             answer = await engine.search.search(SearchRequest("red again", 2, deadline_s=20))

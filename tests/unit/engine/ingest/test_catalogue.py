@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from deepgif.engine.index.exact import ExactIndex
+from deepgif.engine.index.lexical import LexicalIndex
 from deepgif.engine.ingest.batcher import MicroBatcher
 from deepgif.engine.ingest.catalogue import IN_FLIGHT, STORE_EVERY, Indexer
 from deepgif.engine.ingest.pipeline import EmbeddingPipeline
@@ -27,7 +28,8 @@ class Setting:
         self.index = ExactIndex(4)
         self.store = SqliteEmbeddingStore(database, 4)
         self.texts = ExactIndex(4)
-        pipeline = EmbeddingPipeline(ColourEncoder(), "s", self.store, self.index, self.texts, decoder, images)
+        indexes = self.index, self.texts, LexicalIndex()
+        pipeline = EmbeddingPipeline(ColourEncoder(), "s", self.store, *indexes, decoder, images)
         self.indexer = Indexer(pipeline)
 
     def best(self, words):

@@ -87,7 +87,9 @@ async def test_a_step_that_fails(tmp_path, monkeypatch):
     path = tmp_path / "d.sqlite"
     make_first(path).close()
     before = shape(path)
-    monkeypatch.setattr(module, "_STEPS", (*module._STEPS[:-1], f"{module._STEPS[-1]} CREATE TABLE files (x INTEGER)"))
+    monkeypatch.setattr(
+        module, "_MIGRATIONS", (*module._MIGRATIONS[:-1], f"{module._MIGRATIONS[-1]} CREATE TABLE files (x INTEGER)")
+    )
     with pytest.raises(StoreError, match="cannot be used"):
         async with Database(path):
             pass

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 import numpy as np
 import pytest
 
-from deepgif.engine.admin.export import import_known
-from deepgif.engine.admin.stored_models import kept_models
+from deepgif.engine.admin.export import import_data
+from deepgif.engine.admin.stored_models import stored_models
 from deepgif.engine.engine import open_engine
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.options import EngineOptions, ProviderOptions, ProvidersOptions
@@ -75,7 +75,7 @@ async def test_an_engine_opens_it(tmp_path, make, count):
         held = engine.search.collection.texts.vectors([GifKey(*row[:2]) for row in texts])
         assert_same(held, [row for row in texts if row[:2] in seen])
         for provider in engine.ingestion.providers:
-            kept = await provider.remembered(["gif000", "gif010", "gif020", "gif030"])
+            kept = await provider.stored(["gif000", "gif010", "gif020", "gif030"])
             assert len(kept) == await provider.count() == 4
             one = kept["gif010"]
             assert (one.gif.title, one.tags) == ("Thing 10", ("tag one", "größe"))
@@ -92,12 +92,12 @@ async def test_vectors_of_every_model_and_view(tmp_path):
             stored = rows(f"SELECT provider, id, vector FROM embeddings WHERE space='{space}'")
             store = SqliteEmbeddingStore(database, dimension)
             assert_same(await store.get_many(space, [GifKey(*row[:2]) for row in stored]), stored)
-        assert await kept_models(database) == {"colours@1/2x8": 8, "wide@2/2x8": 9}
+        assert await stored_models(database) == {"colours@1/2x8": 8, "wide@2/2x8": 9}
 
 
 async def test_its_export(tmp_path):
     """Holds the same vectors and GIFs, without URLs."""
-    took = await import_known(tmp_path / FILE, EXPORT, CENTURY_DAYS * 24 * 3600)
+    took = await import_data(tmp_path / FILE, EXPORT, CENTURY_DAYS * 24 * 3600)
     assert (took.known, took.left_out) == (0, 0)
     async with Database(tmp_path / FILE) as database:
         query = "SELECT * FROM embeddings ORDER BY space, provider, id"
