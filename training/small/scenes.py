@@ -1,4 +1,4 @@
-"""Rendered scenes as clips to learn from."""
+"""Rendered training scenes."""
 
 from __future__ import annotations
 
