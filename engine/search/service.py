@@ -45,7 +45,7 @@ class SearchService:
     ) -> None:
         self.model = model
         self.collection = collection
-        self.flights = flights or SingleFlight()
+        self.flights = SingleFlight() if flights is None else flights  # an empty one is falsy
         self._retriever = retriever
         self._thresholds = thresholds
         self._fallback = fallback

@@ -21,9 +21,9 @@ from deepgif.models.bundles.manifest import (
     MANIFEST,
     WEIGHTS,
     BundleError,
-    checked,
     read_info,
     read_manifest,
+    read_verified,
     write_manifest,
 )
 from deepgif.models.bundles.skip_thoughts import FILES, SkipFilesError, load_skip_thoughts
@@ -41,7 +41,7 @@ def load_classic(folder: Path, devices: Sequence[str] = ("cpu",), weights: Path 
     """Loads a bundle of the kind "classic", over the published weights below ``weights``; those that are not there are
     fetched. Raises ``BundleError``."""
     info = read_info(folder)
-    content = checked(folder / WEIGHTS, read_manifest(folder))
+    content = read_verified(folder / WEIGHTS, read_manifest(folder))
     if find_spec("nltk") is None:
         raise BundleError("This model cuts words with NLTK, which is not installed: pip install 'deepgif[classic]'")
     if weights is None:

@@ -94,7 +94,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def checked(path: Path, manifest: dict[str, Any]) -> bytes:
+def read_verified(path: Path, manifest: dict[str, Any]) -> bytes:
     """The content of a file that the manifest knows. Raises ``BundleError`` where it is another."""
     try:
         content = path.read_bytes()

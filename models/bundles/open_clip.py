@@ -37,9 +37,9 @@ from deepgif.models.bundles.manifest import (
     OPEN_CLIP,
     WEIGHTS,
     BundleError,
-    checked,
     read_info,
     read_manifest,
+    read_verified,
     write_manifest,
 )
 from deepgif.models.networks.projection import ProjectionHeads, identity_projections
@@ -107,7 +107,7 @@ def load_clip(folder: Path, devices: Sequence[str] = ("cpu",), weights: Path | N
     info, manifest = read_info(folder), read_manifest(folder)
     name, pretrained = str(manifest.get("model")), manifest.get("pretrained")
     if name == LOCAL:
-        checked(folder / CLIP_WEIGHTS, manifest)
+        read_verified(folder / CLIP_WEIGHTS, manifest)
         name, pretrained = f"local-dir:{folder.resolve()}", None
     cache = str(weights) if weights is not None else None
     try:
@@ -171,7 +171,7 @@ def _adapters(folder: Path, manifest: dict[str, Any], dimension: int) -> Project
     maps = identity_projections(dimension)
     if WEIGHTS in manifest["sha256"]:
         try:
-            maps.load_state_dict(load(checked(folder / WEIGHTS, manifest)))
+            maps.load_state_dict(load(read_verified(folder / WEIGHTS, manifest)))
         except (SafetensorError, RuntimeError) as error:
             raise BundleError(f"{folder / WEIGHTS} does not hold the adapters of this model.") from error
     return maps

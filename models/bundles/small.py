@@ -25,9 +25,9 @@ from deepgif.models.bundles.manifest import (
     WEIGHTS,
     BundleError,
     BundleInfo,
-    checked,
     read_info,
     read_manifest,
+    read_verified,
     write_manifest,
 )
 from deepgif.models.networks.joint import JointModel
@@ -106,7 +106,7 @@ def load_small(folder: Path, devices: Sequence[str] = ("cpu",), *, strips: bool 
     info, manifest = read_info(folder), read_manifest(folder)
     if info.kind != SMALL:
         raise BundleError(f"{folder} is of the kind {info.kind}, not {SMALL}.")
-    weights, tokenizer = (checked(folder / name, manifest) for name in (WEIGHTS, TOKENIZER))
+    weights, tokenizer = (read_verified(folder / name, manifest) for name in (WEIGHTS, TOKENIZER))
     try:
         model = JointModel(SentenceConfig(**manifest["sentence"]))
         if strips:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from deepgif.models.bundles.manifest import MANIFEST, WEIGHTS, read_info, read_manifest
 from deepgif.models.bundles.small import TOKENIZER
-from deepgif.training.evaluation.figures import Figures
+from deepgif.training.evaluation.figures import Metrics
 from deepgif.training.evaluation.retrieval import Recall
 
 if TYPE_CHECKING:
     from deepgif.training.small.pipeline import PipelineOptions
 
 
-def write_card(folder: Path, figures: Figures, options: PipelineOptions) -> None:
+def write_card(folder: Path, figures: Metrics, options: PipelineOptions) -> None:
     """Writes ``README.md`` into a bundle's folder."""
     info = read_info(folder)
     size = sum((folder / name).stat().st_size for name in (MANIFEST, WEIGHTS, TOKENIZER)) / 1e6

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from deepgif.models.networks.joint import JointModel, info_nce
+from deepgif.models.networks.joint import JointModel
 from deepgif.models.networks.sentence import pad, to_pieces
+from deepgif.training.losses import info_nce
 from deepgif.training.small.checkpoint import Checkpoint
 from deepgif.training.small.clips import Clip, ClipSet
 from deepgif.training.small.distil import Report, distillation_loss

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from deepgif.models.networks.joint import JOINT_DIMENSION, info_nce
+from deepgif.models.networks.joint import JOINT_DIMENSION
+from deepgif.training.losses import info_nce
 
 
 @dataclass(frozen=True, slots=True)

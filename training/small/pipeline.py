@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from tokenizers import Tokenizer
 
 from deepgif.models.bundles.small import load_small, save_small
@@ -24,6 +22,7 @@ from deepgif.models.preprocess.sampling import FrameSampling
 from deepgif.training.evaluation.figures import measure
 from deepgif.training.pretrained.teacher import teacher_vectors
 from deepgif.training.pretrained.tflite import load_tflite
+from deepgif.training.progress import progress
 from deepgif.training.small.card import write_card
 from deepgif.training.small.checkpoint import Checkpoint
 from deepgif.training.small.clips import ClipSet, exercises, extract, photographs, pooled_features
@@ -100,7 +99,7 @@ class Pipeline:
 
     def teach(self, texts: Sequence[str]) -> NDArray[np.float16]:
         """The teacher's vectors (N, 384) of any texts, kept in the run's folder."""
-        with self._progress("Teacher") as report:
+        with progress(self.console, "Teacher") as report:
             return teacher_vectors(texts, self.run / "teacher", report)
 
     @cached_property
@@ -125,7 +124,7 @@ class Pipeline:
             with torch.no_grad():
                 encoder.embedding.weight.copy_(initial_embeddings(self.tokenizer, self.config, self.teach))
         options = DistilOptions(epochs=self.options.distil_epochs, seed=self.options.seed)
-        with self._progress("Distil") as report:
+        with progress(self.console, "Distil") as report:
             distil(self.texts, self.targets, self.tokenizer, encoder, options, checkpoint, report)
         return encoder
 
@@ -136,7 +135,7 @@ class Pipeline:
         sources = [photographs(self.data, "train", views=True), self.scene_source, exercises(self.data)]
         sets = []
         for source in sources:
-            with self._progress(f"Frames of {source.name}") as report:
+            with progress(self.console, f"Frames of {source.name}") as report:
                 sets.append(extract(source, network, self.run / "frames", report))
         return sets
 
@@ -154,7 +153,7 @@ class Pipeline:
             model.sentences.load_state_dict(self.sentences.state_dict())
             model.frame_map, model.sentence_map = self.fit(self.features(model), self.sentence_vectors(model))
         options = FinetuneOptions(steps=self.options.finetune_steps, seed=self.options.seed)
-        with self._progress("Fine-tune") as report:
+        with progress(self.console, "Fine-tune") as report:
             finetune(model, self.clip_sets, self.tokenizer, self.texts, self.targets, options, checkpoint, report)
         return model.eval()
 
@@ -204,23 +203,3 @@ class Pipeline:
         with self.console.status("Fitting the maps"):
             pairs = Pairs(features, sentences, torch.from_numpy(np.stack(rows)), tuple(own))
             return fit_maps(pairs, MapOptions(seed=self.options.seed))
-
-    @contextmanager
-    def _progress(self, name: str) -> Iterator[Any]:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed:,.0f} of {task.total:,.0f} {task.fields[note]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=self.console) as progress:
-            task = progress.add_task(name, total=1, note="")
-
-            def report(done: int, total: int, loss: float | None = None) -> None:
-                note = "" if loss is None else f"loss {loss:.3f}"
-                progress.update(task, completed=done, total=total, note=note)
-                if loss is not None and done % 50 == 0:
-                    self.console.log(f"{name}: step {done} of {total}, loss {loss:.4f}")
-
-            yield report

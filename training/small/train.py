@@ -1,4 +1,4 @@
-"""``python -m deepgif.training.small.train``: teaches the bundled model from the data folder, stage by stage.
+"""``python -m deepgif.training.small.train``: trains the bundled model from the data folder, stage by stage.
 
     words       learn the subword vocabulary from all texts
     teacher     the teacher's vector of every text
@@ -21,6 +21,8 @@ import torch
 import typer
 from rich.console import Console
 
+from deepgif.training.data.datasets import DatasetError
+from deepgif.training.progress import program
 from deepgif.training.scenes.stage import DEFAULT_FONT
 from deepgif.training.small.pipeline import Pipeline, PipelineOptions
 
@@ -43,21 +45,8 @@ def main(
         torch.set_num_threads(threads)
     options = PipelineOptions(scenes, distil_epochs, finetune_steps, seed)
     console = Console(stderr=True)
-    try:
+    with program(console, DatasetError, FileNotFoundError, run=run):
         Pipeline(data, run, font, options, console).write_bundle(out)
-    except FileNotFoundError as error:
-        console.print(
-            f"{error.filename or error} is missing: see the section on data in models/README.md.", style="red"
-        )
-        raise typer.Exit(1) from error
-    except ModuleNotFoundError as error:
-        console.print(
-            f"{error.name} is missing: pip install -c constraints.txt -e '.[training]'", style="red", markup=False
-        )
-        raise typer.Exit(1) from error
-    except KeyboardInterrupt:
-        console.print(f"Stopped. The same command goes on from {run}.")
-        raise typer.Exit(130) from None
 
 
 if __name__ == "__main__":

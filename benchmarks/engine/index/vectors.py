@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from benchmarks.measure import CATALOGUE, queries
 from deepgif.models.bundles.load import bundle_folder, load_bundle
-from deepgif.training.data.datasets import read_clip
-from deepgif.training.small.corpus import read_captions
+from deepgif.training.data.clips import read_clip
+from deepgif.training.data.datasets import read_captions
 
 FURTHEST = 0.7
 CHUNK = 10_000
@@ -41,14 +41,14 @@ def real_vectors(data: Path, kept: Path) -> Real:
         with np.load(kept) as file:
             return Real(file["pictures"], file["words"])
     encoder = load_bundle(bundle_folder("small"))
-    dev = read_captions(data, "dev")
-    paths = [data / "flickr8k" / "images" / name for name in [*read_captions(data, "train"), *dev]]
+    train, dev = (read_captions(data / "flickr8k" / f"{split}.txt") for split in ("train", "dev"))
+    paths = [clip.path for clip in (*train.clips, *dev.clips)]
     paths += sorted((CATALOGUE / "gifs").iterdir())
     parts = [
         encoder.encode_clips([read_clip(path, encoder.sampling) for path in paths[start : start + FRAMES]])
         for start in range(0, len(paths), FRAMES)
     ]
-    words = encoder.encode_texts([*queries(), *(sentence for sentences in dev.values() for sentence in sentences)])
+    words = encoder.encode_texts([*queries(), *dev.captions])
     kept.parent.mkdir(parents=True, exist_ok=True)
     np.savez(kept, pictures=np.concatenate(parts), words=words)
     return Real(np.concatenate(parts), words)

@@ -12,17 +12,11 @@ from hypothesis import strategies as st
 
 from deepgif.models.bundles.load import BUNDLED, bundle_folder, load_bundle, load_motion, load_two_towers
 from deepgif.models.bundles.manifest import MANIFEST, MOTION, WEIGHTS, BundleError, BundleInfo, read_info
-from deepgif.models.bundles.motion import (
-    FRAME_SCALE,
-    SENTENCE_SCALE,
-    MotionConfig,
-    MotionHead,
-    join,
-    save_motion,
-)
+from deepgif.models.bundles.motion import save_motion
 from deepgif.models.bundles.small import load_small, save_small
 from deepgif.models.networks.joint import JointModel
 from deepgif.models.networks.mobilenet import FEATURES
+from deepgif.models.networks.motion import FRAME_SCALE, SENTENCE_SCALE, MotionConfig, MotionHead, join
 from deepgif.models.networks.sentence import SENTENCE_DIMENSION, SentenceConfig
 from deepgif.models.preprocess.sampling import FrameSampling
 from deepgif.training.small.vocabulary import learn_vocabulary

@@ -14,11 +14,12 @@ from deepgif.models.networks.joint import JointModel
 from deepgif.models.networks.mobilenet import FRAME_SIZE
 from deepgif.models.networks.sentence import SentenceConfig
 from deepgif.models.preprocess.sampling import FrameSampling
-from deepgif.training.evaluation.figures import Figures, agreement, spearman
+from deepgif.training.data.datasets import read_captions
+from deepgif.training.evaluation.figures import Metrics, agreement, spearman
 from deepgif.training.evaluation.retrieval import Recall
 from deepgif.training.small.card import write_card
 from deepgif.training.small.clips import exercises, photographs
-from deepgif.training.small.corpus import HELD_OUT_ONE_IN, read_captions, read_corpus
+from deepgif.training.small.corpus import HELD_OUT_ONE_IN, read_corpus
 from deepgif.training.small.pipeline import PipelineOptions
 from deepgif.training.small.train import main
 from deepgif.training.small.vocabulary import learn_vocabulary
@@ -97,7 +98,7 @@ def test_photographs(data):
     assert all(np.array_equal(one, other) for one, other in zip(train.frames(7), frames[7:], strict=True))
     dev = photographs(data, "dev", views=False)
     assert dev.count == 1
-    assert dev.clips[0].texts == tuple(read_captions(data, "dev")["c.jpg"])
+    assert dev.clips[0].texts == tuple(read_captions(data / "flickr8k" / "dev.txt").captions)
 
 
 def test_exercises(data):
@@ -141,7 +142,7 @@ def test_agreement_with_itself(bundle):
 def test_the_card_has_the_figures(bundle):
     """Recall, share of the teacher and agreement stand in the card, with the command."""
     good, poor = Recall(31.5, 52.5, 63.5, 4), Recall(30, 50, 65.0, 5)
-    figures = Figures((good, poor), poor, 71.25, (good, poor))
+    figures = Metrics((good, poor), poor, 71.25, (good, poor))
     write_card(bundle, figures, PipelineOptions(scenes=7))
     card = (bundle / "README.md").read_text(encoding="utf-8")
     assert "| 31.5 | 52.5 | 63.5 | 4.0 |" in card
@@ -159,4 +160,4 @@ def test_teaching_without_data(tmp_path):
     assert result.exit_code == 1
     output = " ".join(result.output.split())
     assert "is missing" in output
-    assert "models/README.md" in output
+    assert "captions.csv" in output or "train.txt" in output

@@ -158,5 +158,5 @@ def test_extraction_resumes(tmp_path, monkeypatch):
         extract(source, Network(), tmp_path / "b", stop)
     asked.clear()
     resumed = extract(dataclasses.replace(source), Network(), tmp_path / "b")
-    assert asked[0] == 16  # the last mark before the stop
+    assert asked[0] == 18  # where it stopped
     np.testing.assert_array_equal(resumed.maps, whole.maps)
