@@ -25,7 +25,7 @@ def test_one_server_with_exponential_times(busy: float) -> None:
 
 @pytest.mark.parametrize("busy", [0.3, 0.6, 0.8])
 def test_one_server_with_equal_times(busy: float) -> None:
-    """M/D/1: the formula of Pollaczek and Khinchine, which docs/operations.md states its rule by."""
+    """M/D/1: the formula of Pollaczek and Khinchine, which docs/self-hosting/operations.md states its rule by."""
     took = simulate(ONE_BY_ONE, Load(rate=busy / SERVICE_S), 10_000)
     assert float(took.mean()) == pytest.approx(SERVICE_S * (1 + busy / (2 * (1 - busy))), rel=0.1)
 
