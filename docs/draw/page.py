@@ -16,4 +16,5 @@ async def draw(studio: Studio) -> None:
         async with studio.page(scheme, WIDTH, HEIGHT, 1) as page:
             await page.goto(f"{studio.engine}/?{urlencode({'q': QUERY})}")
             await page.locator("#answer").wait_for()
+            await page.evaluate("document.activeElement.blur()")
             await shoot(page, f"page-{scheme}")

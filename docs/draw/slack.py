@@ -25,7 +25,7 @@ body { margin: 0; padding: 12px 0; background: var(--page); color: var(--ink); f
 .badge, .time { margin-left: 4px } .time, .note { color: var(--soft); font-size: 12px }
 .section { display: flex; justify-content: space-between; gap: 12px; margin-top: 2px }
 .title { margin-top: 4px } .title::after { content: " ▾"; color: var(--soft) }
-img.gif { display: block; width: 320px; margin-top: 4px; border-radius: 8px }
+img.gif { display: block; width: 280px; margin-top: 4px; border-radius: 8px }
 .small { color: var(--soft); font-size: 13px }
 .actions { display: flex; flex-wrap: wrap; gap: 8px; margin-top: 8px }
 button { height: 28px; padding: 0 9px; border: 1px solid var(--edge); border-radius: 8px; background: none;
