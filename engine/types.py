@@ -54,7 +54,8 @@ class GifKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Gif:
-    """A GIF's metadata. ``width`` and ``height`` are in pixels, 0 if unknown."""
+    """A GIF's metadata. ``width`` and ``height`` are in pixels, 0 if unknown; ``text_in_gif`` are the words that an OCR
+    read in its frames."""
 
     key: GifKey
     title: str
@@ -65,6 +66,7 @@ class Gif:
     height: int
     attribution: str = ""
     tags: tuple[str, ...] = ()
+    text_in_gif: str = ""
 
     @property
     def texts(self) -> tuple[str, ...]:

@@ -26,15 +26,16 @@ def open_indexes(
     space: str,
     qdrant: QdrantOptions | None = None,
     correction: Correction | None = None,
-) -> Iterator[tuple[Index, Index]]:
-    """The indexes of frames and of texts for a space; those in memory are empty. ``correction`` is subtracted from the
-    similarities of frames (``CorrectedIndex``). ``auto`` is exact on a GPU, which is fast enough for millions. Blocks.
-    Raises ``IndexUnavailableError``."""
+) -> Iterator[tuple[Index, Index, Index]]:
+    """The indexes of frames, texts and captions for a space; those in memory are empty. ``correction`` is subtracted
+    from the similarities of frames (``CorrectedIndex``). ``auto`` is exact on a GPU, which is fast enough for millions.
+    Blocks. Raises ``IndexUnavailableError``."""
     with _factory(kind, device, space, qdrant) as make:
         if correction is None:
-            yield make("pictures", dimension), make("texts", dimension)
+            pictures = make("pictures", dimension)
         else:
-            yield CorrectedIndex(make("frames", dimension + EXTRA), correction), make("texts", dimension)
+            pictures = CorrectedIndex(make("frames", dimension + EXTRA), correction)
+        yield pictures, make("texts", dimension), make("captions", dimension)
 
 
 @contextmanager

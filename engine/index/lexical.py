@@ -80,6 +80,7 @@ class LexicalIndex:
         self._rows: dict[GifKey, int] = {}
         self._keys: dict[int, GifKey] = {}
         self._texts: dict[GifKey, tuple[tuple[str, ...], Rating]] = {}
+        self._captions: dict[GifKey, str] = {}
         self._next = 1
         self._lock = Lock()
         self.frequencies = Frequencies()
@@ -88,28 +89,26 @@ class LexicalIndex:
         return len(self._rows)
 
     def add(self, texts: Mapping[GifKey, Sequence[str]], ratings: Mapping[GifKey, Rating]) -> None:
-        """Indexes GIFs by all their texts, in place of what was indexed for them."""
+        """Indexes GIFs by all their texts, in place of those that were indexed for them; captions stay."""
         with self._lock:
-            self._remove(texts)
-            rows = []
-            for key, some in texts.items():
-                stems = stems_of(some)
-                rows.append((self._next, " ".join(sorted(stems))))
-                self._rows[key], self._keys[self._next] = self._next, key
-                self._texts[key] = tuple(some), ratings[key]
-                self._next += 1
-                self.frequencies.add(stems)
-            self._database.execute("BEGIN")
-            self._database.executemany("INSERT INTO texts (rowid, stems) VALUES (?, ?)", rows)
-            self._database.execute("COMMIT")
+            self._add(texts, ratings)
+
+    def add_captions(self, captions: Mapping[GifKey, str], ratings: Mapping[GifKey, Rating]) -> None:
+        """Indexes GIFs by the words in their frames too."""
+        with self._lock:
+            texts = {key: self._own_texts(key) for key in captions}
+            self._captions.update(captions)
+            self._add(texts, ratings)
 
     def remove(self, keys: Iterable[GifKey]) -> None:
         """Drops GIFs; those that are not indexed are ignored."""
         with self._lock:
+            for key in keys:
+                self._captions.pop(key, None)
             self._remove(keys)
 
     def texts(self, keys: Iterable[GifKey]) -> dict[GifKey, tuple[str, ...]]:
-        """The texts of those of ``keys`` that are indexed."""
+        """The texts of those of ``keys`` that are indexed, captions last."""
         with self._lock:
             return {key: self._texts[key][0] for key in keys if key in self._texts}
 
@@ -135,6 +134,26 @@ class LexicalIndex:
         if term in self.frequencies:
             return [term]
         return [*self.frequencies.alternatives(term), *(self.frequencies.halves(word) or ())]
+
+    def _own_texts(self, key: GifKey) -> tuple[str, ...]:
+        """The indexed texts of a GIF, without its caption."""
+        texts, _ = self._texts.get(key, ((), None))
+        return texts[:-1] if key in self._captions else texts
+
+    def _add(self, texts: Mapping[GifKey, Sequence[str]], ratings: Mapping[GifKey, Rating]) -> None:
+        self._remove(texts)
+        rows = []
+        for key, own in texts.items():
+            some = (*own, self._captions[key]) if key in self._captions else tuple(own)
+            stems = stems_of(some)
+            rows.append((self._next, " ".join(sorted(stems))))
+            self._rows[key], self._keys[self._next] = self._next, key
+            self._texts[key] = some, ratings[key]
+            self._next += 1
+            self.frequencies.add(stems)
+        self._database.execute("BEGIN")
+        self._database.executemany("INSERT INTO texts (rowid, stems) VALUES (?, ?)", rows)
+        self._database.execute("COMMIT")
 
     def _remove(self, keys: Iterable[GifKey]) -> None:
         gone = [key for key in keys if key in self._rows]

@@ -152,8 +152,11 @@ class ProviderSearch:
             else:
                 lists.append(answer)
         longest = max((len(some) for some in lists), default=0)
-        merged = (some[rank] for rank in range(longest) for some in lists if rank < len(some))
-        return [one for one in merged if self._parsed.admits(one.texts)], tuple(notices)
+        merged = [some[rank] for rank in range(longest) for some in lists if rank < len(some)]
+        if self._parsed.filters:
+            in_gifs = await self._fallback.embedder.texts_in_gifs([one.gif.key for one in merged])
+            merged = [one for one in merged if self._parsed.admits((*one.texts, in_gifs.get(one.gif.key, "")))]
+        return merged, tuple(notices)
 
 
 def _with(ranking: Ranking, *notices: str) -> Ranking:

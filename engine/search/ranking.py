@@ -10,6 +10,7 @@ score is their weighted sum. The weights are the maximum-likelihood fit of a sof
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from deepgif.engine.types import Coverage, Fit, Gif, GifKey, Origin, ScoredGif, 
 FEW = 8  # with fewer GIFs, standing out from the others says little
 TENTH = 9  # index of the result that the best one is compared with
 RANK_CONSTANT = 60  # reciprocal rank fusion (Cormack et al. 2009)
+SHOWN_WORDS = 100  # characters of the words in a GIF
 UNRANKED = 100  # the rank of a GIF that the provider did not return
 ALL_WORDS = 0.95  # the share of a query's words that is called all of them
 NEAR_DUPLICATE = 0.985  # cosine of two pictures
@@ -29,8 +31,9 @@ NEAR_DUPLICATE = 0.985  # cosine of two pictures
 @dataclass(frozen=True, slots=True)
 class Signals:
     """One GIF's signals for one query: the similarities of the query to its frames and to its text, None if there is
-    nothing to compare (yet), its rank at the provider, starting at 0, None if the provider did not return it, and the
-    lexical shares (``deepgif.engine.search.lexical``)."""
+    nothing to compare (yet), its rank at the provider, starting at 0, None if the provider did not return it, the
+    lexical shares (``deepgif.engine.search.lexical``), and the similarity of the query to the words in the picture,
+    which ``fuse`` does not use."""
 
     key: GifKey
     visual: float | None = None
@@ -39,6 +42,7 @@ class Signals:
     words: float = 0.0
     trigrams: float = 0.0
     exact: float = 0.0
+    caption: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,16 +240,18 @@ def to_results(
             continue
         probability = _sigmoid(offset + one.score)
         fit = fit_of(probability, ranking.count, thresholds)
+        gif = gifs[one.signals.key]
+        reason = explain(first + len(results), ranking.count, fit, one, ranking.origin)
         results.append(
             ScoredGif(
-                gif=gifs[one.signals.key],
+                gif=gif,
                 score=one.score,
                 visual=one.signals.visual,
                 text=one.signals.text,
                 confidence=probability,
                 fit=fit,
                 source=Source.FETCHED if one.signals.key in ranking.fetched else Source.INDEXED,
-                why=explain(first + len(results), ranking.count, fit, one, ranking.origin),
+                why=f"{reason} {words_in(gif)}".rstrip(),
             )
         )
     return tuple(results)
@@ -311,10 +317,18 @@ def explain(position: int, count: int, fit: Fit, scored: ScoredCandidate, origin
     return f"{rest[fit]}: number {position + 1} of {count:,} GIFs. {reason}"
 
 
+def words_in(gif: Gif) -> str:
+    """The words in a GIF, as a sentence; empty if there are none."""
+    if not gif.text_in_gif:
+        return ""
+    shown = textwrap.shorten(gif.text_in_gif, SHOWN_WORDS, placeholder="…")
+    return f"The words “{shown}” are in the GIF."
+
+
 def _reason(scored: ScoredCandidate) -> str:
     visual, text = scored.visual, scored.text
     if scored.signals.words > ALL_WORDS:
-        return "Your words are in its title or tags."
+        return "Your words are in its title, its tags or the GIF itself."
     if visual is None:
         return "Only its title and tags were compared with your query so far."
     if text is None or visual > text + 1:

@@ -84,7 +84,7 @@ def read_head(folder: Path, manifest: dict[str, Any]) -> tuple[MotionHead, float
         weight = float(manifest["weight"])
         base = str(manifest["base"])
     except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"{folder} does not hold the model that its {MANIFEST} describes.") from error
+        raise BundleError(f"{folder} does not contain the model that its {MANIFEST} describes.") from error
     return head, weight, base
 
 

@@ -73,10 +73,10 @@ async def main(folder: Path, path: Path, batches: int) -> None:
         catalogue = FolderCatalogue("folder", folder, database, limits)
         await catalogue.open()
         store, index = TellingStore(database, encoder.dimension), ExactIndex(encoder.dimension)
-        decoder, texts = AsyncDecoder(encoder.sampling, limits, processes=False), ExactIndex(encoder.dimension)
-        pipeline = EmbeddingPipeline(
-            encoder, embedding_space(encoder), store, index, texts, LexicalIndex(), decoder, clips
-        )
+        decoder = AsyncDecoder(encoder.sampling, limits, processes=False)
+        texts, captions = ExactIndex(encoder.dimension), ExactIndex(encoder.dimension)
+        indexes = index, texts, captions, LexicalIndex()
+        pipeline = EmbeddingPipeline(encoder, embedding_space(encoder), store, *indexes, decoder, clips)
         report = await Indexer(pipeline).run(catalogue)
         decoder.close()
         say(known=report.known, embedded=report.embedded, found=len(index))

@@ -1,8 +1,8 @@
-"""Described clips to learn the joint space from, with the costly half of the frame encoder computed once.
+"""Captioned clips to train the joint space on, with the expensive half of the frame encoder computed once.
 
-Every frame goes through ``MobileNetV2.head`` once; the maps (64, 14, 14) are kept as float16 on disk, and training
-runs only ``MobileNetV2.tail`` on them. Variety comes from the views: a photograph is kept whole, mirrored and as four
-corner crops, each a row of its own; a rendered scene as several frames.
+Every frame goes through ``MobileNetV2.head`` once; the maps (64, 14, 14) are cached as float16, and training runs only
+``MobileNetV2.tail`` on them. Augmentation: a photograph is stored whole, mirrored and as four corner crops, one row
+each; a rendered scene as several frames.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BATCH = 64
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One described clip: the rows of its frames or views, how many of them make one example, and its texts."""
+    """One captioned clip: the rows of its frames or views, how many of them make one example, and its texts."""
 
     rows: tuple[int, ...]
     pick: int
@@ -49,7 +49,7 @@ class ClipSet:
 
 @dataclass(frozen=True, slots=True)
 class FrameSource:
-    """A named sequence of frames that can be made again from any position, and the clips they belong to."""
+    """A named sequence of frames that can be generated from any position, and the clips they belong to."""
 
     name: str
     count: int
@@ -58,7 +58,7 @@ class FrameSource:
 
 
 def photographs(data: Path, split: str, *, views: bool) -> FrameSource:
-    """Flickr8k photographs with their five sentences; six views of each where ``views``, else the whole picture."""
+    """Flickr8k photographs with their five captions; with ``views`` six views of each, else the whole picture."""
     captioned = read_captions(data / "flickr8k" / f"{split}.txt").clips
     each = len(_VIEWS) if views else 1
 
@@ -74,7 +74,7 @@ def photographs(data: Path, split: str, *, views: bool) -> FrameSource:
 
 
 def exercises(data: Path) -> FrameSource:
-    """Two photographs of each exercise, start and end of the movement, with its name and what it works on."""
+    """Two photographs of each exercise, the start and end of the movement, with its name and its target muscle."""
     entries = json.loads((data / "exercises" / "exercises.json").read_text(encoding="utf-8"))
 
     def frames(start: int) -> Iterator[Frame]:

@@ -1,4 +1,4 @@
-"""The stages of a run in their order, each with progress and with what it needs from those before."""
+"""The stages of a training run in order."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ from deepgif.training.small.scenes import rendered_scenes
 from deepgif.training.small.vocabulary import learn_vocabulary
 
 LICENCE = (
-    "MIT for the weights as far as they are ours; taught on Flickr8k photographs, which are for research and "
-    "education, not for commercial use"
+    "MIT for this project's weights; trained on Flickr8k photographs, which are for research and education, not for "
+    "commercial use"
 )
 SAMPLING = FrameSampling(count=4, size=FRAME_SIZE)
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineOptions:
-    """What a run may choose."""
+    """The options of a run."""
 
     scenes: int = 4000
     distil_epochs: int = 10
@@ -51,7 +51,7 @@ class PipelineOptions:
 
 
 class Pipeline:
-    """One run. Each stage's result is computed when it is first asked for, or read from the run's folder."""
+    """One run. Each stage's result is computed on first use, or read from the run's folder."""
 
     def __init__(self, data: Path, run: Path, font: Path, options: PipelineOptions, console: Console) -> None:
         self.data = data
@@ -63,11 +63,11 @@ class Pipeline:
         run.mkdir(parents=True, exist_ok=True)
 
     def write_bundle(self, out: Path) -> None:
-        """Runs what has not been run yet, and writes the bundle with its card."""
+        """Runs the remaining stages, and writes the bundle with its card."""
         save_small(out, "small", LICENCE, SAMPLING, self.model, self.tokenizer)
         teacher = torch.from_numpy(self.teach(self.clip_texts).astype(np.float32))
         dev = extract(photographs(self.data, "dev", views=False), load_tflite(self.mobilenet), self.run / "frames")
-        figures = measure(
+        metrics = measure(
             load_small(out),
             self.data,
             sorted(self.corpus.unseen, key=len),
@@ -77,7 +77,7 @@ class Pipeline:
             pooled_features(self.model.frames, dev.maps),
             self.console,
         )
-        write_card(out, figures, self.options)
+        write_card(out, metrics, self.options)
         self.console.print(f"The model is in {out}.")
 
     @cached_property
@@ -86,7 +86,7 @@ class Pipeline:
 
     @cached_property
     def texts(self) -> tuple[str, ...]:
-        """All that the GRU learns from: the corpus, shortest first (the teacher is quicker so), and the scenes'."""
+        """All training texts: the corpus, shortest first (which is faster for the teacher), and the scenes' texts."""
         described = [text for clip in self.scene_source.clips for text in clip.texts]
         return (*sorted(self.corpus.train, key=len), *dict.fromkeys(described))
 
@@ -98,7 +98,7 @@ class Pipeline:
         return np.concatenate(parts)
 
     def teach(self, texts: Sequence[str]) -> NDArray[np.float16]:
-        """The teacher's vectors (N, 384) of any texts, kept in the run's folder."""
+        """The teacher's vectors (N, 384) of any texts, cached in the run's folder."""
         with progress(self.console, "Teacher") as report:
             return teacher_vectors(texts, self.run / "teacher", report)
 
@@ -106,7 +106,7 @@ class Pipeline:
     def tokenizer(self) -> Tokenizer:
         path = self.run / "tokenizer.json"
         if not path.exists():
-            with self.console.status("Learning the vocabulary"):
+            with self.console.status("Training the vocabulary"):
                 learn_vocabulary(map(spell_out, self.texts), self.config.vocabulary).save(str(path))
         return Tokenizer.from_file(str(path))
 
@@ -159,19 +159,19 @@ class Pipeline:
 
     @cached_property
     def tuned_features(self) -> torch.Tensor:
-        """The features (R, 1280) of all frames as the fine-tuned CNN sees them."""
+        """The features (R, 1280) of all frames from the fine-tuned CNN."""
         return self.features(self.tuned)
 
     @cached_property
     def model(self) -> JointModel:
-        """The whole model after all stages: fine-tuned, and the maps fitted once more."""
+        """The whole model after all stages: fine-tuned, and the projections fitted again."""
         model = self.tuned
         model.frame_map, model.sentence_map = self.fit(self.tuned_features, self.sentence_vectors(model))
         return model.eval()
 
     @cached_property
     def clip_texts(self) -> list[str]:
-        """The texts of all clips, one after the other."""
+        """The texts of all clips, concatenated."""
         return [text for clip_set in self.clip_sets for clip in clip_set.clips for text in clip.texts]
 
     def sentence_vectors(self, model: JointModel) -> torch.Tensor:
@@ -184,12 +184,12 @@ class Pipeline:
         return torch.cat(parts).clone()
 
     def features(self, model: JointModel) -> torch.Tensor:
-        """The features (R, 1280) of all frames as ``model`` sees them now."""
-        with self.console.status("Looking at the frames"):
+        """The features (R, 1280) of all frames from ``model``."""
+        with self.console.status("Encoding the frames"):
             return torch.cat([pooled_features(model.frames, clip_set.maps) for clip_set in self.clip_sets])
 
     def fit(self, features: torch.Tensor, sentences: torch.Tensor) -> tuple[torch.nn.Linear, torch.nn.Linear]:
-        """The best maps between the features (R, 1280) of all frames and the vectors (N, 384) of ``clip_texts``."""
+        """The projections fitted to the features (R, 1280) of all frames and the vectors (N, 384) of ``clip_texts``."""
         views = 12  # a multiple of how many rows the clips of each set have
         rows: list[NDArray[np.int64]] = []
         own: list[tuple[int, ...]] = []

@@ -57,6 +57,25 @@ def test_words_that_no_text_has(index, query):
     assert index.search(query, 3) == []
 
 
+def test_words_in_the_picture(index):
+    """They are found beside the other texts, stay when those are indexed again, and are removed with their GIF."""
+    for caption in ("I HAVE SPOKEN", "ain't nobody got time"):
+        index.add_captions({key("cat"): caption, key("only"): caption}, {key("cat"): Rating.G, key("only"): Rating.R})
+        assert index.texts([key("cat"), key("only")]) == {
+            key("cat"): (*TEXTS["cat"], caption),
+            key("only"): (caption,),
+        }
+    add(index, {"cat": ["a cat"]})
+    assert index.texts([key("cat")]) == {key("cat"): ("a cat", "ain't nobody got time")}
+    assert index.search("aint nobody", 3, Rating.PG) == [key("cat")]
+    assert set(index.search("nobody", 3)) == {key("cat"), key("only")}
+    assert index.search("spoken", 3) == []
+    index.remove([key("cat"), key("only")])
+    assert index.search("nobody", 3) == []
+    add(index, {"cat": ["a cat"]})
+    assert index.texts([key("cat")]) == {key("cat"): ("a cat",)}
+
+
 def test_added_again_and_removed(index):
     """New texts replace old ones; what is removed is not found, and its words weigh nothing any more."""
     add(index, {"cake": ["a pie"]})

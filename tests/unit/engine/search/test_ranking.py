@@ -1,6 +1,7 @@
 """Ranking, by tables of numbers."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from deepgif.engine.search.ranking import (
     rank_similar,
     score_statistics,
     to_results,
+    words_in,
 )
 from deepgif.engine.types import Coverage, Fit, Gif, GifKey, Origin, Rating, Source
 
@@ -236,6 +238,14 @@ def test_reasons_read_well(position, count, fit, visual, text, words, origin):
     assert why.endswith(".")
     assert 1 <= why.count(".") <= 2
     assert not (fit is Fit.WEAK and "stands out" in why)
+
+
+def test_words_in_a_gif_are_part_of_the_reason():
+    """Short ones in full; long ones are cut between words."""
+    assert words_in(gif("a")) == ""
+    short = replace(gif("a"), text_in_gif="ain't nobody got time")
+    assert words_in(short) == "The words “ain't nobody got time” are in the GIF."
+    assert len(words_in(replace(gif("a"), text_in_gif="word " * 100))) < 140
 
 
 def test_words_outweigh_similarity_where_all_are_there():
