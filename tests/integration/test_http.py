@@ -129,6 +129,7 @@ async def test_post_and_get_answer_alike(start: Start, http: aiohttp.ClientSessi
         "explanation": "The best match of 3 GIFs, but others are close. It matches by what it shows.",
         "source": "indexed",
         "attribution": "",
+        "text_in_gif": "",
     }
 
 
