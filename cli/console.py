@@ -19,7 +19,7 @@ from deepgif.engine.errors import DeepGifError
 from deepgif.engine.types import Fit, SearchAnswer
 
 if TYPE_CHECKING:
-    from deepgif.engine.admin.reindex import Moved, ReindexReport
+    from deepgif.engine.admin.reindex import ProviderReport, ReindexReport
     from deepgif.engine.ingest.catalogue import IndexReport
 
 STYLES = {Fit.STRONG: "green", Fit.FAIR: "yellow", Fit.WEAK: "dim"}
@@ -90,7 +90,7 @@ def print_answer(answer: SearchAnswer) -> None:
         if place == 1:
             out.print(Text(f"    {result.why}"), soft_wrap=True)
     coverage = answer.coverage
-    searched = f"Searched {coverage.seen:,} of {coverage.total:,} GIFs in {answer.elapsed_s * 1000:.0f} ms"
+    searched = f"Searched {coverage.embedded:,} of {coverage.total:,} GIFs in {answer.elapsed_s * 1000:.0f} ms"
     err.print(Text(f"{searched} with the model {answer.model}.", style="dim"))
 
 
@@ -140,7 +140,7 @@ def print_moved(report: ReindexReport, model: str) -> None:
     print_unreadable(report.local.unreadable)
     for one in report.remote:
         print_unreadable(tuple((f"{one.provider}/{gif_id}", reason) for gif_id, reason in one.unreadable))
-    parts: list[tuple[str, IndexReport | Moved, int]] = [("Local GIFs", report.local, 0)]
+    parts: list[tuple[str, IndexReport | ProviderReport, int]] = [("Local GIFs", report.local, 0)]
     parts += [(f"GIFs from {one.provider}", one, one.gone) for one in report.remote]
     for name, part, gone in parts:
         out.print(

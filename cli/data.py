@@ -30,12 +30,12 @@ def export(
     Titles and tags are exported too; URLs, keys and the bots' data are not (deepgif backup copies everything). Large
     exports become several files, such as gifs-00001-of-00003.safetensors. The engine may keep running.
     """
-    from deepgif.engine.admin.export import export_known
+    from deepgif.engine.admin.export import export_data
     from deepgif.engine.store.database import FILE
 
     database = load_settings().data_dir / FILE
     with progress_bar("Exporting") as report:
-        done = asyncio.run(export_known(database, file, force=force, on_progress=report))
+        done = asyncio.run(export_data(database, file, force=force, on_progress=report))
     if as_json:
         print_json(asdict(done))
         return
@@ -56,14 +56,14 @@ def import_(
     The file is checked before anything changes. Existing embeddings are never changed, so importing twice is safe.
     Restart the engine afterwards.
     """
-    from deepgif.engine.admin.export import import_known
+    from deepgif.engine.admin.export import import_data
     from deepgif.engine.providers.gif_store import DAY_S
     from deepgif.engine.store.database import FILE
 
     settings = load_settings()
     with progress_bar("Importing") as report:
         done = asyncio.run(
-            import_known(settings.data_dir / FILE, file, settings.provider_cache_ttl_days * DAY_S, report)
+            import_data(settings.data_dir / FILE, file, settings.provider_cache_ttl_days * DAY_S, report)
         )
     if as_json:
         print_json(asdict(done))

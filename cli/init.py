@@ -111,8 +111,8 @@ def init() -> None:
     typer.echo(f"Wrote {ENV_FILE.resolve()} (only you can read it).")
     if provider == BUNDLED:
         typer.echo("Chat platforms load bundled GIFs from this engine: set DEEPGIF_PUBLIC_URL to its public https URL.")
-    more = "\nTo invite the bot:        deepgif discord-invite" if platform == "discord" else ""
-    typer.echo(f"Start the engine:         deepgif serve\nThen, in a second terminal: deepgif bot {platform}{more}")
+    invite = "\nInvite the bot with: deepgif discord-invite" if platform == "discord" else ""
+    typer.echo(f"Now run: deepgif serve\nand in a second terminal: deepgif bot {platform}{invite}")
 
 
 def is_terminal() -> bool:

@@ -68,7 +68,7 @@ def delete(
             delete_model_vectors(settings.data_dir, model, in_use, redis, lambda deleted: report(deleted, None))
         )
     there = f" on this machine and {done.shared:,} in Redis" if redis is not None else ""
-    out.print(f"Deleted {done.here:,} embeddings of {', '.join(done.models)}{there}.", highlight=False)
+    out.print(f"Deleted {done.local:,} embeddings of {', '.join(done.models)}{there}.", highlight=False)
 
 
 @plain_errors("Stopped. GIFs embedded so far are stored; run the command again to continue.")

@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     host: str = Field(
         "127.0.0.1",
         min_length=1,
-        description="Address that the engine listens on. Other addresses than loopback require DEEPGIF_ENGINE_TOKEN.",
+        description="Address that the engine listens on. Any address but loopback requires DEEPGIF_ENGINE_TOKEN.",
     )
     port: int = Field(8710, ge=0, le=65535, description="Port that the engine listens on; 0 picks a free one.")
     public_url: str = Field(
@@ -110,6 +110,9 @@ class Settings(BaseSettings):
         description="How embeddings are searched: exact "
         "compares all (float32), compact preselects by sign bits and keeps float16, auto is exact up to 100,000 GIFs "
         "and on GPUs, qdrant uses a Qdrant server (needs the extra qdrant).",
+    )
+    ocr: Literal["auto", "on", "off"] = Field(
+        "auto", description="Reads the words in GIFs, to find them by. auto does so if the extra ocr is installed."
     )
     qdrant_url: str = Field("", pattern=_URL, description="Qdrant server, such as http://127.0.0.1:6333")
     qdrant_api_key: SecretStr = Field(SecretStr(""), description="API key of the Qdrant server.")

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from deepgif.bot.chat.replies import NO_TEXT
 from deepgif.engine.errors import InvalidRequestError
-from deepgif.engine.types import MAX_WORDS_LENGTH, normalize_query
+from deepgif.engine.types import MAX_QUERY_LENGTH, normalize_query
 
 
 class Verb(StrEnum):
@@ -43,10 +43,10 @@ def query_from_message(text: str) -> str:
 
     Raises ``InvalidRequestError`` if the message has no text.
     """
-    start = " ".join(text[: 4 * MAX_WORDS_LENGTH].split())
-    if len(start) > MAX_WORDS_LENGTH:
-        cut = start[: MAX_WORDS_LENGTH + 1].rfind(" ")
-        start = start[: cut if cut > 0 else MAX_WORDS_LENGTH]
+    start = " ".join(text[: 4 * MAX_QUERY_LENGTH].split())
+    if len(start) > MAX_QUERY_LENGTH:
+        cut = start[: MAX_QUERY_LENGTH + 1].rfind(" ")
+        start = start[: cut if cut > 0 else MAX_QUERY_LENGTH]
     try:
         return normalize_query(start)
     except InvalidRequestError:

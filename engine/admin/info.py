@@ -1,4 +1,4 @@
-"""What an engine would run with: versions, model, device, and what can be found."""
+"""What ``deepgif info`` shows: versions, model, device, and what is stored."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from deepgif.engine.admin.stored_models import clip_space_of, kept_models
+from deepgif.engine.admin.stored_models import clip_space_of, stored_models
 from deepgif.engine.engine import SHIPPED_CATALOGUE, bundle_info, devices_of
 from deepgif.engine.errors import StoreError
 from deepgif.engine.options import EngineOptions, RedisOptions
@@ -18,7 +18,7 @@ from deepgif.engine.store.embeddings import embedding_space
 
 
 async def describe_engine(options: EngineOptions) -> dict[str, Any]:
-    """Facts by name, without loading the model. Raises ``DeepGifError``."""
+    """Describes an engine without loading its model. Raises ``DeepGifError``."""
     bundle = bundle_info(options.bundle)
     devices = devices_of(options.device)
     folder = options.folder or SHIPPED_CATALOGUE
@@ -28,32 +28,32 @@ async def describe_engine(options: EngineOptions) -> dict[str, Any]:
         await catalogue.open()
         query = "SELECT COUNT(*) FROM embeddings WHERE space=? AND provider=?"
         ((embedded,),) = await database.read(query, (embedding_space(bundle), name))
-        kept = await kept_models(database)
-        seen = await catalogue.count()
-        remote = {}
+        models = await stored_models(database)
+        gifs = await catalogue.count()
+        calls = {}
         for chosen in options.providers.providers:
-            budget = await open_quota(chosen, database)
-            limit = f" of {budget.per_hour}" if budget.per_hour else ""
-            remote[f"{chosen.name}_calls_last_hour"] = f"{budget.used()}{limit}"
+            quota = await open_quota(chosen, database)
+            limit = f" of {quota.per_hour}" if quota.per_hour else ""
+            calls[f"{chosen.name}_calls_last_hour"] = f"{quota.used()}{limit}"
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "device": ", ".join(_described(one) for one in devices),
+        "device": ", ".join(_describe_device(one) for one in devices),
         "model": bundle.space,
         "model_licence": bundle.licence,
         "frames": str(bundle.sampling),
         "folder": str(folder),
-        "gifs_in_folder": seen,
+        "gifs_in_folder": gifs,
         "gifs_embedded": embedded,
-        "models_kept": kept,
-        **await _shared(options.redis),
-        **remote,
+        "models_kept": models,
+        **await _redis_info(options.redis),
+        **calls,
         "data": str(options.data_dir),
     }
 
 
-async def _shared(redis: RedisOptions | None) -> dict[str, str]:
-    """Whether Redis answers, where one is set, and of which models vectors are noted there."""
+async def _redis_info(redis: RedisOptions | None) -> dict[str, str]:
+    """Whether Redis is up, if one is configured, and the models that have vectors there."""
     if redis is None:
         return {}
     from deepgif.engine.cluster.spaces import spaces_in_redis
@@ -63,10 +63,10 @@ async def _shared(redis: RedisOptions | None) -> dict[str, str]:
     except StoreError as error:
         return {"redis": str(error)}
     if spaces is None:
-        return {"redis": "does not answer"}
+        return {"redis": "down"}
     models = ", ".join(sorted({clip_space_of(space) for space in spaces}))
-    return {"redis": "answers", "models_in_redis": models or "none"}
+    return {"redis": "up", "models_in_redis": models or "none"}
 
 
-def _described(device: str) -> str:
+def _describe_device(device: str) -> str:
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.startswith("cuda") else device

@@ -107,14 +107,14 @@ class Routes:
     async def share(self, request: web.Request) -> web.Response:
         """``POST /v1/share``: a GIF was posted; its provider is told if the operator wants that."""
         shared = read_body(GifReference, await _json_of(request))
-        await self._ready().sent(GifKey(shared.provider, shared.id))
+        await self._ready().report_share(GifKey(shared.provider, shared.id))
         return web.Response(status=204)
 
     async def suggest(self, request: web.Request) -> web.Response:
         """``GET /v1/suggest?prefix=...``: completes a word with words that describe indexed GIFs."""
         asked = read_parameters(SuggestParameters, request.query)
-        known, prefix = self._ready().library.words, asked.prefix[:MAX_PREFIX_LENGTH]
-        words = await asyncio.to_thread(known.starting, prefix, asked.limit)
+        known, prefix = self._ready().collection.suggestions, asked.prefix[:MAX_PREFIX_LENGTH]
+        words = await asyncio.to_thread(known.complete, prefix, asked.limit)
         return _json(Suggestions(suggestions=tuple(words)))
 
     async def _search(self, request: web.Request, asked: SearchRequest) -> web.Response:
@@ -131,7 +131,7 @@ class Routes:
 
     async def media(self, request: web.Request) -> web.StreamResponse:
         """A GIF of a local catalogue. Its id is a hash of its bytes, so clients may cache it forever."""
-        provider = self._ready().library.provider(request.match_info["provider"])
+        provider = self._ready().collection.provider(request.match_info["provider"])
         path = await provider.media(request.match_info["id"]) if provider is not None else None
         if path is None:
             raise NotFoundError("There is no such GIF. Its file may have been moved or deleted.")
@@ -161,8 +161,8 @@ class Routes:
         if self._closing():  # still answers searches, but load balancers should send no more
             raise NotReadyError("The engine is shutting down. Try again in a moment.")
         engine = self._ready()
-        coverage = await engine.coverage()
-        return _json(Readiness(model=engine.model, embedded=coverage.seen, total=coverage.total))
+        coverage = await engine.collection.coverage()
+        return _json(Readiness(model=engine.model, embedded=coverage.embedded, total=coverage.total))
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Metrics for Prometheus."""

@@ -14,7 +14,7 @@ from deepgif.engine import types
 from deepgif.engine.errors import InvalidRequestError
 
 MAX_PREFIX_LENGTH = 50  # characters of the word being typed
-_GIF_FIELDS = ("title", "alt_text", "rating", "width", "height", "attribution")
+_GIF_FIELDS = ("title", "alt_text", "rating", "width", "height", "attribution", "text_in_gif")
 
 Limit = Annotated[int, Field(ge=1, le=types.MAX_LIMIT, description=f"Number of GIFs, from 1 to {types.MAX_LIMIT}.")]
 MaxRating = Annotated[
@@ -36,7 +36,7 @@ class _Response(BaseModel):
 class SearchRequest(_Request):
     """The body of ``POST /v1/search``."""
 
-    query: str = Field(description=f"Describes the GIF; at most {types.MAX_WORDS_LENGTH:,} characters.")
+    query: str = Field(description=f"Describes the GIF; at most {types.MAX_QUERY_LENGTH:,} characters.")
     limit: Limit = types.DEFAULT_LIMIT
     max_rating: MaxRating = None
     offset: int = Field(0, ge=0, lt=types.MAX_RANKED, description="Number of results to skip, for paging.")
@@ -61,7 +61,7 @@ class SearchRequest(_Request):
     def of(cls, request: types.SearchRequest) -> Self:
         """The body that asks for ``request``."""
         return cls(
-            query=request.words,
+            query=request.query,
             limit=request.limit,
             max_rating=request.max_rating,
             offset=request.offset,
@@ -80,7 +80,7 @@ class SearchRequest(_Request):
 class SearchParameters(SearchRequest):
     """The parameters of ``GET /v1/search``."""
 
-    query: str = Field(alias="q", description=f"Describes the GIF; at most {types.MAX_WORDS_LENGTH:,} characters.")
+    query: str = Field(alias="q", description=f"Describes the GIF; at most {types.MAX_QUERY_LENGTH:,} characters.")
 
 
 class GifReference(_Request):
@@ -131,6 +131,7 @@ class Result(_Response):
     explanation: str = Field(description="Why this GIF was chosen, in plain words.")
     source: types.Source
     attribution: str = Field(description="To be shown with the GIF unless empty.")
+    text_in_gif: str = Field("", description="The words that were read in the GIF; empty if there are none.")
 
     @classmethod
     def of(cls, result: types.ScoredGif, base_url: str) -> Self:
@@ -181,9 +182,9 @@ class SearchResponse(_Response):
     @classmethod
     def of(cls, answer: types.SearchAnswer, base_url: str = "") -> Self:
         """The JSON of ``answer``; ``base_url`` is prepended to URLs that are relative to the engine."""
-        seen, total, fraction = answer.coverage.seen, answer.coverage.total, answer.coverage.fraction
+        seen, total, fraction = answer.coverage.embedded, answer.coverage.total, answer.coverage.fraction
         return cls(
-            query=answer.words,
+            query=answer.query,
             model=answer.model,
             coverage=Coverage(embedded=seen, total=total, fraction=round(fraction, 4)),
             took_ms=round(answer.elapsed_s * 1000, 3),
@@ -197,7 +198,7 @@ class SearchResponse(_Response):
     def to_answer(self) -> types.SearchAnswer:
         """The answer that ``of`` was given, with absolute URLs."""
         return types.SearchAnswer(
-            words=self.query,
+            query=self.query,
             results=tuple(result.to_result() for result in self.results),
             model=self.model,
             coverage=types.Coverage(self.coverage.embedded, self.coverage.total),

@@ -122,23 +122,32 @@ async def _run_engine(
 ) -> None:
     """Keeps an engine open until ``finished``; its background work ends when ``asked`` is set."""
     async with open_engine(options, metrics, load) as engine:
-        coverage = await engine.search.coverage()
+        coverage = await engine.search.collection.coverage()
         loaded.append(engine.search)
-        _log.info("Ready with the model %s and %d indexed GIFs.", engine.search.model, coverage.seen)
+        _log.info("Ready with the model %s and %d indexed GIFs.", engine.search.model, coverage.embedded)
         await until(asked, _in_background(engine, metrics))
         await finished.wait()
 
 
 async def _in_background(engine: Engine, metrics: Metrics) -> None:
     await _index(engine, metrics)
-    while True:
-        await asyncio.sleep(FORGET_EVERY_S)
-        await _forget(engine)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_read_words(engine))
+        while True:
+            await asyncio.sleep(FORGET_EVERY_S)
+            await _forget(engine)
+
+
+async def _read_words(engine: Engine) -> None:
+    try:
+        await engine.ingestion.read_words()
+    except DeepGifError as error:
+        _log.error("%s", error)  # GIFs can still be found by their frames
 
 
 async def _forget(engine: Engine) -> None:
     try:
-        await engine.forget_expired()
+        await engine.ingestion.forget_expired()
     except DeepGifError as error:
         _log.error("%s", error)  # tried again an hour later
 
@@ -149,7 +158,7 @@ async def _index(engine: Engine, metrics: Metrics) -> None:
             _log.info("%d of %d GIFs can be found.", done, total)
 
     try:
-        done = await engine.index(report)
+        done = await engine.ingestion.index(report)
     except DeepGifError as error:
         _log.error("%s", error)  # GIFs indexed earlier can still be found
         return

@@ -1,6 +1,7 @@
-"""What outlives the process, in one SQLite file: vectors of embedded GIFs, and what is known of local files.
+"""The engine's SQLite file: vectors, scanned local files, metadata of providers' GIFs, the words in GIFs, and calls
+to providers.
 
-The write-ahead log with ``synchronous=FULL`` keeps everything that was committed through a kill at any moment.
+With the write-ahead log and ``synchronous=FULL``, committed data survives a kill at any moment.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ import aiosqlite
 from deepgif.engine.errors import NotFoundError, StoreError
 
 FILE = "deepgif.sqlite"  # in the data folder
-SCHEMA_VERSION = 2
-CHUNK = 500  # ids a statement; SQLite allows 32,766 variables, older builds 999
+SCHEMA_VERSION = 3
+CHUNK = 500  # ids per statement; SQLite allows 32,766 variables, older builds 999
 SCAN_CHUNK = 4096
-BUSY_S = 10.0  # how long to wait for another process that writes
+BUSY_S = 10.0  # to wait while another process writes
 _TABLES = """
 CREATE TABLE embeddings (
     space TEXT NOT NULL, provider TEXT NOT NULL, id TEXT NOT NULL,
@@ -28,7 +29,7 @@ CREATE TABLE embeddings (
     PRIMARY KEY (space, provider, id)
 ) WITHOUT ROWID;
 CREATE TABLE files (
-    catalogue TEXT NOT NULL, path TEXT NOT NULL, -- the folder, and the path below it
+    catalogue TEXT NOT NULL, path TEXT NOT NULL, -- the folder, and a path below it
     size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
     id TEXT, width INTEGER, height INTEGER, -- NULL where the file cannot be read
     problem TEXT, -- why it cannot
@@ -36,7 +37,7 @@ CREATE TABLE files (
 ) WITHOUT ROWID;
 CREATE INDEX files_by_id ON files (catalogue, id);
 """
-_TABLES_OF_PROVIDERS = """
+_PROVIDER_TABLES = """
 CREATE TABLE gifs (
     provider TEXT NOT NULL, id TEXT NOT NULL,
     title TEXT NOT NULL, alt_text TEXT NOT NULL, tags TEXT NOT NULL, -- JSON list
@@ -49,16 +50,24 @@ CREATE INDEX gifs_by_expiry ON gifs (expires_at);
 CREATE TABLE calls (budget TEXT NOT NULL, at REAL NOT NULL); -- seconds since 1970
 CREATE INDEX calls_by_time ON calls (budget, at);
 """
-_STEPS = (_TABLES, _TABLES_OF_PROVIDERS)  # from each version to the next
+_RECOGNISED_TEXTS = """
+CREATE TABLE recognised_texts (
+    provider TEXT NOT NULL, id TEXT NOT NULL,
+    version TEXT NOT NULL, -- of the OCR
+    text TEXT NOT NULL, -- empty if the GIF has no words
+    PRIMARY KEY (provider, id)
+) WITHOUT ROWID;
+"""
+_MIGRATIONS = (_TABLES, _PROVIDER_TABLES, _RECOGNISED_TEXTS)  # from each version to the next
 
 
 class Database:
-    """One open SQLite file with the tables above. An async context manager."""
+    """An open SQLite file with the tables above. An async context manager."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._connection: aiosqlite.Connection | None = None
-        self._writing = asyncio.Lock()
+        self._write_lock = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         try:
@@ -68,9 +77,9 @@ class Database:
         except (OSError, sqlite3.Error) as error:
             await self._close()
             raise StoreError(
-                f"{self.path} cannot be used ({error}); move it away to begin anew, or set DEEPGIF_DATA_DIR."
+                f"{self.path} cannot be used ({error}). Move it away to start afresh, or change DEEPGIF_DATA_DIR."
             ) from error
-        except BaseException:  # whatever it is, cancellation too: an open connection keeps its thread
+        except BaseException:  # cancellation too: an open connection keeps its thread running
             await self._close()
             raise
         return self
@@ -87,20 +96,20 @@ class Database:
                 return list(await cursor.fetchall())
         except sqlite3.Error as error:
             raise StoreError(
-                f"{self.path} cannot be read ({error}); move it away to begin anew, or set DEEPGIF_DATA_DIR."
+                f"{self.path} cannot be read ({error}). Move it away to start afresh, or change DEEPGIF_DATA_DIR."
             ) from error
 
     async def write(self, statement: str, rows: Collection[Sequence[Any]]) -> int:
-        """Runs a statement once for each row, all or nothing; how many rows of the table it wrote or removed. Durable
-        when it returns. Goes on to its end where the caller is cancelled meanwhile. Raises ``StoreError``."""
+        """Runs a statement once per row, in one transaction; returns how many rows changed. Durable when it returns.
+        Completes even if the caller is cancelled. Raises ``StoreError``."""
         return await asyncio.shield(asyncio.ensure_future(self._write(statement, rows)))
 
     async def _write(self, statement: str, rows: Collection[Sequence[Any]]) -> int:
-        async with self._writing:  # one connection has one transaction: a neighbour's rollback would undo this
+        async with self._write_lock:  # a connection has one transaction: another write's rollback would undo this one
             try:
                 cursor = await self._open.executemany(statement, rows)
                 await self._open.commit()
-                return max(0, cursor.rowcount)  # -1 without any row
+                return max(0, cursor.rowcount)  # -1 if there were no rows
             except sqlite3.Error as error:
                 await self._open.rollback()
                 raise StoreError(f"{self.path} cannot be written ({error}).") from error
@@ -114,28 +123,28 @@ class Database:
     async def _prepare(self) -> None:
         await self._open.execute("PRAGMA journal_mode=WAL")
         await self._open.execute("PRAGMA synchronous=FULL")
-        await self._open.execute("BEGIN IMMEDIATE")  # two processes may open a new file at once
+        await self._open.execute("BEGIN IMMEDIATE")  # two processes may open a file at once
         ((version,),) = await self.read("PRAGMA user_version")
         if version > SCHEMA_VERSION:
-            raise StoreError(f"{self.path} was written by a newer DeepGIF; install that one, or set DEEPGIF_DATA_DIR.")
-        for step in _STEPS[version:]:
-            for statement in step.split(";"):
+            raise StoreError(f"{self.path} was written by a newer DeepGIF. Install that, or change DEEPGIF_DATA_DIR.")
+        for migration in _MIGRATIONS[version:]:
+            for statement in migration.split(";"):
                 await self._open.execute(statement)
         await self._open.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
         await self._open.commit()
 
     async def _close(self) -> None:
-        async with self._writing:
+        async with self._write_lock:
             if self._connection is not None:
                 await self._connection.close()
                 self._connection = None
 
 
 async def open_to_read(path: Path) -> sqlite3.Connection:
-    """A connection to the database at ``path`` that writes nothing, once the file is of this version. An engine may be
-    at work meanwhile. Raises ``NotFoundError`` where there is none, and ``StoreError``."""
+    """A read-only connection to the database at ``path``, after its migration. An engine may be running. Raises
+    ``NotFoundError`` if there is no database, and ``StoreError``."""
     if not await asyncio.to_thread(path.is_file):
-        raise NotFoundError(f"There is no {path}; DEEPGIF_DATA_DIR says where to look.")
+        raise NotFoundError(f"There is no {path}. Check DEEPGIF_DATA_DIR.")
     async with Database(path):
         pass
     connection = sqlite3.connect(path, timeout=BUSY_S)

@@ -1,4 +1,4 @@
-"""An engine on loopback that knows some GIFs by the words in their titles."""
+"""A fake engine on loopback with a few GIFs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.fakes.waiting import Gate
 
 
 def gif(number: int, **changes: Any) -> Gif:
-    """GIF number so and so, as GIPHY has it."""
+    """A GIF with this number, as from GIPHY."""
     made = {
         "key": GifKey("giphy", f"gif{number}"),
         "title": f"GIF {number}",
@@ -31,8 +31,8 @@ def gif(number: int, **changes: Any) -> Gif:
 
 @dataclass(slots=True)
 class EngineServer:
-    """Answers every search with ``gifs`` in order, after ``latency_s``, the next ``failures`` by cutting them off, and
-    completes what was ``begun`` with ``words``; both through the ``gate``."""
+    """Answers every search with ``gifs`` in order, after ``latency_s``; drops the connection of the next ``failures``
+    searches. Completes prefixes, which ``begun`` records, with ``words``. Answers wait at the ``gate``."""
 
     gifs: list[Gif] = field(default_factory=lambda: [gif(number) for number in range(1, 9)])
     words: list[str] = field(default_factory=lambda: ["cat", "falls", "falling", "dog"])

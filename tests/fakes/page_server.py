@@ -1,4 +1,4 @@
-"""Serves the search page over scripted answers: what the page does with slow, failing and hostile engines."""
+"""Serves the search page with scripted answers: slow, failing and hostile engines."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def moving_gif(place: int) -> bytes:
 
 
 def result(place: int, **changes: Any) -> dict[str, Any]:
-    """The result at ``place``, 0 for the best, as the engine writes it."""
+    """The result at rank ``place``, 0 for the best, as the engine sends it."""
     return {
         "provider": "catalogue",
         "id": f"gif-{place}",
@@ -58,7 +58,7 @@ def result(place: int, **changes: Any) -> dict[str, Any]:
 
 
 def answer(words: str, results: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
-    """A whole answer, as the engine writes it."""
+    """An answer, as the engine sends it."""
     return {
         "query": words,
         "model": "small",

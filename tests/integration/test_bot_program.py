@@ -38,7 +38,7 @@ def environment(tmp_path: Path, **settings: str) -> dict[str, str]:
 
 
 def kept(tmp_path: Path) -> str:
-    """The address of the database that the processes share."""
+    """The URL of the database that the processes share."""
     return database_url("", tmp_path / "data")
 
 
@@ -71,8 +71,8 @@ async def process(tmp_path: Path, *arguments: str, **settings: str) -> AsyncIter
         ({"slack_bot_token": "xoxb-1", "slack_app_token": "xapp-1", "slack_api_url": "http://127.0.0.1:9/"}, ""),
     ],
 )
-async def test_what_is_missing_is_said(tmp_path: Path, settings: dict[str, str], says: str) -> None:
-    """One sentence that names the setting; a Slack that is away is waited for."""
+async def test_missing_slack_settings(tmp_path: Path, settings: dict[str, str], says: str) -> None:
+    """The error names the setting. If Slack can't be reached, the bot waits."""
     async with process(tmp_path, "slack", **settings, slack_port="0") as started:
         assert started.stderr is not None
         line = (await asyncio.wait_for(started.stderr.readline(), START_S)).decode()
@@ -84,11 +84,11 @@ async def test_what_is_missing_is_said(tmp_path: Path, settings: dict[str, str],
             assert "xoxb" not in line
 
 
-MOMENTS = ("acknowledgement", "search", "post", "end")  # at which a process is killed
+MOMENTS = ("acknowledgement", "search", "post", "end")  # when a process is killed
 
 
 async def expire(database: Database) -> None:
-    """Whatever a process was doing has been without a sign of life for long."""
+    """Makes all leases run out."""
     async with database.write() as connection:
         await connection.execute(jobs.update().values(leased_until=0))
 
@@ -99,7 +99,7 @@ async def is_taken(database: Database, name: str, *states: State) -> bool:
 
 
 async def test_killed_before_answering(tmp_path: Path) -> None:
-    """Whenever it is killed, the next process answers, or says that it was interrupted; no GIF is posted twice."""
+    """The next process answers, or tells the user that it was interrupted; no GIF is posted twice."""
     async with Slack() as slack, EngineServer() as engine, Database(kept(tmp_path)) as database:
         settings = {
             "slack_bot_token": "xoxb-1",
@@ -107,6 +107,7 @@ async def test_killed_before_answering(tmp_path: Path) -> None:
             "slack_api_url": slack.api_url,
             "slack_port": "0",
             "engine_url": engine.url,
+            "bot_lease_seconds": "600",  # only ``expire`` makes a lease run out, however slow the machine is
         }
         for moment in MOMENTS:
             before = slack.sockets
@@ -114,7 +115,7 @@ async def test_killed_before_answering(tmp_path: Path) -> None:
                 await until(lambda before=before: slack.sockets > before)  # type: ignore[misc]
                 (engine.gate.hold if moment in ("acknowledgement", "search") else engine.gate.release)()
                 (slack.gate.hold if moment == "post" else slack.gate.release)()
-                await slack.command(moment, person=moment, channel=moment, trigger_id=moment)
+                await slack.command(moment, user=moment, channel=moment, trigger_id=moment)
                 if moment == "search":
                     await until(lambda: moment in [one["query"] for one in engine.asked])  # noqa: B023
                 elif moment == "post":
@@ -140,8 +141,8 @@ async def test_killed_before_answering(tmp_path: Path) -> None:
         ({"discord_token": "x", "discord_api_url": "http://127.0.0.1:9/api/v10"}, ""),
     ],
 )
-async def test_what_the_discord_bot_lacks(tmp_path: Path, settings: dict[str, str], says: str) -> None:
-    """One sentence that names the setting; a Discord that is away is waited for, until somebody stops the bot."""
+async def test_missing_discord_settings(tmp_path: Path, settings: dict[str, str], says: str) -> None:
+    """The error names the setting. If Discord can't be reached, the bot waits until it is stopped."""
     async with process(tmp_path, "discord", **settings, discord_port="0") as started:
         assert started.stderr is not None
         line = (await asyncio.wait_for(started.stderr.readline(), START_S)).decode()
@@ -156,13 +157,14 @@ async def test_what_the_discord_bot_lacks(tmp_path: Path, settings: dict[str, st
 
 
 async def test_the_discord_bot_killed_before_answering(tmp_path: Path) -> None:
-    """Whenever it is killed, the next process answers; nothing is posted twice. A token that counts no more ends it."""
+    """The next process answers; nothing is posted twice. A token that is no longer valid ends it."""
     async with Discord() as discord, EngineServer() as engine, Database(kept(tmp_path)) as database:
         settings = {
             "discord_token": TOKEN,
             "discord_api_url": discord.api_url,
             "discord_port": "0",
             "engine_url": engine.url,
+            "bot_lease_seconds": "600",  # only ``expire`` makes a lease run out, however slow the machine is
         }
         rooms = [(str(1000 + number), str(2000 + number)) for number in range(len(MOMENTS))]
         for moment, both in zip(MOMENTS, rooms, strict=True):
@@ -194,23 +196,23 @@ async def test_the_discord_bot_killed_before_answering(tmp_path: Path) -> None:
             assert last.stderr is not None
             assert b"DEEPGIF_DISCORD_TOKEN" in await last.stderr.read()
         assert sorted(one.channel for one in discord.public) == sorted(room for both in rooms for room in both)
-        assert all(one.image for one in discord.public)  # what says that it was interrupted has the posted GIF's nonce
+        assert all(one.image for one in discord.public)  # a notice has the nonce of the GIF
         assert discord.wrong == []
 
 
-async def test_the_links_that_install_it(tmp_path: Path) -> None:
-    """Made with the app's id, which Discord tells."""
+async def test_invite_links(tmp_path: Path) -> None:
+    """They contain the app's ID, which Discord knows."""
     async with Discord() as discord:
         given = {"discord_token": TOKEN, "discord_api_url": discord.api_url}
         status, out, _ = await deepgif("discord-invite", data_dir=tmp_path, **given)
         assert status == 0
-    server, person = (line.strip() for line in out.splitlines() if "https" in line)
+    server, user = (line.strip() for line in out.splitlines() if "https" in line)
     query = parse_qs(urlsplit(server).query)
     assert query["client_id"] == [APPLICATION]
     assert query["scope"] == ["bot applications.commands"]
     assert int(query["permissions"][0]) == int(EVERYTHING) | 1 << 38
     assert query["integration_type"] == ["0"]
-    assert parse_qs(urlsplit(person).query)["integration_type"] == ["1"]
+    assert parse_qs(urlsplit(user).query)["integration_type"] == ["1"]
     status, out, _ = await deepgif("discord-invite", "--application-id", "5", data_dir=tmp_path)
     assert (status, "client_id=5&" in out) == (0, True)
     for given, says in (

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import aiohttp
-import numpy as np
 import pytest
 from aiohttp import web
 from yarl import URL
@@ -25,13 +24,14 @@ from deepgif.engine.errors import (
     UnauthorizedError,
 )
 from deepgif.engine.index.exact import ExactIndex
+from deepgif.engine.index.lexical import LexicalIndex
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.search.collection import Collection
-from deepgif.engine.search.ranking_model import UNFITTED, QueryBank
-from deepgif.engine.search.retrieval import Similarity
-from deepgif.engine.search.service import STILL_LOOKING, STRANGE_WORDS, SearchService
+from deepgif.engine.search.ranking import FitThresholds
+from deepgif.engine.search.retrieval import STILL_INDEXING, UNKNOWN_WORDS
+from deepgif.engine.search.service import SearchService
 from deepgif.engine.types import Rating, SearchRequest
-from tests.fakes.gifs import MemoryFinder, MemoryProvider, gif, memory_index
+from tests.fakes.gifs import MemoryProvider, MemoryRetriever, gif, memory_index
 
 GIFS = [gif("a"), gif("b"), gif("c", Rating.PG), gif("d", Rating.R)]
 LOCAL = ServerOptions(AccessRules())
@@ -41,14 +41,14 @@ class Service:
     """One engine over GIFs in memory, on a free port of loopback."""
 
     def __init__(self, options: ServerOptions, media: Any) -> None:
-        self.finder = MemoryFinder(GIFS)
         self.provider = MemoryProvider(GIFS, media)
+        collection = Collection(memory_index(GIFS), ExactIndex(4), LexicalIndex(), (self.provider,))
+        self.retriever = MemoryRetriever(GIFS, collection)
         self.engine: SearchService | None = SearchService(
             "small@12345678",
-            self.finder,
-            Collection(memory_index(GIFS), ExactIndex(4), (self.provider,)),
-            UNFITTED,
-            Similarity(QueryBank(np.zeros((0, 4), np.float32), 0.0), 0.0),
+            self.retriever,
+            collection,
+            FitThresholds(),
         )
         self.runner = create_runner(create_app(lambda: self.engine, Metrics(), options))
         self.origin = ""
@@ -126,10 +126,10 @@ async def test_post_and_get_answer_alike(start: Start, http: aiohttp.ClientSessi
         "visual_similarity": 0.5,
         "text_similarity": None,
         "fit": "fair",
-        "explanation": "Of the 3 GIFs compared, it fits your words best, but others come close. "
-        "Its picture speaks for it.",
+        "explanation": "The best match of 3 GIFs, but others are close. It matches by what it shows.",
         "source": "indexed",
         "attribution": "",
+        "text_in_gif": "",
     }
 
 
@@ -235,11 +235,11 @@ async def test_ratings(start: Start, http: aiohttp.ClientSession) -> None:
 async def test_notices(start: Start, http: aiohttp.ClientSession) -> None:
     """The answer says when the words are strange to the model, and when not all GIFs have been looked at."""
     service = await start()
-    service.finder.understood = 0.2
+    service.retriever.vocabulary_coverage = 0.2
     service.provider.gifs["e"] = gif("e")
     async with http.get(f"{service.origin}/v1/search", params={"q": "katze"}) as response:
         body = await response.json()
-    assert body["notices"] == [STRANGE_WORDS, STILL_LOOKING]
+    assert body["notices"] == [UNKNOWN_WORDS, STILL_INDEXING]
     assert body["coverage"] == {"embedded": 4, "total": 5, "fraction": 0.8}
 
 
@@ -286,7 +286,7 @@ async def test_ready(start: Start, http: aiohttp.ClientSession) -> None:
 async def test_overload(start: Start, http: aiohttp.ClientSession) -> None:
     """More work than fits is refused with 429 and a time to come back."""
     service = await start()
-    service.finder.error = OverloadedError("Too much to do.")
+    service.retriever.error = OverloadedError("Too much to do.")
     async with http.get(f"{service.origin}/v1/search?q=x") as response:
         await check_problem(response, 429, "Too much to do.")
         assert response.headers["Retry-After"] == "1"
@@ -295,7 +295,7 @@ async def test_overload(start: Start, http: aiohttp.ClientSession) -> None:
 async def test_what_nobody_foresaw(start: Start, http: aiohttp.ClientSession, caplog: Any) -> None:
     """A bug is one sentence for the person and its cause in the log; the person's words are in neither."""
     service = await start()
-    service.finder.error = KeyError("inside")
+    service.retriever.error = KeyError("inside")
     async with http.get(f"{service.origin}/v1/search?q=secretwords") as response:
         await check_problem(response, 500, "its log says why")
         assert "inside" not in await response.text()
@@ -383,7 +383,7 @@ async def test_the_client(start: Start) -> None:
     service = await start(replace(LOCAL, public_url="https://gifs.example/"))
     async with EngineClient(service.origin) as client:
         answer = await client.search(SearchRequest("a cat", 1))
-    assert answer.words == "a cat"
+    assert answer.query == "a cat"
     assert answer.results[0].gif == replace(gif("a"), url="https://gifs.example/v1/media/memory/a")
 
 
@@ -403,10 +403,10 @@ async def test_the_client_raises_what_the_engine_raised(start: Start) -> None:
     async with EngineClient(service.origin) as client:
         with pytest.raises(InvalidRequestError, match="in a few words"):
             await client.search(SearchRequest(""))
-        service.finder.error = OverloadedError("Too much to do.")
+        service.retriever.error = OverloadedError("Too much to do.")
         with pytest.raises(OverloadedError, match="Too much"):
             await client.search(SearchRequest("x"))
-        service.finder.error = KeyError()
+        service.retriever.error = KeyError()
         with pytest.raises(EngineUnavailableError, match="its log says why"):
             await client.search(SearchRequest("x"))
         service.engine = None

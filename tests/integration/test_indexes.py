@@ -31,18 +31,18 @@ async def test_every_index_finds_the_same(kind: IndexKind, tmp_path: Path) -> No
         options = options_of(tmp_path, kind, server)
         for _ in range(2):
             async with open_engine(options, Metrics(), lambda _: ColourEncoder()) as engine:
-                await engine.index()
+                await engine.ingestion.index()
                 answer = await engine.search.search(SearchRequest("red", 3))
-                assert len(engine.search.library.pictures) == len(engine.search.library.texts) == 3
+                assert len(engine.search.collection.pictures) == len(engine.search.collection.texts) == 3
                 assert answer.results[0].gif.title == "Red"
                 assert answer.results[0].visual == pytest.approx(1.0, abs=0.02)
                 assert answer.results[0].text == pytest.approx(1.0, abs=0.01)
         (tmp_path / "gifs" / "red.gif").unlink()
         async with open_engine(options, Metrics(), lambda _: ColourEncoder()) as engine:
-            await engine.index()
+            await engine.ingestion.index()
             answer = await engine.search.search(SearchRequest("red", 3))
             assert "Red" not in [result.gif.title for result in answer.results]
-            assert len(engine.search.library.pictures) == 2
+            assert len(engine.search.collection.pictures) == 2
 
 
 async def test_a_server_that_is_away(tmp_path: Path) -> None:
@@ -50,14 +50,14 @@ async def test_a_server_that_is_away(tmp_path: Path) -> None:
     with qdrant_server() as server:
         options = options_of(tmp_path, "qdrant", server)
         server.fails = 503
-        with pytest.raises(IndexUnavailableError, match="does not answer"):
+        with pytest.raises(IndexUnavailableError, match="index is not available"):
             async with open_engine(options, Metrics(), lambda _: ColourEncoder()):
                 pass
         server.fails = 0
         async with open_engine(options, Metrics(), lambda _: ColourEncoder()) as engine:
-            await engine.index()
+            await engine.ingestion.index()
             server.fails = 503
-            with pytest.raises(IndexUnavailableError, match="does not answer"):
+            with pytest.raises(IndexUnavailableError, match="index is not available"):
                 await engine.search.search(SearchRequest("red", 3))
             server.fails = 0
             assert (await engine.search.search(SearchRequest("red", 3))).results

@@ -54,11 +54,11 @@ async def found(bundle: str, folder: Path, data_dir: Path, sentences: Sequence[s
     """The files that an engine answers with, best first, for each sentence."""
     options = EngineOptions(bundle_folder(bundle), data_dir, folder, device="cpu", threads=1)
     async with open_engine(options, Metrics()) as engine:
-        await engine.index()
-        assert engine.catalogue is not None
+        await engine.ingestion.index()
+        assert engine.ingestion.catalogue is not None
         answers = [await engine.search.search(SearchRequest(words, 10)) for words in sentences]
         keys = [[result.gif.key.id for result in answer.results] for answer in answers]
-        return [[path for key in some if (path := await engine.catalogue.media(key))] for some in keys]
+        return [[path for key in some if (path := await engine.ingestion.catalogue.media(key))] for some in keys]
 
 
 async def test_words_of_a_direction_find_the_clip_that_goes_there(

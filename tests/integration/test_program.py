@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from tests.fakes.media import animation
-from tests.fakes.process import START_S, deepgif, serving
+from tests.fakes.process import ROOT, START_S, child, deepgif, serving
 from tests.fakes.waiting import until
 
 COLOURS = ("red", "green", "blue", "yellow", "black", "white")
@@ -43,11 +43,11 @@ async def test_index_search_and_info(folder: Path, data_dir: Path) -> None:
     status, out, err = await deepgif("index", str(folder), data_dir=data_dir)
     assert status == 0, err
     assert "6 GIFs can be found: 6 new, 0 already indexed." in out
-    assert "Skipped broken.gif: The GIF ends within its header." in err
+    assert "Skipped broken.gif: The GIF is truncated in its header." in err
     status, out, err = await deepgif("index", str(folder), "--json", data_dir=data_dir)
     report = json.loads(out)
     assert (status, report["known"], report["embedded"]) == (0, 6, 0)
-    assert report["unreadable"] == [["broken.gif", "The GIF ends within its header."]]
+    assert report["unreadable"] == [["broken.gif", "The GIF is truncated in its header."]]
 
     arguments = ("search", "--folder", str(folder), "--limit", "2", "--json", "a red wall")
     status, out, err = await deepgif(*arguments, data_dir=data_dir)
@@ -125,6 +125,20 @@ async def test_serve(folder: Path, data_dir: Path) -> None:
         assert f"Port {port} is taken" in err
         served.process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(served.process.wait(), START_S) == 0
+
+
+async def test_demo(data_dir: Path) -> None:
+    """The bundled GIFs, whatever is configured."""
+    settings = {"folder": "nowhere", "giphy_api_key": "key", "redis_url": "redis://127.0.0.1:9", "host": "0.0.0.0"}
+    command = ("-m", "deepgif.cli", "demo", "--port", "0")
+    async with child(*command, data_dir=data_dir, **settings) as served, aiohttp.ClientSession() as http:
+
+        async def ready() -> bool:
+            async with http.get(f"{served.origin}/readyz") as response:
+                total = (await response.json()).get("total")
+                return total == len(list((ROOT / "engine" / "catalogue" / "gifs").iterdir()))
+
+        await until(ready)
 
 
 async def test_nobody_s_words_are_logged(folder: Path, data_dir: Path) -> None:

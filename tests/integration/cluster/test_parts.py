@@ -17,14 +17,16 @@ from deepgif.engine.cluster.events import EventStream
 from deepgif.engine.cluster.gif_store import RedisGifStore
 from deepgif.engine.cluster.leases import RedisLeases
 from deepgif.engine.cluster.quota import RedisQuota
+from deepgif.engine.cluster.recognised_text import RedisRecognisedTextStore, text_key
 from deepgif.engine.cluster.redis import RedisConnection, RedisDownError
 from deepgif.engine.cluster.write_behind import QueuedWrite, WriteBehindQueue
 from deepgif.engine.errors import MediaError, OverloadedError, QuotaError, StoreError
-from deepgif.engine.ingest.deduplication import Vector
 from deepgif.engine.options import RedisOptions
+from deepgif.engine.protocols import Vector
 from deepgif.engine.providers.gif_store import DAY_S, SqliteGifStore
 from deepgif.engine.providers.quota import RESERVED_FOR_LOOKUPS, LocalQuota
 from deepgif.engine.store.database import Database
+from deepgif.engine.store.recognised_text import SqliteRecognisedTextStore
 from deepgif.engine.types import Candidate, Gif, GifKey, Rating
 from tests.fakes.redis_servers import SERVER, RedisCluster, RedisServer
 from tests.fakes.waiting import until
@@ -57,9 +59,9 @@ class Parts:
     """A store of vectors of 4 numbers, and claims that are renewed only where ``alive``."""
 
     def __init__(self, link: RedisConnection, lease_s: float = 6.0) -> None:
-        self.writer = WriteBehindQueue(link, most=50, retry_s=0.05)
+        self.writer = WriteBehindQueue(link, max_waiting=50, retry_s=0.05)
         self.store = RedisEmbeddingStore(link, self.writer, 4, 60.0)
-        self.once = RedisLeases(link, self.writer, self.store, 4, lease_s=lease_s)
+        self.leases = RedisLeases(link, self.writer, self.store, 4, lease_s=lease_s)
 
 
 def units(count: int) -> list[Vector]:
@@ -132,7 +134,7 @@ async def test_what_is_no_vector_counts_as_absent(options: RedisOptions, redis: 
         async def make(some: Sequence[GifKey]) -> dict[GifKey, Vector]:
             return dict.fromkeys(some, VECTOR)
 
-        assert set(await parts.once.vectors(SPACE, keys, make)) == set(keys)
+        assert set(await parts.leases.vectors(SPACE, keys, make)) == set(keys)
         assert set(await parts.store.get_many(SPACE, keys)) == set(keys)
 
 
@@ -153,10 +155,10 @@ async def test_who_dies_frees_its_claims(options: RedisOptions) -> None:
 
     async with RedisConnection(options) as one, RedisConnection(options) as other:
         first, second = Parts(one, lease_s=0.6), Parts(other, lease_s=0.6)
-        alive = asyncio.create_task(first.once.run())
-        working = asyncio.create_task(first.once.vectors(SPACE, [KEY], never))
+        alive = asyncio.create_task(first.leases.run())
+        working = asyncio.create_task(first.leases.vectors(SPACE, [KEY], never))
         await begun.wait()
-        waiting = asyncio.create_task(second.once.vectors(SPACE, [KEY], at_once))
+        waiting = asyncio.create_task(second.leases.vectors(SPACE, [KEY], at_once))
         done, _ = await asyncio.wait({waiting}, timeout=1.5)  # more than two leases
         assert not done
         alive.cancel()  # it dies
@@ -185,14 +187,14 @@ async def test_who_waits_has_it_as_soon_as_it_is_there(options: RedisOptions) ->
         begun.clear()
         end.clear()
         fails[:] = [error] if error is not None else []
-        working = asyncio.create_task(first.once.vectors(SPACE, [key], slow))
+        working = asyncio.create_task(first.leases.vectors(SPACE, [key], slow))
         await begun.wait()
-        return working, asyncio.create_task(second.once.vectors(SPACE, [key], own))
+        return working, asyncio.create_task(second.leases.vectors(SPACE, [key], own))
 
     async with RedisConnection(options) as one, RedisConnection(options) as other:
         first, second = Parts(one), Parts(other)
         working, waiting = await both(KEY, None)
-        leaving = asyncio.create_task(second.once.vectors(SPACE, [KEY], own))
+        leaving = asyncio.create_task(second.leases.vectors(SPACE, [KEY], own))
         await asyncio.sleep(0.1)
         leaving.cancel()
         end.set()
@@ -215,14 +217,14 @@ async def test_who_waits_has_it_as_soon_as_it_is_there(options: RedisOptions) ->
             await waiting
         with pytest.raises(MediaError, match="damaged"):
             await working
-        await first.once.close()
-        await second.once.close()
+        await first.leases.close()
+        await second.leases.close()
 
 
 async def test_writes_wait_within_bounds(options: RedisOptions, redis: RedisServer) -> None:
     """While Redis is away: the latest of each key, the oldest dropped and counted; all written when it is back."""
     async with RedisConnection(replace(options, timeout_s=0.3)) as link, redis.client() as client:
-        writer = WriteBehindQueue(link, most=50, retry_s=0.05)
+        writer = WriteBehindQueue(link, max_waiting=50, retry_s=0.05)
         running = asyncio.create_task(writer.run())
         await redis.kill()
         for number in range(70):
@@ -279,11 +281,14 @@ async def test_a_redis_that_can_never_be_used_is_said_at_once(
     async with RedisServer(tmp_path / "locked", password="s3cret") as locked:
         wrong = locked.url.replace("s3cret", "hunter2")
         for options, text in (
-            (RedisOptions(wrong), "refuses the user"),
-            (RedisOptions(locked.url.replace(":s3cret@", "")), "refuses the user"),
+            (RedisOptions(wrong), "rejected the user"),
+            (RedisOptions(locked.url.replace(":s3cret@", "")), "rejected the user"),
             (RedisOptions(wrong.replace("redis://", "http://")), "DEEPGIF_REDIS_URL"),
-            (RedisOptions(redis.url.replace("127.0.0.1", ":hunter2@127.0.0.1"), cluster=True), "is no Cluster|refuses"),
-            (RedisOptions(redis.url, cluster=True), "is no Cluster"),
+            (
+                RedisOptions(redis.url.replace("127.0.0.1", ":hunter2@127.0.0.1"), cluster=True),
+                "not a Cluster|rejected",
+            ),
+            (RedisOptions(redis.url, cluster=True), "is not a Cluster"),
         ):
             with pytest.raises(StoreError, match=text) as caught:
                 async with RedisConnection(options):
@@ -372,7 +377,7 @@ async def test_one_allowance_for_all(options: RedisOptions, redis: RedisServer, 
     async with RedisConnection(options) as link:
         engines = [await quota(str(number), link) for number in range(8)]
         assert await _acquire_all(*engines) == 18
-        with pytest.raises(QuotaError, match="allowance of calls to GIPHY is nearly used up; more come back within"):
+        with pytest.raises(QuotaError, match=r"hourly quota for GIPHY is nearly used up\. Try again in"):
             await engines[0].acquire()
         again = await quota("0", link)
         assert await _acquire_all(again) == 0
@@ -405,3 +410,36 @@ async def test_alone_an_engine_takes_its_share(redis: RedisServer, quota: Quotas
 
 def _candidate(gif_id: str) -> Candidate:
     return Candidate(Gif(GifKey("giphy", gif_id), "T", "A", Rating.PG, "https://x/", 1, 2, "Powered by GIPHY"), ("t",))
+
+
+async def test_words_in_gifs_are_shared(options: RedisOptions, redis: RedisServer, tmp_path: Path) -> None:
+    """What one engine has read, the others have without reading, and keep on their own machines; another version of
+    the OCR, damaged values and forgotten GIFs have none. Without Redis each has its own."""
+    async with (
+        RedisConnection(options) as link,
+        Database(tmp_path / "a.sqlite") as here,
+        Database(tmp_path / "b.sqlite") as there,
+    ):
+        parts = Parts(link)
+
+        def texts(database: Database, version: str = "1") -> RedisRecognisedTextStore:
+            near = SqliteRecognisedTextStore(database, version)
+            return RedisRecognisedTextStore(near, link, parts.writer, version, 60.0)
+
+        empty, hostile = GifKey("giphy", "e:*"), GifKey("giphy", "h")
+        await texts(here).put(KEY, "ain't nobody")
+        await texts(here).put(empty, "")
+        for value in (b"\xff", b"[]", b'{"version":"1","text":5}', b'{"version":"1","text":"\\ud800"}', b"x" * 20_000):
+            await link.call(lambda client, value=value: client.set(text_key(link.prefix, hostile), value))
+            assert await texts(there).get_many([hostile]) == {}
+        assert await texts(there, "2").get_many([KEY, empty]) == {}
+        assert await texts(there).get_many([KEY, empty, hostile]) == {KEY: "ain't nobody", empty: ""}
+        assert 0 < await link.call(lambda client: client.pttl(text_key(link.prefix, KEY))) <= 60_000
+        stream = EventStream(link, SPACE, {}, ["giphy"])
+        near = SqliteGifStore(there, "giphy", "", days=1, keep_urls=False)
+        await RedisGifStore(near, link, parts.writer, parts.store, stream, [SPACE], days=1, keep_urls=False).forget(
+            ["a"]
+        )
+        assert await texts(there).get_many([KEY]) == {}
+        await redis.kill()
+        assert await texts(there).get_many([KEY, empty]) == {empty: ""}

@@ -74,8 +74,8 @@ class Crowd:
                 wanted = COLOURS[number % 3]
                 words, ours, theirs = f"{wanted} thing {part} {number}", f"C{number}", str(1000 + number)
                 self.asked |= {ours: wanted, theirs: wanted}
-                group.create_task(self.slack.command(words, person=f"U{number}", channel=ours))
-                group.create_task(self.discord.command(query=words, person=str(number), channel=theirs))
+                group.create_task(self.slack.command(words, user=f"U{number}", channel=ours))
+                group.create_task(self.discord.command(query=words, user=str(number), channel=theirs))
 
     @property
     def posted(self) -> list[tuple[str, str]]:

@@ -18,10 +18,10 @@ from deepgif.engine.cluster.results import RedisResultCache
 from deepgif.engine.cluster.write_behind import WriteBehindQueue
 from deepgif.engine.engine import Engine, open_engine
 from deepgif.engine.errors import MediaError, ProviderError
-from deepgif.engine.ingest.deduplication import Vector
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.options import EngineOptions, ProviderOptions, ProvidersOptions, RedisOptions
-from deepgif.engine.providers.circuit_breaker import FAILURES, LocalCircuitBreaker
+from deepgif.engine.protocols import Vector
+from deepgif.engine.providers.circuit_breaker import MAX_FAILURES, LocalCircuitBreaker
 from deepgif.engine.types import GifKey, Rating
 from tests.fakes.encoder import ColourEncoder, WideEncoder
 from tests.fakes.redis_servers import SERVER, RedisServer
@@ -55,7 +55,7 @@ def engine_options(data_dir: Path, redis: RedisOptions) -> EngineOptions:
 async def check(engine: Engine, encoder: ColourEncoder) -> None:
     """Everything is in the indexes, with its vectors and texts, and nothing was embedded."""
     space = f"{encoder.space}/{encoder.sampling}"
-    for index, some in ((engine.search.library.pictures, space), (engine.search.library.texts, f"{space}:text")):
+    for index, some in ((engine.search.collection.pictures, space), (engine.search.collection.texts, f"{space}:text")):
         query = f"SELECT provider, id, vector FROM embeddings WHERE space='{some}' AND provider<>'folder'"
         stored = {(provider, gif_id): np.frombuffer(vector, "<f2") for provider, gif_id, vector in rows(query)}
         held = index.vectors([GifKey(*key) for key in stored])
@@ -63,8 +63,8 @@ async def check(engine: Engine, encoder: ColourEncoder) -> None:
         for key, vector in held.items():
             np.testing.assert_allclose(vector, stored[key], atol=2e-3)
     assert (encoder.clips, encoder.texts) == (0, 0)
-    for provider in engine.remote:
-        kept = await provider.remembered(["gif000", "gif010", "gif020", "gif030"])
+    for provider in engine.ingestion.providers:
+        kept = await provider.stored(["gif000", "gif010", "gif020", "gif030"])
         assert len(kept) == 4
         assert (kept["gif010"].gif.title, kept["gif010"].tags) == ("Thing 10", ("tag one", "größe"))
         assert kept["gif010"].gif.rating is (Rating.G if provider.name == "giphy" else Rating.R)
@@ -88,7 +88,7 @@ async def test_new_engines_know_what_old_ones_did(
         engines = [await start(0), *await asyncio.gather(start(1), start(2))]
         for engine, encoder in zip(engines, encoders, strict=True):
             await check(engine, encoder)
-        giphy, klipy = engines[0].remote
+        giphy, klipy = engines[0].ingestion.providers
         assert (giphy.quota.used(), klipy.quota.used()) == (0, 0)  # Redis was not asked yet
         for provider, used in ((giphy, 5), (klipy, 4)):
             await provider.quota.acquire()
@@ -122,7 +122,7 @@ async def test_recent_results(options: RedisOptions) -> None:
         ranking = await cache.get("red\nr\n\n")
         assert ranking is not None
         assert {key for key, gif in ranking.gifs.items() if gif.url} == {GifKey("klipy", f"gif0{n}0") for n in range(4)}
-        assert len(ranking.fused) == 5
+        assert len(ranking.scored) == 5
 
 
 async def test_the_circuit_breaker(options: RedisOptions) -> None:
@@ -130,11 +130,11 @@ async def test_the_circuit_breaker(options: RedisOptions) -> None:
     async with RedisConnection(options) as link:
         key = next(iter(await link.call(lambda client: client.keys("*:breaker")))).decode()
         name = key.partition("{")[2].partition("}")[0].replace("%3A", ":")
-        some = [RedisCircuitBreaker(LocalCircuitBreaker("GIPHY"), link, name) for _ in range(FAILURES)]
+        some = [RedisCircuitBreaker(LocalCircuitBreaker("GIPHY"), link, name) for _ in range(MAX_FAILURES)]
         for breaker in some[1:]:
             with pytest.raises(ProviderError, match="down"):
                 async with breaker.guard():
                     raise ProviderError("down")
-        with pytest.raises(ProviderError, match="asked again"):
+        with pytest.raises(ProviderError, match="several times in a row"):
             async with some[0].guard():
                 raise AssertionError("it would be called")

@@ -2,6 +2,9 @@
 
 import json
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -11,6 +14,7 @@ from deepgif.cli.app import app
 from deepgif.cli.console import EXTRAS, plain_errors
 from deepgif.config.settings import PREFIX, Settings
 
+SOURCE = Path(__file__).resolve().parents[3] / "src"
 run = CliRunner().invoke
 
 
@@ -39,6 +43,14 @@ def test_help(path):
     assert found.exit_code == 0
     assert "..." not in found.output.partition("Commands:")[2]
     assert ALL[path].help or not path
+
+
+def test_starting_is_quick():
+    """Help and errors load neither a model's libraries nor a platform's."""
+    heavy = "{'torch', 'numpy', 'PIL', 'discord', 'slack_bolt', 'sqlalchemy'}"
+    code = f"import sys, deepgif.cli.app; print({heavy} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=SOURCE, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 def test_version():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from deepgif.bot.chat.commands import Command, Verb, parse, query_from_message
 from deepgif.bot.chat.replies import NO_TEXT
 from deepgif.engine.errors import InvalidRequestError
-from deepgif.engine.types import MAX_WORDS_LENGTH
+from deepgif.engine.types import MAX_QUERY_LENGTH
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_any_message_becomes_a_query(text):
         query = query_from_message(text)
     except InvalidRequestError:
         return
-    assert 1 <= len(query) <= MAX_WORDS_LENGTH
+    assert 1 <= len(query) <= MAX_QUERY_LENGTH
 
 
 def test_long_messages_are_cut_between_words():

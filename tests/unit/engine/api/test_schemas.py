@@ -49,7 +49,7 @@ RESULTS = st.builds(
 )
 ANSWERS = st.builds(
     SearchAnswer,
-    words=TEXTS,
+    query=TEXTS,
     results=st.lists(RESULTS, max_size=3).map(tuple),
     model=TEXTS,
     coverage=st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)).map(lambda pair: Coverage(min(pair), max(pair))),
@@ -84,7 +84,7 @@ def test_an_answer_survives_the_wire(answer):
 @given(
     st.builds(
         SearchRequest,
-        words=TEXTS,
+        query=TEXTS,
         limit=st.integers(1, 50),
         max_rating=st.sampled_from(Rating),
         offset=st.integers(0, 99),

@@ -5,18 +5,17 @@ import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from deepgif.engine.engine import SHIPPED_CATALOGUE, _decoders
+from deepgif.engine.engine import SHIPPED_CATALOGUE
 from deepgif.engine.errors import MediaError, NotReadyError
 from deepgif.engine.media import decoder_pool
 from deepgif.engine.media.decode import decode_clip
-from deepgif.engine.media.decoder_pool import DecoderPool
+from deepgif.engine.media.decoder_pool import AsyncDecoder, DecoderPool
 from deepgif.engine.options import MediaLimits
 from deepgif.engine.types import FrameSampling
 from deepgif.models.preprocess.sampling import Fit
@@ -86,7 +85,7 @@ def test_the_limits_are_the_same(opened):
     """Those it is made with; what is too long is not even sent."""
     with pytest.raises(MediaError, match="pixels"):
         opened(limits=replace(LIMITS, max_side=10)).decode(GIFS[0])
-    with pytest.raises(MediaError, match="at most 100 are read"):
+    with pytest.raises(MediaError, match="the limit is 100"):
         opened(limits=replace(LIMITS, max_bytes=100)).decode(GIFS[0])
 
 
@@ -95,7 +94,7 @@ def test_a_process_that_dies_or_lies(fake, data):
     """Its file is refused, it is ended, and another one goes on."""
     own = fake()
     before = int(refusal(own, b"process"))
-    assert refusal(own, data) == "The picture is damaged and cannot be decoded."
+    assert refusal(own, data) == "The file is damaged."
     after = int(refusal(own, b"process"))
     assert after != before
     assert not alive(before)
@@ -121,7 +120,7 @@ def test_a_process_that_hangs(fake, monkeypatch, data):
     own = fake(limits=replace(LIMITS, decode_s=0.2))
     before = int(refusal(own, b"process"))
     own.decode(b"deaf" if data[:1] == b"x" else b"one")
-    assert refusal(own, data) == "Decoding takes longer than 0.2 s."
+    assert refusal(own, data) == "Decoding took longer than 0.2 s."
     assert not alive(before)
     own.decode(b"one")
 
@@ -160,21 +159,21 @@ def test_keys_are_not_passed_on(fake, monkeypatch):
 
 def test_where_no_process_can_be_started(fake, capfd):
     """It is said, and tried again the next time."""
-    with pytest.raises(NotReadyError, match="cannot start a process that decodes GIFs"):
+    with pytest.raises(NotReadyError, match="cannot start a process to decode GIFs"):
         fake("never").decode(b"one")
     assert "it cannot" in capfd.readouterr().err
 
 
-async def test_an_engine_s_choice(fake):
-    """Processes, which end with it, where a GPU waits; threads where the CPU has more to do with a frame."""
+async def test_decoding_off_the_event_loop(fake):
+    """In processes, which end when it is closed, or on threads."""
     fake()
-    async with AsyncExitStack() as stack:
-        decode = _decoders(SAMPLING, LIMITS, stack, on_cpu=False)
-        np.testing.assert_array_equal(await decode(b"one"), [[[[1, 2, 3]]]])
-        with pytest.raises(MediaError) as refused:
-            await decode(b"process")
-        assert alive(int(str(refused.value)))
+    decoder = AsyncDecoder(SAMPLING, LIMITS, processes=True)
+    np.testing.assert_array_equal(await decoder.decode(b"one"), [[[[1, 2, 3]]]])
+    with pytest.raises(MediaError) as refused:
+        await decoder.decode(b"process")
+    assert alive(int(str(refused.value)))
+    decoder.close()
     assert not alive(int(str(refused.value)))
-    async with AsyncExitStack() as stack:
-        decode = _decoders(SAMPLING, LIMITS, stack, on_cpu=True)
-        np.testing.assert_array_equal(await decode(GIFS[0]), decode_clip(GIFS[0], SAMPLING, LIMITS))
+    decoder = AsyncDecoder(SAMPLING, LIMITS, processes=False)
+    np.testing.assert_array_equal(await decoder.decode(GIFS[0]), decode_clip(GIFS[0], SAMPLING, LIMITS))
+    decoder.close()

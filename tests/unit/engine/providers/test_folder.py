@@ -147,7 +147,7 @@ async def test_names_that_are_not_utf_8(folder, database):
     """Such files are listed under a name that can be printed; the rest is found."""
     (folder / os.fsdecode(b"caf\xe9.gif")).write_bytes(BLUE)
     assert await catalogue_of(folder, database).scan() == Changes(
-        added=3, unreadable=(("caf\\xe9.gif", "The file's name is not UTF-8."),)
+        added=3, unreadable=(("caf\\xe9.gif", "The file name is not UTF-8."),)
     )
 
 
@@ -193,7 +193,7 @@ async def test_what_is_too_large_is_not_read(folder, database, monkeypatch):
     probe = folder_module.probe
     monkeypatch.setattr(folder_module, "probe", lambda data, limits: probed.append(len(data)) or probe(data, limits))
     changes = await catalogue_of(folder, database, MediaLimits(max_bytes=2000)).scan()
-    assert changes.unreadable == (("huge.gif", f"The file has {size:,} bytes; at most 2,000 are read."),)
+    assert changes.unreadable == (("huge.gif", f"The file has {size:,} bytes; the limit is 2,000."),)
     assert len(probed) == 3
     assert max(probed) <= 2000
 
@@ -230,7 +230,7 @@ async def test_a_catalogue_gives_titles_alt_texts_and_ratings(folder, database):
 async def test_a_broken_catalogue(folder, database, text):
     """One sentence names the file."""
     (folder / "catalogue.json").write_text(text)
-    with pytest.raises(NotFoundError, match=r"catalogue\.json cannot be read"):
+    with pytest.raises(NotFoundError, match=r"catalogue\.json is invalid"):
         await catalogue_of(folder, database).scan()
 
 

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 import numpy as np
 import pytest
 
-from deepgif.engine.admin.export import import_known
-from deepgif.engine.admin.stored_models import kept_models
+from deepgif.engine.admin.export import import_data
+from deepgif.engine.admin.stored_models import stored_models
 from deepgif.engine.engine import open_engine
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.options import EngineOptions, ProviderOptions, ProvidersOptions
@@ -67,15 +67,15 @@ async def test_an_engine_opens_it(tmp_path, make, count):
     seen = {row[:2] for row in pictures}
     assert len(pictures) == count
     async with opened(tmp_path, encoder) as engine:
-        report = await engine.index()
+        report = await engine.ingestion.index()
         assert (report.changes.unchanged, report.embedded, encoder.clips) == (4, 0, 0)
         assert encoder.read == {"Lime", "A ball. A red ball", "Blue sky"}  # texts of files are not stored
-        held = engine.search.library.pictures.vectors([GifKey(*row[:2]) for row in pictures])
+        held = engine.search.collection.pictures.vectors([GifKey(*row[:2]) for row in pictures])
         assert_same(held, pictures)
-        held = engine.search.library.texts.vectors([GifKey(*row[:2]) for row in texts])
+        held = engine.search.collection.texts.vectors([GifKey(*row[:2]) for row in texts])
         assert_same(held, [row for row in texts if row[:2] in seen])
-        for provider in engine.remote:
-            kept = await provider.remembered(["gif000", "gif010", "gif020", "gif030"])
+        for provider in engine.ingestion.providers:
+            kept = await provider.stored(["gif000", "gif010", "gif020", "gif030"])
             assert len(kept) == await provider.count() == 4
             one = kept["gif010"]
             assert (one.gif.title, one.tags) == ("Thing 10", ("tag one", "größe"))
@@ -92,12 +92,12 @@ async def test_vectors_of_every_model_and_view(tmp_path):
             stored = rows(f"SELECT provider, id, vector FROM embeddings WHERE space='{space}'")
             store = SqliteEmbeddingStore(database, dimension)
             assert_same(await store.get_many(space, [GifKey(*row[:2]) for row in stored]), stored)
-        assert await kept_models(database) == {"colours@1/2x8": 8, "wide@2/2x8": 9}
+        assert await stored_models(database) == {"colours@1/2x8": 8, "wide@2/2x8": 9}
 
 
 async def test_its_export(tmp_path):
     """Holds the same vectors and GIFs, without URLs."""
-    took = await import_known(tmp_path / FILE, EXPORT, CENTURY_DAYS * 24 * 3600)
+    took = await import_data(tmp_path / FILE, EXPORT, CENTURY_DAYS * 24 * 3600)
     assert (took.known, took.left_out) == (0, 0)
     async with Database(tmp_path / FILE) as database:
         query = "SELECT * FROM embeddings ORDER BY space, provider, id"

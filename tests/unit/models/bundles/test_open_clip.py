@@ -69,7 +69,7 @@ def test_words_are_open_clip_s(local):
     alone = np.concatenate([encoder.encode_texts([text]) for text in TEXTS])
     np.testing.assert_allclose(alone, expected, atol=1e-5)
     assert encoder.encode_texts([]).shape == encoder.encode_clips([]).shape == (0, WIDTH)
-    assert (encoder.dimension, encoder.understands("a"), encoder.understands("?")) == (WIDTH, 1.0, 0.0)
+    assert (encoder.dimension, encoder.vocabulary_coverage("a"), encoder.vocabulary_coverage("?")) == (WIDTH, 1.0, 0.0)
 
 
 def test_frames_are_open_clip_s(local):
@@ -112,7 +112,7 @@ def test_what_is_missing_is_said(local, tmp_path, monkeypatch):
     with pytest.raises(BundleError, match="its checksum is wrong"):
         load_bundle(folder)
     bundles.write_clip(folder, "tiny", "local", None, "MIT")
-    with pytest.raises(BundleError, match="the model beside it, which cannot be loaded"):
+    with pytest.raises(BundleError, match="the model in the same folder, which cannot be loaded"):
         load_bundle(folder)
     manifest = json.loads((folder / "bundle.json").read_text())
     (folder / "bundle.json").write_text(json.dumps({**manifest, "model": "ViT-Z-99", "pretrained": "x"}))
@@ -193,7 +193,7 @@ def test_adapters_lie_on_top(local, tmp_path):
     assert other.info.version != adapted.info.version
     np.testing.assert_allclose(other.encode_texts(TEXTS), plain.encode_texts(TEXTS), atol=1e-6)
     bundles.save_adapted(tmp_path / "wrong", folder, ProjectionHeads(WIDTH, WIDTH, 3))
-    with pytest.raises(BundleError, match="does not hold the adapters"):
+    with pytest.raises(BundleError, match="does not contain the adapters"):
         load_bundle(tmp_path / "wrong")
 
 
