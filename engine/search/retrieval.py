@@ -27,6 +27,7 @@ from deepgif.engine.search.ranking import (
     fuse,
 )
 from deepgif.engine.search.ranking_model import QueryBank
+from deepgif.engine.search.reactions import QueryReaction, ReactionReader
 from deepgif.engine.types import GifKey, Origin, Rating
 
 QUERIES_AT_ONCE = 64
@@ -50,7 +51,8 @@ class RetrievalQuery:
 @dataclass(frozen=True, slots=True)
 class Hits:
     """The query, its unit vector (D,), the signals of the GIFs whose frames or text are nearest, the statistics of both
-    similarities over all ``count`` allowed GIFs, and the share of the query in the encoder's vocabulary."""
+    similarities over all ``count`` allowed GIFs, the share of the query in the encoder's vocabulary, and the reaction
+    that it asks for, None if the model does not read reactions."""
 
     query: str
     vector: Vector
@@ -59,6 +61,7 @@ class Hits:
     text: ScoreStatistics
     count: int
     vocabulary_coverage: float
+    reaction: QueryReaction | None = None
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -84,7 +87,7 @@ class Similarity:
 
 class Retriever:
     """Retrieves and ranks indexed GIFs. An async context manager: while it is open, concurrent searches share
-    batches. ``on_batch`` is ``MicroBatcher``'s."""
+    batches. ``on_batch`` is ``MicroBatcher``'s; ``reactions`` is None if the model does not read reactions."""
 
     def __init__(
         self,
@@ -93,11 +96,13 @@ class Retriever:
         model: RankingModel,
         similarity: Similarity,
         on_batch: Callable[[Sequence[float]], None] = lambda waited_s: None,
+        reactions: ReactionReader | None = None,
     ) -> None:
         self._encoder = encoder
         self._collection = collection
         self._model = model
         self._similarity = similarity
+        self._reactions = reactions
         self.batcher = MicroBatcher[RetrievalQuery, Hits](
             self.search_batch,
             name="text",
@@ -141,6 +146,9 @@ class Retriever:
         """Encodes all queries at once, and searches once for each rating among them. Blocks."""
         pictures, texts = self._collection.pictures, self._collection.texts
         vectors = self._encoder.encode_texts([query.text for query in queries])
+        asked: Sequence[QueryReaction | None] = [None] * len(queries)
+        if self._reactions is not None:
+            asked = self._reactions.queries([query.text for query in queries])
         by_rating: defaultdict[Rating, list[int]] = defaultdict(list)
         for row, query in enumerate(queries):
             by_rating[query.max_rating].append(row)
@@ -163,14 +171,31 @@ class Retriever:
             visual = frame_rows.rows[rows] @ vectors[row] - correction[rows] if rows else np.zeros(0)
             with_text, rows = text_rows.of(admitted)
             text = text_rows.rows[rows] @ vectors[row] if rows else np.zeros(0)
-            shares = lexical_evidence(query.text, [words.get(key, ()) for key in admitted], lexical.frequencies)
+            documents = [words.get(key, ()) for key in admitted]
+            shares = lexical_evidence(query.text, documents, lexical.frequencies)
+            agreement = np.zeros(len(admitted), np.float32)
+            if self._reactions is not None:
+                agreement = self._reactions.evidence(asked[row], documents)
             signals = _signals(
-                admitted, dict(zip(with_frames, visual, strict=True)), dict(zip(with_text, text, strict=True)), shares
+                admitted,
+                dict(zip(with_frames, visual, strict=True)),
+                dict(zip(with_text, text, strict=True)),
+                shares,
+                agreement,
             )
             frame_statistics, text_statistics = (ScoreStatistics(one.mean, one.std) for one in hits[row])
             coverage = self._encoder.vocabulary_coverage(query.text)
             results.append(
-                Hits(query.text, vectors[row], signals, frame_statistics, text_statistics, hits[row][0].count, coverage)
+                Hits(
+                    query.text,
+                    vectors[row],
+                    signals,
+                    frame_statistics,
+                    text_statistics,
+                    hits[row][0].count,
+                    coverage,
+                    asked[row],
+                )
             )
         return results
 
@@ -193,6 +218,7 @@ def _signals(
     visual: Mapping[GifKey, np.float32],
     text: Mapping[GifKey, np.float32],
     shares: NDArray[np.float32],
+    agreement: NDArray[np.float32],
 ) -> tuple[Signals, ...]:
     return tuple(
         Signals(
@@ -200,7 +226,10 @@ def _signals(
             float(visual[key]) if key in visual else None,
             float(text[key]) if key in text else None,
             None,
-            *row,
+            words=words,
+            trigrams=trigrams,
+            exact=exact,
+            reaction=reaction,
         )
-        for key, row in zip(keys, shares.tolist(), strict=True)
+        for key, (words, trigrams, exact), reaction in zip(keys, shares.tolist(), agreement.tolist(), strict=True)
     )
