@@ -60,6 +60,9 @@ class SentenceEncoder(Protocol):
     def text_features(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(N, B) vectors of N texts."""
 
+    def embed_text_features(self, features: NDArray[np.float32]) -> Vectors:
+        """(N, D) unit vectors of N texts, from their sentence vectors (N, B)."""
+
 
 @dataclass(frozen=True, slots=True)
 class IndexHits:

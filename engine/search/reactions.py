@@ -1,6 +1,6 @@
 """Reactions as evidence: which reaction a query asks for, and whether a GIF's texts show the same one.
 
-Shapes: N texts, M GIFs, K kinds of reactions.
+Shapes: N texts, B of a sentence vector, M GIFs, K kinds of reactions.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ class ReactionReader:
         self._cached: OrderedDict[str, NDArray[np.float16]] = OrderedDict()
         self._lock = Lock()
 
-    def queries(self, texts: Sequence[str]) -> list[QueryReaction]:
-        """The reaction that each query asks for."""
-        scores = self._head.predict(self._encode(texts), texts)
+    def queries(self, texts: Sequence[str], sentence_vectors: Floats) -> list[QueryReaction]:
+        """The reaction that each query asks for, by its text and its unit sentence vector (N, B)."""
+        scores = self._head.predict(sentence_vectors, texts)
         return [QueryReaction(*row) for row in zip(scores.probabilities, scores.is_reaction.tolist(), strict=True)]
 
     def evidence(self, query: QueryReaction | None, texts_of_gifs: Sequence[Sequence[str]]) -> Floats:

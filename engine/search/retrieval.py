@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgif.engine.ingest.batcher import MicroBatcher
-from deepgif.engine.protocols import Encoder, IndexHits, Vector, Vectors
+from deepgif.engine.protocols import Encoder, IndexHits, SentenceEncoder, Vector, Vectors
 from deepgif.engine.search.collection import Collection
 from deepgif.engine.search.lexical import lexical_evidence
 from deepgif.engine.search.query import NO_DEMANDS, ParsedQuery
@@ -142,13 +142,17 @@ class Retriever:
             notices=(*hits.notices, *indexing),
         )
 
+    def _encode(self, queries: Sequence[str]) -> tuple[Vectors, Sequence[QueryReaction | None]]:
+        """The queries' vectors (N, D) and reactions, from one run of the sentence encoder."""
+        if self._reactions is None or not isinstance(self._encoder, SentenceEncoder):
+            return self._encoder.encode_texts(queries), [None] * len(queries)
+        features = self._encoder.text_features(queries)
+        return self._encoder.embed_text_features(features), self._reactions.queries(queries, features)
+
     def search_batch(self, queries: Sequence[RetrievalQuery]) -> list[Hits]:
         """Encodes all queries at once, and searches once for each rating among them. Blocks."""
         pictures, texts = self._collection.pictures, self._collection.texts
-        vectors = self._encoder.encode_texts([query.text for query in queries])
-        asked: Sequence[QueryReaction | None] = [None] * len(queries)
-        if self._reactions is not None:
-            asked = self._reactions.queries([query.text for query in queries])
+        vectors, asked = self._encode([query.text for query in queries])
         by_rating: defaultdict[Rating, list[int]] = defaultdict(list)
         for row, query in enumerate(queries):
             by_rating[query.max_rating].append(row)

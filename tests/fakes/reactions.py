@@ -15,14 +15,15 @@ SURE = 20.0  # log-odds
 
 
 def keywords(texts: Sequence[str]) -> NDArray[np.float32]:
-    """(N, 3): which word each text has, or else a 1 in the last place."""
+    """(N, 7): which word each text has, or else a 1 in the third place; then the vector of its colours."""
     found = [[float(word in text.lower()) for word in KNOWN] for text in texts]
-    return np.array([[*row, float(not any(row))] for row in found], np.float32).reshape(-1, 3)
+    known = np.array([[*row, float(not any(row))] for row in found], np.float32).reshape(-1, 3)
+    return np.hstack([known, ColourEncoder().encode_texts(texts)])
 
 
 def keyword_head() -> ReactionHead:
     """Reads the vectors of ``keywords``."""
-    sentence = np.zeros((3, len(CLASSES)), np.float32)
+    sentence = np.zeros((7, len(CLASSES)), np.float32)
     for row, name in enumerate((*KNOWN, LITERAL)):
         sentence[row, CLASSES.index(name)] = SURE
     return ReactionHead(sentence, np.zeros((0, len(CLASSES)), np.float32), np.zeros(len(CLASSES), np.float32))
@@ -33,3 +34,6 @@ class ReactingEncoder(ColourEncoder):
 
     def text_features(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return keywords(texts)
+
+    def embed_text_features(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        return features[:, 3:]

@@ -41,6 +41,7 @@ from benchmarks.measure import machine
 from deepgif.engine.engine import load_reaction_reader
 from deepgif.engine.index.lexical import Frequencies
 from deepgif.engine.index.words import stems_of
+from deepgif.engine.protocols import SentenceEncoder
 from deepgif.engine.search.lexical import lexical_evidence
 from deepgif.engine.search.ranking import (
     RANK_CONSTANT,
@@ -114,8 +115,9 @@ def embed(encoder: Encoder, labelled: LabelledSet, reader: ReactionReader | None
     texts = encoder.encode_texts([describe(some) for some in words])
     queries = encoder.encode_texts([query.words for query in labelled.queries])
     reactions = np.zeros((len(queries), len(words)), np.float32)
-    if reader is not None:
-        asked = reader.queries([query.words for query in labelled.queries])
+    if reader is not None and isinstance(encoder, SentenceEncoder):
+        asked_for = [query.words for query in labelled.queries]
+        asked = reader.queries(asked_for, encoder.text_features(asked_for))
         reactions = np.stack([reader.evidence(one, words) for one in asked])
     return Embedded(labelled, np.concatenate(pixels), texts, queries, keys, words, frequencies, reactions)
 

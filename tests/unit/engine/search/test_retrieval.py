@@ -13,7 +13,7 @@ from deepgif.engine.search.reactions import ReactionReader
 from deepgif.engine.search.retrieval import RetrievalQuery, Retriever, Similarity
 from deepgif.engine.types import GifKey, Rating
 from tests.fakes.encoder import COLOURS, ColourEncoder
-from tests.fakes.reactions import keyword_head, keywords
+from tests.fakes.reactions import ReactingEncoder, keyword_head, keywords
 
 NO_BANK = Similarity(QueryBank(np.zeros((0, 4), np.float32), 0.0), 0.0)
 
@@ -128,14 +128,14 @@ def test_words_find_what_vectors_miss(indexes):
 def test_reactions_of_hits(indexes):
     """GIFs whose texts, the words in them included, show the reaction that the query asks for have it as evidence; each
     query of a batch has its own."""
-    encoder, pictures, texts = indexes
+    _, pictures, texts = indexes
     lexical = LexicalIndex()
     ratings = {key(name): Rating.G for name in COLOURS}
     lexical.add({key("red"): ["sorry"], key("blue"): ["a blue cube"]}, ratings)
     lexical.add_captions({key("green"): "YOU WIN"}, ratings)
     reader = ReactionReader(keyword_head(), keywords, compare=True)
     collection = Collection(pictures, texts, lexical, ())
-    find = Retriever(encoder, collection, UNFITTED, NO_BANK, reactions=reader).search_batch
+    find = Retriever(ReactingEncoder(), collection, UNFITTED, NO_BANK, reactions=reader).search_batch
     found = find([RetrievalQuery(text, 3, Rating.R) for text in ("when we win", "so sorry", "a red thing")])
     shown = [[one.key for one in each.signals if one.reaction > 0.5] for each in found]
     assert shown == [[key("green")], [key("red")], []]
