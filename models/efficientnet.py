@@ -1,0 +1,139 @@
+"""EfficientNet-Lite as a frame encoder: uint8 pixels to 1280-d pooled features.
+
+Tan & Le 2019, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", in the form that TensorFlow
+published for small devices: without squeeze-and-excitation, ReLU6 in place of swish, and the first and last stage of
+one size whatever the scale. Every batch normalisation is folded into the convolution before it, and convolutions pad as
+TensorFlow's "SAME" does.
+
+Shapes: B frames, C channels, S pixels a side.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+FEATURES = 1280
+TAIL_CHANNELS = 80  # of the maps between the halves, at width 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Blocks of one resolution: how many, kernel, stride of the first, expansion of the channels, channels out."""
+
+    blocks: int
+    kernel: int
+    stride: int
+    expansion: int
+    channels: int
+
+
+STAGES = (
+    Stage(1, 3, 1, 1, 16),
+    Stage(2, 3, 2, 6, 24),
+    Stage(2, 5, 2, 6, 40),
+    Stage(3, 3, 2, 6, 80),
+    Stage(3, 5, 1, 6, 112),
+    Stage(4, 5, 2, 6, 192),
+    Stage(1, 3, 1, 6, 320),
+)
+HEAD_STAGES = 4  # the stages after these work on maps of S/16 a side and less
+
+
+class SameConv2d(nn.Conv2d):
+    """A convolution with a bias and TensorFlow's "SAME" padding: where the padding is odd, the end gets one more."""
+
+    def __init__(self, channels: int, out: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
+        centred = stride == 1 and kernel % 2 == 1
+        super().__init__(channels, out, kernel, stride, padding=kernel // 2 if centred else 0, groups=groups)
+        self._centred = centred
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name in nn.Conv2d
+        if self._centred:
+            return super().forward(input)
+        bottom, right = (self._padding(side) for side in input.shape[2:])
+        return super().forward(F.pad(input, (right // 2, right - right // 2, bottom // 2, bottom - bottom // 2)))
+
+    def _padding(self, side: int) -> int:
+        return max((math.ceil(side / self.stride[0]) - 1) * self.stride[0] + self.kernel_size[0] - side, 0)
+
+
+class InvertedResidual(nn.Module):
+    """Sandler et al. 2018: expand, filter each channel, project; added to its input where the shapes agree."""
+
+    def __init__(self, channels: int, out: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        wide = channels * expansion
+        expand = [SameConv2d(channels, wide, 1), nn.ReLU6(inplace=True)] if expansion > 1 else []
+        self.layers = nn.Sequential(
+            *expand,
+            SameConv2d(wide, wide, kernel, stride, groups=wide),
+            nn.ReLU6(inplace=True),
+            SameConv2d(wide, out, 1),
+        )
+        self.residual = stride == 1 and channels == out
+
+    def forward(self, maps: Tensor) -> Tensor:
+        new = cast(Tensor, self.layers(maps))
+        return maps + new if self.residual else new
+
+
+class EfficientNetLite(nn.Module):
+    """Frames (B, 3, S, S) uint8 to features (B, 1280) float, not normalised. ``width`` and ``depth`` scale it: Lite0 is
+    1.0 and 1.0, Lite1 1.0 and 1.1, Lite2 1.1 and 1.2.
+
+    ``forward`` is ``tail(head(frames))`` followed by global average pooling; the two halves are apart so that the
+    expensive first one can be computed once where only the second is trained.
+    """
+
+    dimension = FEATURES
+
+    def __init__(self, width: float = 1.0, depth: float = 1.0) -> None:
+        super().__init__()
+        blocks: list[nn.Module] = [nn.Sequential(SameConv2d(3, 32, 3, 2), nn.ReLU6(inplace=True))]
+        channels = 32
+        for index, stage in enumerate(STAGES):
+            fixed = index in (0, len(STAGES) - 1)
+            for place in range(stage.blocks if fixed else math.ceil(stage.blocks * depth)):
+                out = _rounded(stage.channels * width)
+                blocks.append(
+                    InvertedResidual(channels, out, stage.kernel, 1 if place else stage.stride, stage.expansion)
+                )
+                channels = out
+            if index + 1 == HEAD_STAGES:
+                self._tail_start = len(blocks)
+        blocks.append(nn.Sequential(SameConv2d(channels, FEATURES, 1), nn.ReLU6(inplace=True)))
+        self.features = nn.Sequential(*blocks)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        return self.pool(self.tail(self.head(frames)))
+
+    def head(self, frames: Tensor) -> Tensor:
+        """(B, 3, S, S) uint8 to (B, 80, S/16, S/16)."""
+        pixels = (frames.to(next(self.features.parameters()).dtype) - 127.0) / 128.0
+        return cast(Tensor, self.features[: self._tail_start](pixels.contiguous(memory_format=torch.channels_last)))
+
+    def tail(self, maps: Tensor) -> Tensor:
+        """(B, 80, S/16, S/16) to (B, 1280, S/32, S/32)."""
+        return cast(Tensor, self.features[self._tail_start :](maps))
+
+    def tail_parameters(self) -> Iterator[nn.Parameter]:
+        """What ``tail`` is made of."""
+        return cast(nn.Sequential, self.features[self._tail_start :]).parameters()
+
+    @staticmethod
+    def pool(maps: Tensor) -> Tensor:
+        """(B, 1280, S/32, S/32) to (B, 1280)."""
+        return maps.mean(dim=(2, 3))
+
+
+def _rounded(channels: float) -> int:
+    """The nearest multiple of 8, but not more than a tenth less."""
+    near = max(8, int(channels + 4) // 8 * 8)
+    return near + 8 if near < 0.9 * channels else near
