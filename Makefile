@@ -13,10 +13,10 @@ demo: $(VENV)/.engine ## Set up, then run the engine with the bundled model and 
 	$(BIN)/deepgif serve
 
 slack: $(VENV)/.slack ## Set up, then run the Slack bot
-	$(BIN)/python -m bot slack
+	$(BIN)/python -m deepgif.bot slack
 
 discord: $(VENV)/.discord ## Set up, then run the Discord bot
-	$(BIN)/python -m bot discord
+	$(BIN)/python -m deepgif.bot discord
 
 test: $(VENV)/.dev ## Set up, then run all tests
 	$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=loadfile $(ARGS)

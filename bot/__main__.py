@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from config.logging import configure_logging
-from config.settings import Settings, SettingsError, load_settings
-from engine.errors import DeepGifError
-from engine.types import Rating
+from deepgif.config.logging import configure_logging
+from deepgif.config.settings import Settings, SettingsError, load_settings
+from deepgif.engine.errors import DeepGifError
+from deepgif.engine.types import Rating
 
 if TYPE_CHECKING:
-    from bot.assembly import BotOptions
+    from deepgif.bot.app import BotOptions
 
 app = typer.Typer(
     name="bot",
@@ -39,8 +39,8 @@ def slack() -> None:
         missing = what_slack_lacks(settings)
         if missing:
             raise SettingsError(f"{missing} README.md says where to find it.")
-        from bot.slack.run import SlackOptions, run
-        from bot.slack.workspaces import OAuthOptions
+        from deepgif.bot.slack.app import SlackOptions, run
+        from deepgif.bot.slack.installations import OAuthOptions
 
         oauth = OAuthOptions(
             settings.slack_client_id,
@@ -69,7 +69,7 @@ def discord() -> None:
         configure_logging(settings.log_level, settings.log_format)
         if not settings.discord_token.get_secret_value():
             raise SettingsError("DEEPGIF_DISCORD_TOKEN is missing: the bot's token. README.md says where to find it.")
-        from bot.discord.run import DiscordOptions, run
+        from deepgif.bot.discord.app import DiscordOptions, run
 
         options = DiscordOptions(
             settings.discord_token.get_secret_value(),
@@ -82,15 +82,15 @@ def discord() -> None:
 
 def shared_options(settings: Settings) -> BotOptions:
     """What all platforms share."""
-    from bot.assembly import BotOptions
-    from bot.database import database_url
-    from bot.sealing import kept_secret
+    from deepgif.bot.app import BotOptions
+    from deepgif.bot.store.database import database_url
+    from deepgif.bot.store.encryption import load_or_create_secret
 
     return BotOptions(
         engine_url=settings.engine_url or HERE,
         engine_token=settings.token.get_secret_value(),
         database_url=database_url(settings.database_url.get_secret_value(), settings.data_dir),
-        secret=settings.secret.get_secret_value() or kept_secret(settings.data_dir / "secret"),
+        secret=settings.secret.get_secret_value() or load_or_create_secret(settings.data_dir / "secret"),
         max_rating=Rating(settings.max_rating),
         deadline_s=settings.deadline_s,
         lease_s=settings.bot_lease_s,
@@ -119,7 +119,7 @@ def _plain_errors() -> Iterator[None]:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] in {"bot", "config", "engine", "models"}:
+        if error.name is None or error.name.split(".")[0] == "deepgif":
             raise
         extras = "pip install 'deepgif[slack]' or 'deepgif[discord]' brings all the bot needs"
         typer.echo(f"{error.name} is not installed: {extras}.", err=True)

@@ -1,0 +1,1 @@
+"""The search engine behind the bots, the command line and the page."""

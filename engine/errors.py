@@ -57,7 +57,7 @@ class ProviderError(DeepGifError):
     """A provider of GIFs does not answer, or refuses."""
 
 
-class BudgetError(ProviderError):
+class QuotaError(ProviderError):
     """No call to the provider may be made at present: its hourly allowance is used up. ``minutes`` is when one may."""
 
     def __init__(self, provider: str, minutes: int) -> None:
@@ -69,7 +69,7 @@ class BudgetError(ProviderError):
         self.minutes = minutes
 
 
-class RestingError(ProviderError):
+class CircuitOpenError(ProviderError):
     """The provider has failed several times in a row and is left alone for a moment."""
 
     def __init__(self, provider: str) -> None:

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.types import Candidate, FrameSampling, Gif, GifKey, Rating
+from deepgif.engine.types import Candidate, FrameSampling, Gif, GifKey, Rating
 
 Vectors = NDArray[np.float32]  # (N, D), rows of unit length
 Clip = NDArray[np.uint8]  # (T, S, S, 3), RGB; for a GPU (T, H, W, 3), resized there
@@ -96,7 +96,7 @@ class EmbeddingStore(Protocol):
         """All vectors of one provider in this space, in chunks of keys and (N, D)."""
 
 
-class Remembered(Protocol):
+class GifStore(Protocol):
     """What is kept of one provider's GIFs, each for some time from when it was last seen."""
 
     async def put(self, candidates: Sequence[Candidate]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from models.sampling import FrameSampling as FrameSampling
+from deepgif.models.preprocess.sampling import FrameSampling as FrameSampling
 
 MAX_WORDS_LENGTH = 1000  # characters; more than anyone types, little enough to encode at once
 MAX_LIMIT = 50  # GIFs in one answer

@@ -1,1 +1,1 @@
-"""What the networks are and how they are taught. Knows nothing of the engine or the bots."""
+"""The networks that run, and the bundles that they are loaded from. Knows nothing of the engine or the bots."""

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from bot.database import database_url
+from deepgif.bot.store.database import database_url
 from tests.fakes.waiting import Clock
 
 # The networks of tests are small: several threads only wait for each other, on a busy machine many times as long as

@@ -11,16 +11,16 @@ from discord import app_commands
 from discord.app_commands import AppCommandContext, AppInstallationType, Choice, CommandTree
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot import replies
-from bot.command import Verb
-from bot.discord import layout
-from bot.discord.listeners import Interaction, Listeners, respond
-from bot.discord.settings import SettingsPanel
-from bot.discord.where import place_of
-from bot.preferences import Place, PreferenceStore, Scope
-from bot.showing import ShowingStore
-from engine.client import EngineClient
-from engine.errors import DeepGifError
+from deepgif.bot.chat import replies
+from deepgif.bot.chat.commands import Verb
+from deepgif.bot.discord import components
+from deepgif.bot.discord.context import place_of
+from deepgif.bot.discord.listeners import Interaction, Listeners, respond
+from deepgif.bot.discord.settings import SettingsPanel
+from deepgif.bot.store.preferences import ChatContext, PreferenceStore, Scope
+from deepgif.bot.store.sessions import SessionStore
+from deepgif.engine.api.client import EngineClient
+from deepgif.engine.errors import DeepGifError
 
 _log = logging.getLogger(__name__)
 MENU = "React with a GIF"
@@ -33,12 +33,12 @@ _MODES = {"As everywhere else": None, "Show me a preview first": True, "Post the
 class Completer:
     """Completes what somebody types, with what they searched for of late and words of known GIFs."""
 
-    def __init__(self, engine: EngineClient, showings: ShowingStore, preferences: PreferenceStore) -> None:
+    def __init__(self, engine: EngineClient, showings: SessionStore, preferences: PreferenceStore) -> None:
         self._engine = engine
         self._showings = showings
         self._preferences = preferences
 
-    async def choices(self, place: Place, typed: str) -> list[str]:
+    async def choices(self, place: ChatContext, typed: str) -> list[str]:
         """At most ``MAX_CHOICES`` whole queries, the person's own first; fewer where something is away."""
         typed = " ".join(typed.split()) + (" " if typed.endswith(" ") and typed.strip() else "")
         found: list[str] = []
@@ -68,7 +68,7 @@ class Tree(CommandTree[Any]):
     async def interaction_check(self, interaction: Interaction, /) -> bool:
         """Nothing is wrong with the interaction itself."""
         if not interaction.data:
-            await respond(interaction, layout.told(replies.PROBLEM))
+            await respond(interaction, components.told(replies.PROBLEM))
             return False
         return True
 
@@ -76,7 +76,7 @@ class Tree(CommandTree[Any]):
         """Whatever it is, the person is told."""
         _log.error("A command failed.", exc_info=error)
         if not interaction.response.is_done():
-            await respond(interaction, layout.told(replies.PROBLEM))
+            await respond(interaction, components.told(replies.PROBLEM))
 
 
 def add_commands(
@@ -107,7 +107,7 @@ def add_commands(
     @app_commands.choices(mode=[Choice(name=name, value=name) for name in _MODES])
     async def preview(interaction: Interaction, mode: str) -> None:
         await preferences.set_preview(place_of(interaction), Scope.PERSON, _MODES.get(mode))
-        await respond(interaction, layout.told(f"Saved: {mode.lower()}."))
+        await respond(interaction, components.told(f"Saved: {mode.lower()}."))
 
     @tree.command(name="deepgif-settings", description="What counts for everybody on this server.")
     @app_commands.allowed_contexts(guilds=True, dms=False, private_channels=False)

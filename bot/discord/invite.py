@@ -8,7 +8,7 @@ import aiohttp
 import discord
 from discord.http import Route
 
-from engine.errors import DeepGifError, UnauthorizedError
+from deepgif.engine.errors import DeepGifError, UnauthorizedError
 
 # What replies to mentions need; commands and their buttons need none.
 PERMISSIONS = discord.Permissions(

@@ -14,19 +14,19 @@ import aiohttp
 import discord
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot import replies
-from bot.command import Verb, parse, words_of_message
-from bot.discord import layout
-from bot.discord.task import DiscordTask
-from bot.discord.text import plain
-from bot.discord.where import of_interaction, of_message
-from bot.journal import Journal
-from bot.metrics import BotMetrics
-from bot.preferences import PreferenceStore
-from bot.replies import Action
-from bot.task import Kind
-from bot.worker import Worker
-from engine.errors import DeepGifError
+from deepgif.bot.chat import replies
+from deepgif.bot.chat.commands import Verb, parse, words_of_message
+from deepgif.bot.chat.replies import Action
+from deepgif.bot.discord import components
+from deepgif.bot.discord.context import of_interaction, of_message
+from deepgif.bot.discord.request import DiscordRequest
+from deepgif.bot.discord.text import plain
+from deepgif.bot.jobs.queue import JobQueue
+from deepgif.bot.jobs.worker import Worker
+from deepgif.bot.metrics import BotMetrics
+from deepgif.bot.request import RequestKind
+from deepgif.bot.store.preferences import PreferenceStore
+from deepgif.engine.errors import DeepGifError
 
 _log = logging.getLogger(__name__)
 _TAKEN = 40060  # the JSON error code for an interaction that was acknowledged already
@@ -40,7 +40,7 @@ class TakenError(Exception):
 class Listeners:
     """Takes requests in."""
 
-    def __init__(self, worker: Worker, journal: Journal, preferences: PreferenceStore, metrics: BotMetrics) -> None:
+    def __init__(self, worker: Worker, journal: JobQueue, preferences: PreferenceStore, metrics: BotMetrics) -> None:
         self._worker = worker
         self._journal = journal
         self._preferences = preferences
@@ -51,12 +51,12 @@ class Listeners:
         try:
             command = parse(text)
         except DeepGifError as error:
-            await respond(interaction, layout.told(str(error)))
+            await respond(interaction, components.told(str(error)))
             return
         if command.verb is Verb.HELP:
-            await respond(interaction, layout.help_text())
+            await respond(interaction, components.help_text())
             return
-        task = self._task(interaction, Kind.COMMAND, words=command.words)
+        task = self._task(interaction, RequestKind.COMMAND, words=command.words)
         if command.verb is Verb.SEARCH:
             await self._search(interaction, task)
         else:
@@ -67,15 +67,15 @@ class Listeners:
         try:
             words = words_of_message(plain(message.content, _names(message)))
         except DeepGifError as error:
-            await respond(interaction, layout.told(str(error)))
+            await respond(interaction, components.told(str(error)))
             return
-        await self._search(interaction, self._task(interaction, Kind.SHORTCUT, words=words))
+        await self._search(interaction, self._task(interaction, RequestKind.SHORTCUT, words=words))
 
     async def button(self, interaction: Interaction, action: str, button: str) -> None:
         """A button below a GIF."""
         message = interaction.message
         private = message is not None and message.flags.ephemeral
-        task = self._task(interaction, Kind.BUTTON, action=action, button=button)
+        task = self._task(interaction, RequestKind.BUTTON, action=action, button=button)
         pressed = str(message.id) if message is not None else ""
         await self._take(interaction, replace(task, pressed=pressed, private=private or action == Action.SHOW))
 
@@ -88,7 +88,7 @@ class Listeners:
         if message.author.bot or message.type not in kinds or not (mentioned or message.guild is None):
             return
         words = plain(message.content, {**_names(message), own_id: ""})
-        task = DiscordTask(Kind.MENTION, str(message.id), **of_message(message), reply_to=str(message.id))
+        task = DiscordRequest(RequestKind.MENTION, str(message.id), **of_message(message), reply_to=str(message.id))
         try:
             command = parse(words)
             task = replace(task, words=command.words, action="" if command.verb is Verb.SEARCH else command.verb.value)
@@ -101,9 +101,9 @@ class Listeners:
         except (DeepGifError, SQLAlchemyError) as error:
             _refused(error)
             self._metrics.outcomes.labels(task.kind, "refused").inc()
-            await message.reply(view=layout.told(_sentence(error)), mention_author=False)
+            await message.reply(view=components.told(_sentence(error)), mention_author=False)
 
-    async def _search(self, interaction: Interaction, task: DiscordTask) -> None:
+    async def _search(self, interaction: Interaction, task: DiscordRequest) -> None:
         """Whether all see the answer must be known before there is one."""
         try:
             preview = (await self._preferences.of(task.place)).preview
@@ -111,7 +111,7 @@ class Listeners:
             preview = False
         await self._take(interaction, replace(task, private=preview))
 
-    async def _take(self, interaction: Interaction, task: DiscordTask) -> None:
+    async def _take(self, interaction: Interaction, task: DiscordRequest) -> None:
         """Keeps a task, defers its answer, and starts it; one that is known already is left to whoever took it."""
         started = time.perf_counter()
         try:
@@ -124,9 +124,9 @@ class Listeners:
         except (DeepGifError, SQLAlchemyError) as error:
             _refused(error)
             self._metrics.outcomes.labels(task.kind, "refused").inc()
-            await respond(interaction, layout.told(_sentence(error)))
+            await respond(interaction, components.told(_sentence(error)))
 
-    async def _defer(self, interaction: Interaction, task: DiscordTask) -> None:
+    async def _defer(self, interaction: Interaction, task: DiscordRequest) -> None:
         try:
             await interaction.response.defer(ephemeral=task.private, thinking=task.answered)
         except discord.HTTPException as error:
@@ -136,8 +136,10 @@ class Listeners:
         except (aiohttp.ClientError, OSError) as error:
             _log.warning("Discord did not take a receipt: %s", type(error).__name__)
 
-    def _task(self, interaction: Interaction, kind: Kind, **wanted: Any) -> DiscordTask:
-        return DiscordTask(kind, str(interaction.id), **of_interaction(interaction), token=interaction.token, **wanted)
+    def _task(self, interaction: Interaction, kind: RequestKind, **wanted: Any) -> DiscordRequest:
+        return DiscordRequest(
+            kind, str(interaction.id), **of_interaction(interaction), token=interaction.token, **wanted
+        )
 
 
 async def respond(interaction: Interaction, view: discord.ui.LayoutView) -> None:
@@ -153,7 +155,7 @@ async def told_of_errors(interaction: Interaction) -> AsyncIterator[None]:
     except Exception as error:  # noqa: BLE001 - discord.py would only log it
         _log.error("An interaction failed.", exc_info=error)
         if not interaction.response.is_done():
-            await respond(interaction, layout.told(replies.PROBLEM))
+            await respond(interaction, components.told(replies.PROBLEM))
 
 
 async def quietly(answer: Awaitable[object]) -> None:

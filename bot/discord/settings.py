@@ -11,16 +11,24 @@ from typing import Any, Self
 import discord
 from discord import ui
 
-from bot import replies
-from bot.discord import layout
-from bot.discord.listeners import Interaction, quietly, respond
-from bot.discord.task import PLATFORM
-from bot.discord.where import place_of
-from bot.preferences import MAX_REPEAT_HOURS, Place, Preferences, PreferenceStore, Scope, listed, word_list
-from bot.shelf import Shelf, Titled
-from engine.errors import DeepGifError, InvalidRequestError
-from engine.types import GifKey, Rating
-from engine.wire import language_of
+from deepgif.bot.chat import replies
+from deepgif.bot.discord import components
+from deepgif.bot.discord.context import place_of
+from deepgif.bot.discord.listeners import Interaction, quietly, respond
+from deepgif.bot.discord.request import PLATFORM
+from deepgif.bot.store.collections import GifCollections, SavedGif
+from deepgif.bot.store.preferences import (
+    MAX_REPEAT_HOURS,
+    ChatContext,
+    Preferences,
+    PreferenceStore,
+    Scope,
+    listed,
+    word_list,
+)
+from deepgif.engine.api.schemas import language_of
+from deepgif.engine.errors import DeepGifError, InvalidRequestError
+from deepgif.engine.types import GifKey, Rating
 
 MODAL = "set:texts"
 MANAGERS_ONLY = "Only those who manage the server change its settings. /deepgif-preview is for your own GIFs."
@@ -57,7 +65,7 @@ class Shown:
 
     chosen: Preferences
     channel: bool | None
-    blocked: tuple[Titled, ...]
+    blocked: tuple[SavedGif, ...]
     most: Rating
 
 
@@ -78,7 +86,7 @@ def settings_view(shown: Shown) -> ui.LayoutView:
         gifs = {f"{gif.key.provider}:{gif.key.id}"[:100]: gif.title or gif.key.id for gif in shown.blocked}
         rows += _select("unblock", "Allow a blocked GIF again", dict(list(gifs.items())[:MAX_OPTIONS]), [])
     words = ui.Button[Any](label="Blocked words, language, repeats…", custom_id="set:open")
-    return layout.view_of(ui.TextDisplay(HEADING), *rows, _row(words))
+    return components.view_of(ui.TextDisplay(HEADING), *rows, _row(words))
 
 
 def texts_modal(chosen: Preferences) -> ui.Modal:
@@ -142,7 +150,7 @@ def _digest(name: str, text: str) -> str:
 class SettingsPanel:
     """Opens the settings and saves what is chosen."""
 
-    def __init__(self, preferences: PreferenceStore, shelf: Shelf) -> None:
+    def __init__(self, preferences: PreferenceStore, shelf: GifCollections) -> None:
         self._preferences = preferences
         self._shelf = shelf
 
@@ -172,13 +180,13 @@ class SettingsPanel:
             changed = read_texts(dict(_texts(_values(interaction, "components"))))
         except (DeepGifError, KeyError) as error:
             text = str(error) if isinstance(error, DeepGifError) else replies.PROBLEM
-            await respond(interaction, layout.told(text))
+            await respond(interaction, components.told(text))
             return
         if changed:
             await self._preferences.change(PLATFORM, place.workspace, **changed)
-        await respond(interaction, layout.told("Saved."))
+        await respond(interaction, components.told("Saved."))
 
-    async def _save(self, place: Place, name: str, values: Sequence[str]) -> None:
+    async def _save(self, place: ChatContext, name: str, values: Sequence[str]) -> None:
         if name == "channel":
             await self._preferences.set_preview(place, Scope.CHANNEL, _PREVIEWS.get(values[0]))
             return
@@ -198,7 +206,7 @@ class SettingsPanel:
         if changed:
             await self._preferences.change(PLATFORM, place.workspace, **changed)
 
-    async def _view(self, place: Place) -> ui.LayoutView:
+    async def _view(self, place: ChatContext) -> ui.LayoutView:
         return settings_view(
             Shown(
                 await self._preferences.of_workspace(PLATFORM, place.workspace),
@@ -212,7 +220,7 @@ class SettingsPanel:
         """Discord shows the command to managers only, but an older message may be used by somebody who no longer is."""
         if interaction.is_guild_integration() and interaction.permissions.manage_guild:
             return True
-        await respond(interaction, layout.told(MANAGERS_ONLY))
+        await respond(interaction, components.told(MANAGERS_ONLY))
         return False
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from bot.replies import Wording
+from deepgif.bot.chat.replies import Wording
 
 WORDING = Wording(
     "/deepgif-preview lets you see a GIF before it is posted, /deepgif-delete takes back your newest GIF here, "

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from bot import replies
-from bot.finder import Found
-from bot.reach import is_public
-from bot.replies import LABELS, Action
-from bot.slack.text import WORDING
-from engine.types import Gif
+from deepgif.bot.chat import replies
+from deepgif.bot.chat.replies import LABELS, Action
+from deepgif.bot.chat.search import FoundGif
+from deepgif.bot.chat.urls import is_publicly_reachable
+from deepgif.bot.slack.text import WORDING
+from deepgif.engine.types import Gif
 
 Block = dict[str, Any]
 MAX_URL, MAX_ALT, MAX_TITLE, MAX_SECTION, MAX_LABEL = 3000, 2000, 2000, 3000, 75
@@ -22,7 +22,7 @@ _IN_THREADS = (Action.NEXT, Action.DELETE)
 
 def can_show(gif: Gif) -> bool:
     """Whether Slack can fetch and show the GIF: it takes png, jpg and gif from public addresses."""
-    return is_public(gif.url) and len(gif.url) <= MAX_URL and not urlsplit(gif.url).path.endswith(".webp")
+    return is_publicly_reachable(gif.url) and len(gif.url) <= MAX_URL and not urlsplit(gif.url).path.endswith(".webp")
 
 
 def plain_text(text: str, most: int = MAX_SECTION) -> Block:
@@ -36,7 +36,7 @@ def told(text: str) -> list[Block]:
     return [{"type": "section", "text": plain_text(text)}]
 
 
-def posted(found: Found, said: str, button: str) -> list[Block]:
+def posted(found: FoundGif, said: str, button: str) -> list[Block]:
     """A GIF for all to see, under what its person ``said``; its menu reports it."""
     menu = {
         "type": "overflow",
@@ -46,7 +46,7 @@ def posted(found: Found, said: str, button: str) -> list[Block]:
     return [{"type": "section", "text": plain_text(said), "accessory": menu}, *_gif(found.gif)]
 
 
-def controls(found: Found, button: str, in_thread: bool) -> list[Block]:
+def controls(found: FoundGif, button: str, in_thread: bool) -> list[Block]:
     """The buttons for a GIF that was posted."""
     said = " ".join((f"“{found.gif.title}” is posted. Only you see these buttons.", *found.notices))
     return [*told(said), _buttons(_IN_THREADS if in_thread else _OFFERED, button)]
@@ -57,7 +57,7 @@ def in_message(button: str) -> list[Block]:
     return [_buttons(_OFFERED, button)]
 
 
-def preview(found: Found, button: str) -> list[Block]:
+def preview(found: FoundGif, button: str) -> list[Block]:
     """A GIF that only its person sees, and what they can do."""
     said = " ".join(("Only you see this. Send it?", *found.notices))
     return [*told(said), *_gif(found.gif), _buttons(_OFFERED_BEFORE, button)]

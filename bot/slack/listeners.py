@@ -13,21 +13,21 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot import replies
-from bot.command import Command, Verb, parse, words_of_message
-from bot.metrics import BotMetrics
-from bot.preferences import Place, PreferenceStore, Scope
-from bot.replies import Action
-from bot.shelf import Shelf
-from bot.slack import blocks
-from bot.slack.home import home_view
-from bot.slack.settings_view import CALLBACK, Changes, Choices, read_changes, settings_view
-from bot.slack.talk import code_of
-from bot.slack.task import PLATFORM, SlackTask
-from bot.slack.text import ADMINS_ONLY, plain
-from bot.task import Kind
-from bot.worker import Worker
-from engine.errors import DeepGifError
+from deepgif.bot.chat import replies
+from deepgif.bot.chat.commands import Command, Verb, parse, words_of_message
+from deepgif.bot.chat.replies import Action
+from deepgif.bot.jobs.worker import Worker
+from deepgif.bot.metrics import BotMetrics
+from deepgif.bot.request import RequestKind
+from deepgif.bot.slack import blocks
+from deepgif.bot.slack.home import home_view
+from deepgif.bot.slack.request import PLATFORM, SlackRequest
+from deepgif.bot.slack.settings import CALLBACK, Changes, Choices, read_changes, settings_view
+from deepgif.bot.slack.talk import code_of
+from deepgif.bot.slack.text import ADMINS_ONLY, plain
+from deepgif.bot.store.collections import GifCollections
+from deepgif.bot.store.preferences import ChatContext, PreferenceStore, Scope
+from deepgif.engine.errors import DeepGifError
 
 _log = logging.getLogger(__name__)
 SHORTCUT = "react"
@@ -46,7 +46,9 @@ def before_receipt(app: AsyncApp, event: str, take: Callable[..., Awaitable[None
 class Listeners:
     """Registers itself with an app."""
 
-    def __init__(self, worker: Worker, preferences: PreferenceStore, shelf: Shelf, metrics: BotMetrics) -> None:
+    def __init__(
+        self, worker: Worker, preferences: PreferenceStore, shelf: GifCollections, metrics: BotMetrics
+    ) -> None:
         self._worker = worker
         self._preferences = preferences
         self._shelf = shelf
@@ -76,8 +78,8 @@ class Listeners:
             await ack()
             await self._open_settings(body, client)
         else:
-            task = SlackTask(
-                Kind.COMMAND,
+            task = SlackRequest(
+                RequestKind.COMMAND,
                 body.get("team_id") or "",
                 body.get("enterprise_id") or "",
                 body["channel_id"],
@@ -107,8 +109,8 @@ class Listeners:
     async def shortcut(self, ack: AsyncAck, body: dict[str, Any]) -> None:
         """ "React with a GIF" in a message's menu."""
         message = body["message"]
-        task = SlackTask(
-            Kind.SHORTCUT,
+        task = SlackRequest(
+            RequestKind.SHORTCUT,
             **_where(body),
             thread=message.get("thread_ts") or message["ts"],
             response_url=body["response_url"],
@@ -123,8 +125,8 @@ class Listeners:
         """A button or a menu below a GIF."""
         pressed, container = body["actions"][0], body.get("container") or {}
         value = pressed.get("value") or (pressed.get("selected_option") or {}).get("value") or ""
-        task = SlackTask(
-            Kind.BUTTON,
+        task = SlackRequest(
+            RequestKind.BUTTON,
             **_where(body),
             thread=container.get("thread_ts") or "",
             action=pressed["action_id"].partition(":")[2],
@@ -140,7 +142,7 @@ class Listeners:
         event = body["event"]
         if event.get("tab") != "home":
             return
-        place = Place(PLATFORM, body.get("team_id") or body.get("enterprise_id") or "", "", event["user"])
+        place = ChatContext(PLATFORM, body.get("team_id") or body.get("enterprise_id") or "", "", event["user"])
         try:
             await client.views_publish(user_id=event["user"], view=home_view(await self._shelf.favourites(place)))
         except SlackClientError as error:
@@ -163,7 +165,7 @@ class Listeners:
         else:
             await ack(response_action="errors", errors={"workspace": ADMINS_ONLY})
 
-    async def _save_workspace(self, place: Place, changes: Changes) -> None:
+    async def _save_workspace(self, place: ChatContext, changes: Changes) -> None:
         if changes.workspace:
             await self._preferences.change(PLATFORM, place.workspace, **changes.workspace)
         if Scope.CHANNEL in changes.previews:
@@ -171,7 +173,7 @@ class Listeners:
         await self._shelf.unblock(place, set(changes.unblock))
 
     async def _open_settings(self, body: dict[str, Any], client: AsyncWebClient) -> None:
-        place = Place(
+        place = ChatContext(
             PLATFORM, body.get("team_id") or body.get("enterprise_id") or "", body["channel_id"], body["user_id"]
         )
         choices = Choices(await self._preferences.preview(place, Scope.PERSON))
@@ -191,8 +193,8 @@ class Listeners:
     async def _asked(
         self, ack: Receipt, body: dict[str, Any], event: Mapping[str, Any], context: AsyncBoltContext, thread: str
     ) -> None:
-        task = SlackTask(
-            Kind.MENTION,
+        task = SlackRequest(
+            RequestKind.MENTION,
             body.get("team_id") or "",
             body.get("enterprise_id") or "",
             event["channel"],
@@ -205,7 +207,7 @@ class Listeners:
             wanted = {"words": plain(event["text"])}  # too long: the answer says so
         await self._take(replace(task, **wanted), body["event_id"], ack)
 
-    async def _take(self, task: SlackTask, name: str, ack: Receipt) -> None:
+    async def _take(self, task: SlackRequest, name: str, ack: Receipt) -> None:
         """Keeps a task, acknowledges it, and starts it; one that is known already is only acknowledged."""
         started = time.perf_counter()
         try:
@@ -215,7 +217,7 @@ class Listeners:
         except (DeepGifError, SQLAlchemyError) as error:
             _log.error("A request was refused: %s", error if isinstance(error, DeepGifError) else "database")
             text = str(error) if isinstance(error, DeepGifError) else replies.PROBLEM
-            await (ack(text=text) if task.kind is Kind.COMMAND else ack())
+            await (ack(text=text) if task.kind is RequestKind.COMMAND else ack())
             self._metrics.outcomes.labels(task.kind, "refused").inc()
 
 
@@ -236,9 +238,9 @@ def _where(body: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _place(body: Mapping[str, Any], channel: str) -> Place:
+def _place(body: Mapping[str, Any], channel: str) -> ChatContext:
     where = _where(body)
-    return Place(PLATFORM, where["team"] or where["enterprise"], channel, where["person"])
+    return ChatContext(PLATFORM, where["team"] or where["enterprise"], channel, where["person"])
 
 
 async def _is_admin(client: AsyncWebClient, person: str) -> bool:

@@ -11,10 +11,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from bot.answering import TalkError
-from bot.slack.blocks import Block, told
-from bot.slack.task import SlackTask
-from bot.slack.text import escape
+from deepgif.bot.jobs.handler import DeliveryError
+from deepgif.bot.slack.blocks import Block, told
+from deepgif.bot.slack.request import SlackRequest
+from deepgif.bot.slack.text import escape
 
 RETRIES = 5  # after a 429, each as late as Slack says
 BY_URL = "by-url"  # in place of a message's id, where Slack does not tell it
@@ -37,14 +37,14 @@ def retry_handlers() -> list[AsyncRateLimitErrorRetryHandler]:
 class Talk:
     """Answers one task."""
 
-    def __init__(self, client: AsyncWebClient, session: aiohttp.ClientSession, task: SlackTask) -> None:
+    def __init__(self, client: AsyncWebClient, session: aiohttp.ClientSession, task: SlackRequest) -> None:
         self._client = client
         self._session = session
         self._task = task
 
     async def publish(self, thread: str, blocks: list[Block], by_url: list[Block], text: str) -> str:
         """Posts for all to see, in a thread where one is named, and gives the message's id. Where the bot is no member
-        it posts by the request's URL, with the blocks ``by_url`` below. Raises ``TalkError``."""
+        it posts by the request's URL, with the blocks ``by_url`` below. Raises ``DeliveryError``."""
         task = self._task
         said: dict[str, Any] = {"text": text, "blocks": blocks, "unfurl_links": False, "unfurl_media": False}
         try:
@@ -53,7 +53,9 @@ class Talk:
             )
         except SlackApiError as error:
             if not task.response_url or code_of(error) not in _NOT_A_MEMBER:
-                raise TalkError("Slack does not let me post here; perhaps I must be invited to the channel.") from error
+                raise DeliveryError(
+                    "Slack does not let me post here; perhaps I must be invited to the channel."
+                ) from error
             shown = {"response_type": "in_channel", **said, "blocks": [*blocks, *by_url]}
             if thread:
                 shown["thread_ts"] = thread
@@ -62,38 +64,38 @@ class Talk:
         return str(answer["ts"])
 
     async def replace(self, message: str, blocks: list[Block], by_url: list[Block], text: str) -> None:
-        """Changes what was posted. Raises ``TalkError``."""
+        """Changes what was posted. Raises ``DeliveryError``."""
         if message == BY_URL:
             await self._respond({"replace_original": True, "text": text, "blocks": [*blocks, *by_url]})
             return
         try:
             await self._client.chat_update(channel=self._task.channel, ts=message, text=text, blocks=blocks)
         except SlackApiError as error:
-            raise TalkError("The message cannot be changed any more.") from error
+            raise DeliveryError("The message cannot be changed any more.") from error
 
     async def withdraw(self, message: str) -> None:
-        """Deletes what was posted. Raises ``TalkError``."""
+        """Deletes what was posted. Raises ``DeliveryError``."""
         if message == BY_URL and self._task.button:
             await self._respond({"delete_original": True})
             return
         if message == BY_URL:
-            raise TalkError("Please use the Delete button below that GIF.")
+            raise DeliveryError("Please use the Delete button below that GIF.")
         try:
             await self._client.chat_delete(channel=self._task.channel, ts=message)
         except SlackApiError as error:
             if code_of(error) not in _GONE:
-                raise TalkError("Slack does not let me delete the message.") from error
+                raise DeliveryError("Slack does not let me delete the message.") from error
 
     async def private(self, blocks: list[Block], text: str, *, replace: bool = False) -> None:
         """Says something that only the person sees, in place of the private message whose button they pressed where
-        ``replace``. Raises ``TalkError``."""
+        ``replace``. Raises ``DeliveryError``."""
         task = self._task
         if task.response_url:
             kind = {"response_type": "ephemeral", "replace_original": replace and task.private}
             thread = {"thread_ts": task.thread} if task.thread else {}
             try:
                 await self._respond({**kind, **thread, "text": text, "blocks": blocks})
-            except TalkError:  # used up or too old
+            except DeliveryError:  # used up or too old
                 pass
             else:
                 return
@@ -102,14 +104,14 @@ class Talk:
                 channel=task.channel, user=task.person, thread_ts=task.thread or None, text=text, blocks=blocks
             )
         except SlackApiError as error:
-            raise TalkError("Slack takes no answer.") from error
+            raise DeliveryError("Slack takes no answer.") from error
 
     async def tell(self, text: str, *, replace: bool = False) -> None:
-        """One sentence that only the person sees. Raises ``TalkError``."""
+        """One sentence that only the person sees. Raises ``DeliveryError``."""
         await self.private(told(text), escape(text), replace=replace)
 
     async def dismiss(self) -> None:
-        """Takes the private message away whose button was pressed. Raises ``TalkError``."""
+        """Takes the private message away whose button was pressed. Raises ``DeliveryError``."""
         await self._respond({"delete_original": True})
 
     async def name_of_person(self) -> str:
@@ -129,6 +131,6 @@ class Talk:
         try:
             response = await webhook.send_dict(body)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise TalkError("Slack cannot be reached at the moment.") from error
+            raise DeliveryError("Slack cannot be reached at the moment.") from error
         if response.status_code != 200:
-            raise TalkError("Slack takes no more answers to that.")
+            raise DeliveryError("Slack takes no more answers to that.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 
-from bot.replies import Wording
+from deepgif.bot.chat.replies import Wording
 
 WORDING = Wording(
     "/deepgif settings opens the settings, /deepgif delete takes back your newest GIF here, /deepgif help says this.",

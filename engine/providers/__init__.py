@@ -1,1 +1,1 @@
-"""Where GIFs come from."""
+"""Where GIFs come from: GIPHY, Klipy, a folder."""

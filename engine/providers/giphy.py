@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from engine.errors import ProviderError
-from engine.protocols import ProviderQuery
-from engine.providers.http import JsonApi
-from engine.types import Candidate, Gif, GifKey, Rating, Rendition
+from deepgif.engine.errors import ProviderError
+from deepgif.engine.protocols import ProviderQuery
+from deepgif.engine.providers.http import JsonApi
+from deepgif.engine.types import Candidate, Gif, GifKey, Rating, Rendition
 
 NAME = "giphy"
 ATTRIBUTION = "Powered by GIPHY"

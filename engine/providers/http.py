@@ -9,9 +9,9 @@ from typing import Any
 import aiohttp
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from engine.errors import ProviderError
-from engine.providers.breaker import Breaker
-from engine.providers.budget import FOR_ADDRESSES, Budget
+from deepgif.engine.errors import ProviderError
+from deepgif.engine.providers.circuit_breaker import CircuitBreaker
+from deepgif.engine.providers.quota import FOR_ADDRESSES, Quota
 
 MAX_BYTES = 4 * 1024 * 1024  # of one answer; 50 GIFs with all renditions are about 500 KB
 TIMEOUT_S = 5.0  # of one call
@@ -31,8 +31,8 @@ class JsonApi:
         self,
         session: aiohttp.ClientSession,
         name: str,
-        budget: Budget,
-        breaker: Breaker,
+        budget: Quota,
+        breaker: CircuitBreaker,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
         self.budget = budget
@@ -43,8 +43,8 @@ class JsonApi:
 
     async def get(self, url: str, parameters: Mapping[str, str], *, leave: float = FOR_ADDRESSES) -> dict[str, Any]:
         """The JSON object that ``url`` answers; at least the share ``leave`` of the calls is left. Raises
-        ``BudgetError``, ``RestingError``, and ``ProviderError`` for everything else that goes wrong; no text holds the
-        address, which has the key in it."""
+        ``QuotaError``, ``CircuitOpenError``, and ``ProviderError`` for everything else that goes wrong; no text holds
+        the address, which has the key in it."""
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(_PassingError),
             wait=wait_random_exponential(FIRST_WAIT_S, LONGEST_WAIT_S),

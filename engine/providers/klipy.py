@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from engine.errors import ProviderError
-from engine.protocols import ProviderQuery
-from engine.providers.giphy import first_rendition, number_of, text_of
-from engine.providers.http import JsonApi
-from engine.types import Candidate, Gif, GifKey, Rating, Rendition
+from deepgif.engine.errors import ProviderError
+from deepgif.engine.protocols import ProviderQuery
+from deepgif.engine.providers.giphy import first_rendition, number_of, text_of
+from deepgif.engine.providers.http import JsonApi
+from deepgif.engine.types import Candidate, Gif, GifKey, Rating, Rendition
 
 NAME = "klipy"
 ATTRIBUTION = "Powered by KLIPY"

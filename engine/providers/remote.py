@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from engine.errors import DeepGifError, MediaError, ProviderError
-from engine.memory_cache import BoundedCache
-from engine.protocols import ProviderQuery, Remembered
-from engine.providers.budget import FOR_SEARCHES, Budget
-from engine.types import Candidate, Gif, GifKey, Rendition
+from deepgif.engine.errors import DeepGifError, MediaError, ProviderError
+from deepgif.engine.protocols import GifStore, ProviderQuery
+from deepgif.engine.providers.quota import FOR_SEARCHES, Quota
+from deepgif.engine.store.cache import BoundedCache
+from deepgif.engine.types import Candidate, Gif, GifKey, Rendition
 
 ADDRESSES = 20_000  # GIFs whose addresses are in memory, about 20 MB
 ADDRESSES_S = 1800.0
@@ -31,7 +31,7 @@ class Api(Protocol):
         """What must be shown beside its GIFs."""
 
     @property
-    def budget(self) -> Budget:
+    def budget(self) -> Quota:
         """How many calls are left."""
 
     async def search(self, query: ProviderQuery) -> list[Candidate]:
@@ -56,7 +56,7 @@ class Fetch(Protocol):
 class RemoteProvider:
     """``SearchProvider`` over a provider's API. With ``pingbacks``, the provider is told what was sent."""
 
-    def __init__(self, api: Api, remembered: Remembered, download: Fetch, *, pingbacks: bool = False) -> None:
+    def __init__(self, api: Api, remembered: GifStore, download: Fetch, *, pingbacks: bool = False) -> None:
         self._api = api
         self._remembered = remembered
         self._download = download
@@ -74,7 +74,7 @@ class RemoteProvider:
         return self._api.attribution
 
     @property
-    def budget(self) -> Budget:
+    def budget(self) -> Quota:
         """How many calls are left."""
         return self._api.budget
 

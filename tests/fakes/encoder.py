@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from engine.protocols import Clip, Vectors
-from engine.types import FrameSampling
+from deepgif.engine.protocols import Clip, Vectors
+from deepgif.engine.types import FrameSampling
 
 COLOURS = ("red", "green", "blue")
 

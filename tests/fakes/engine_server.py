@@ -9,8 +9,8 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from engine.types import Coverage, Fit, Gif, GifKey, Rating, ScoredGif, SearchAnswer, Source
-from engine.wire import answer_to_json
+from deepgif.engine.api.schemas import answer_to_json
+from deepgif.engine.types import Coverage, Fit, Gif, GifKey, Rating, ScoredGif, SearchAnswer, Source
 from tests.fakes.waiting import Gate
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.index import MemoryIndex
-from engine.lookup import Found, Query
-from engine.ranking import Evidence, Spread
-from engine.types import Gif, GifKey, Rating
+from deepgif.engine.index.exact import ExactIndex
+from deepgif.engine.search.ranking import ScoreStatistics, Signals
+from deepgif.engine.search.retrieval import Hits, RetrievalQuery
+from deepgif.engine.types import Gif, GifKey, Rating
 
 
 def gif(name: str, rating: Rating = Rating.G) -> Gif:
@@ -43,23 +43,23 @@ class MemoryFinder:
 
     def __init__(self, gifs: Sequence[Gif]) -> None:
         self.gifs = sorted(gifs, key=lambda one: one.key)
-        self.asked: list[Query] = []
+        self.asked: list[RetrievalQuery] = []
         self.error: Exception | None = None
         self.understood = 1.0
 
-    async def __call__(self, query: Query) -> Found:
+    async def __call__(self, query: RetrievalQuery) -> Hits:
         self.asked.append(query)
         if self.error is not None:
             raise self.error
         allowed = [one.key for one in self.gifs if query.max_rating.allows(one.rating)]
-        evidence = tuple(Evidence(key, visual=0.5 - place / 10) for place, key in enumerate(allowed[: query.count]))
-        spread = Spread(0.1, 0.1)
-        return Found(np.zeros(4, np.float32), evidence, spread, spread, len(allowed), self.understood)
+        evidence = tuple(Signals(key, visual=0.5 - place / 10) for place, key in enumerate(allowed[: query.count]))
+        spread = ScoreStatistics(0.1, 0.1)
+        return Hits(np.zeros(4, np.float32), evidence, spread, spread, len(allowed), self.understood)
 
 
-def memory_index(gifs: Sequence[Gif]) -> MemoryIndex:
+def memory_index(gifs: Sequence[Gif]) -> ExactIndex:
     """An index in which each GIF looks like nothing but itself."""
-    index = MemoryIndex(max(2, len(gifs)))
+    index = ExactIndex(max(2, len(gifs)))
     vectors = np.eye(len(gifs), max(2, len(gifs)), dtype=np.float32)
     index.add([one.key for one in gifs], vectors, [one.rating for one in gifs])
     return index

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from bot.database import Database, jobs
-from bot.journal import State
+from deepgif.bot.jobs.queue import State
+from deepgif.bot.store.database import Database, jobs
 from tests.fakes.waiting import until
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import web
 from PIL import Image, ImageDraw
 
-WEB = Path(__file__).resolve().parents[2] / "engine" / "web"
+WEB = Path(__file__).resolve().parents[2] / "engine" / "api" / "web"
 POLICY = (
     "default-src 'none'; img-src 'self' https: data:; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"

@@ -94,5 +94,5 @@ async def child(*arguments: str, data_dir: Path, **settings: str) -> AsyncIterat
 @asynccontextmanager
 async def serving(*arguments: str, data_dir: Path, **settings: str) -> AsyncIterator[Served]:
     """``deepgif serve`` on a free port of loopback; killed at the end, unless it has been stopped by then."""
-    async with child("-m", "engine", "serve", "--port", "0", *arguments, data_dir=data_dir, **settings) as served:
+    async with child("-m", "deepgif.cli", "serve", "--port", "0", *arguments, data_dir=data_dir, **settings) as served:
         yield served

@@ -9,12 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
-from engine.frames import decode_clip
-from engine.probe import MediaLimits
-from models.bundles import BUNDLED, bundle_folder, load_bundle
-from models.cuda import IN_FLIGHT
-from models.device import MOST_FRAMES, FrameRunner, choose_devices
-from models.mobilenet import MobileNetV2
+from deepgif.engine.media.decode import decode_clip
+from deepgif.engine.media.probe import MediaLimits
+from deepgif.models.bundles.load import BUNDLED, bundle_folder, load_bundle
+from deepgif.models.networks.mobilenet import MobileNetV2
+from deepgif.models.runtime.cuda import IN_FLIGHT
+from deepgif.models.runtime.frame_runner import MOST_FRAMES, FrameRunner, choose_devices
 
 GIFS = sorted((BUNDLED.parent / "engine" / "catalogue" / "gifs").glob("*.gif"))[:40]
 MEBIBYTE = 2**20

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from engine.assembly import EngineOptions, open_engine
-from engine.index import MemoryIndex
-from engine.metrics import Metrics
-from engine.types import GifKey, Rating, SearchRequest
-from models.bundles import bundle_folder
+from deepgif.engine.engine import EngineOptions, open_engine
+from deepgif.engine.index.exact import ExactIndex
+from deepgif.engine.metrics import Metrics
+from deepgif.engine.types import GifKey, Rating, SearchRequest
+from deepgif.models.bundles.load import bundle_folder
 
 WORDS = ["a cat falls off a table", "a dog runs", "someone is singing", "rain"]
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -38,7 +38,7 @@ def test_the_index_finds_the_same():
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     keys = [GifKey("folder", str(number)) for number in range(5000)]
     ratings = [list(Rating)[number % len(Rating)] for number in range(5000)]
-    own, other = MemoryIndex(256), MemoryIndex(256, "cuda:0")
+    own, other = ExactIndex(256), ExactIndex(256, "cuda:0")
     for index in (own, other):
         index.add(keys, vectors, ratings)
         index.remove(keys[10:2000:3])

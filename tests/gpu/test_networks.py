@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from models.clip import ClipFrames, frames_of
-from models.cuda import BATCHES
-from models.device import FrameRunner
-from models.mobilenet import MobileNetStrips, MobileNetV2
-from models.sampling import FrameSampling
-from models.torchvision_cpu import prepare_torchvision
-from models.vgg16 import Vgg16
-from models.vit import VisionTransformer
+from deepgif.models.bundles.open_clip import ClipFrames, frames_of
+from deepgif.models.networks.mobilenet import MobileNetStrips, MobileNetV2
+from deepgif.models.networks.vgg16 import Vgg16
+from deepgif.models.networks.vit import VisionTransformer
+from deepgif.models.preprocess.sampling import FrameSampling
+from deepgif.models.runtime.cuda import BATCHES
+from deepgif.models.runtime.frame_runner import FrameRunner
+from deepgif.models.runtime.torchvision import prepare_torchvision
 
 SIZE = 224
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

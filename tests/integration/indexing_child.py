@@ -22,15 +22,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.batcher import MicroBatcher
-from engine.frames import decode_clip
-from engine.index import MemoryIndex
-from engine.indexer import Indexer
-from engine.probe import MediaLimits
-from engine.protocols import Clip
-from engine.providers.local import LocalCatalogue
-from engine.store import Database, SqliteEmbeddingStore, embedding_space
-from engine.types import GifKey
+from deepgif.engine.index.exact import ExactIndex
+from deepgif.engine.ingest.batcher import MicroBatcher
+from deepgif.engine.ingest.catalogue import Indexer
+from deepgif.engine.media.decode import decode_clip
+from deepgif.engine.media.probe import MediaLimits
+from deepgif.engine.protocols import Clip
+from deepgif.engine.providers.folder import LocalCatalogue
+from deepgif.engine.store.database import Database, SqliteEmbeddingStore, embedding_space
+from deepgif.engine.types import GifKey
 from tests.fakes.encoder import ColourEncoder
 
 BATCH_S = 0.03
@@ -70,9 +70,9 @@ async def main(folder: Path, path: Path, batches: int) -> None:
     ):
         catalogue = LocalCatalogue("folder", folder, database, limits)
         await catalogue.open()
-        store, index = TellingStore(database, encoder.dimension), MemoryIndex(encoder.dimension)
+        store, index = TellingStore(database, encoder.dimension), ExactIndex(encoder.dimension)
         decode = partial(asyncio.to_thread, partial(decode_clip, sampling=encoder.sampling, limits=limits))
-        texts, read = MemoryIndex(encoder.dimension), partial(asyncio.to_thread, encoder.encode_texts)
+        texts, read = ExactIndex(encoder.dimension), partial(asyncio.to_thread, encoder.encode_texts)
         indexer = Indexer(embedding_space(encoder), store, index, decode, clips.submit, texts, read)
         report = await indexer.run(catalogue)
         say(known=report.known, embedded=report.embedded, found=len(index))

@@ -15,10 +15,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from engine.assembly import EngineOptions
-from engine.download import DownloadRules
-from engine.providers.assembly import ProviderOptions, RemoteOptions
-from engine.reindex import move
+from deepgif.engine.admin.reindex import move
+from deepgif.engine.engine import EngineOptions
+from deepgif.engine.media.download import DownloadRules
+from deepgif.engine.providers.factory import ProviderOptions, ProvidersOptions
 from tests.fakes.encoder import ColourEncoder, WideEncoder
 
 BATCH_S = 0.02
@@ -38,7 +38,7 @@ def before_batch(count: int) -> None:
 async def main(data_dir: Path, origin: str, key: str) -> None:
     """Moves as ``deepgif reindex`` does."""
     rules = DownloadRules(frozenset({"127.0.0.1"}), frozenset({"http"}), private=True)
-    remote = RemoteOptions((ProviderOptions("giphy", key, 0, url=origin),), downloads=rules)
+    remote = ProvidersOptions((ProviderOptions("giphy", key, 0, url=origin),), downloads=rules)
     options = EngineOptions(data_dir, data_dir, remote=remote)
     encoder, show = WideEncoder(before_batch), nullcontext(lambda done, total: None)
     old = f"{ColourEncoder.space}/{ColourEncoder.sampling}"

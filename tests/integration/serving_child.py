@@ -11,12 +11,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from config.logging import configure_logging
-from engine.assembly import EngineOptions
-from engine.middleware import AccessRules
-from engine.protocols import Vectors
-from engine.server import ServerOptions
-from engine.serving import serve
+from deepgif.config.logging import configure_logging
+from deepgif.engine.api.app import ServerOptions
+from deepgif.engine.api.middleware import AccessRules
+from deepgif.engine.api.server import serve
+from deepgif.engine.engine import EngineOptions
+from deepgif.engine.protocols import Vectors
 from tests.fakes.encoder import ColourEncoder
 
 HOLD_S = 60

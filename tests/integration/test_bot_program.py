@@ -14,9 +14,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import sqlalchemy as sa
 
-from bot import replies
-from bot.database import Database, database_url, jobs
-from bot.journal import State
+from deepgif.bot.chat import replies
+from deepgif.bot.jobs.queue import State
+from deepgif.bot.store.database import Database, database_url, jobs
 from tests.fakes.discord_gateway import TOKEN
 from tests.fakes.discord_server import APPLICATION, BOT, EVERYTHING, Discord
 from tests.fakes.engine_server import EngineServer
@@ -45,7 +45,13 @@ def kept(tmp_path: Path) -> str:
 @asynccontextmanager
 async def process(tmp_path: Path, *arguments: str, **settings: str) -> AsyncIterator[Process]:
     started = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", *arguments, cwd=tmp_path, env=environment(tmp_path, **settings), stderr=PIPE
+        sys.executable,
+        "-m",
+        "deepgif.bot",
+        *arguments,
+        cwd=tmp_path,
+        env=environment(tmp_path, **settings),
+        stderr=PIPE,
     )
     try:
         yield started

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.assembly import EngineOptions, open_engine
-from engine.errors import OverloadedError
-from engine.live import TOO_LATE
-from engine.metrics import Metrics
-from engine.protocols import Vectors
-from engine.types import MAX_DEADLINE_S, SearchRequest
+from deepgif.engine.engine import EngineOptions, open_engine
+from deepgif.engine.errors import OverloadedError
+from deepgif.engine.metrics import Metrics
+from deepgif.engine.protocols import Vectors
+from deepgif.engine.search.single_flight import TOO_LATE
+from deepgif.engine.types import MAX_DEADLINE_S, SearchRequest
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.media import animation
 from tests.fakes.waiting import skip, until

@@ -15,22 +15,23 @@ import aiohttp
 import pytest
 import sqlalchemy as sa
 
-from bot import replies
-from bot.assembly import BotOptions
-from bot.database import Database, jobs, metadata, showings
-from bot.discord import client, commands
-from bot.discord.run import DiscordOptions, Running, open_bot
-from bot.discord.settings import MANAGERS_ONLY
-from bot.discord.task import DiscordTask
-from bot.discord.text import WORDING
-from bot.discord.voice import UNCHANGED, UNDELETED
-from bot.finder import OUT_OF_REACH
-from bot.journal import Journal, State
-from bot.preferences import Preferences, PreferenceStore
-from bot.sealing import Seal
-from bot.task import Kind
-from engine.errors import UnauthorizedError
-from engine.types import Rating
+from deepgif.bot.app import BotOptions
+from deepgif.bot.chat import replies
+from deepgif.bot.chat.search import OUT_OF_REACH
+from deepgif.bot.discord import commands
+from deepgif.bot.discord import gateway as gateway_module
+from deepgif.bot.discord.app import DiscordOptions, Running, open_bot
+from deepgif.bot.discord.request import DiscordRequest
+from deepgif.bot.discord.responder import UNCHANGED, UNDELETED
+from deepgif.bot.discord.settings import MANAGERS_ONLY
+from deepgif.bot.discord.text import WORDING
+from deepgif.bot.jobs.queue import JobQueue, State
+from deepgif.bot.request import RequestKind
+from deepgif.bot.store.database import Database, jobs, metadata, showings
+from deepgif.bot.store.encryption import Cipher
+from deepgif.bot.store.preferences import Preferences, PreferenceStore
+from deepgif.engine.errors import UnauthorizedError
+from deepgif.engine.types import Rating
 from tests.fakes.discord_gateway import TOKEN
 from tests.fakes.discord_server import ACK_S, BOT, CHANNEL, DM, GROUP, GUILD, NSFW, THREAD, Discord, Said
 from tests.fakes.engine_server import EngineServer, gif
@@ -532,7 +533,7 @@ async def test_what_discord_orders(
 
 async def test_a_lost_heartbeat(open_one: Open, discord: Discord, monkeypatch: pytest.MonkeyPatch) -> None:
     """A gateway that says nothing any more is left, and its session resumed."""
-    monkeypatch.setattr(client, "HEARTBEAT_S", 0.5)
+    monkeypatch.setattr(gateway_module, "HEARTBEAT_S", 0.5)
     discord.gateway.heartbeat_s = 0.2
     async with open_one():
         discord.gateway.silent = True
@@ -846,9 +847,9 @@ async def test_words_are_neither_kept_nor_logged_in_the_clear(
 async def test_who_was_interrupted_while_posting_is_told(open_one: Open, discord: Discord, options: BotOptions) -> None:
     """Nobody knows whether that reply was posted: the person is told once. What edits a deferred answer is done."""
     where = {"workspace": GUILD, "channel": CHANNEL, "room": CHANNEL, "person": "1", "person_name": "Person 1"}
-    mention = DiscordTask(Kind.MENTION, "1", **where, reply_to="5", words=WORDS)
+    mention = DiscordRequest(RequestKind.MENTION, "1", **where, reply_to="5", words=WORDS)
     async with Database(options.database_url) as database:
-        journal = Journal(database, Seal(options.secret), "discord", lease_s=-1)
+        journal = JobQueue(database, Cipher(options.secret), "discord", lease_s=-1)
         assert await journal.accept(replace(mention.job(), state=State.POSTING))
         assert await journal.accept(replace(mention, name="2", reply_to="6").job())
         assert await journal.accept(replace(mention, name="3", reply_to="7").job())

@@ -13,23 +13,23 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from engine.client import EngineClient
-from engine.errors import (
+from deepgif.engine.api.app import ServerOptions, create_app, create_runner
+from deepgif.engine.api.client import EngineClient
+from deepgif.engine.api.middleware import AccessRules
+from deepgif.engine.errors import (
     EngineUnavailableError,
     InvalidRequestError,
     NotReadyError,
     OverloadedError,
     UnauthorizedError,
 )
-from engine.fitted import UNFITTED, QueryBank
-from engine.index import MemoryIndex
-from engine.library import Library
-from engine.lookup import Likeness
-from engine.metrics import Metrics
-from engine.middleware import AccessRules
-from engine.search import STILL_LOOKING, STRANGE_WORDS, SearchEngine
-from engine.server import ServerOptions, create_app, create_runner
-from engine.types import Rating, SearchRequest
+from deepgif.engine.index.exact import ExactIndex
+from deepgif.engine.metrics import Metrics
+from deepgif.engine.search.collection import Collection
+from deepgif.engine.search.ranking_model import UNFITTED, QueryBank
+from deepgif.engine.search.retrieval import Similarity
+from deepgif.engine.search.service import STILL_LOOKING, STRANGE_WORDS, SearchService
+from deepgif.engine.types import Rating, SearchRequest
 from tests.fakes.gifs import MemoryFinder, MemoryProvider, gif, memory_index
 
 GIFS = [gif("a"), gif("b"), gif("c", Rating.PG), gif("d", Rating.R)]
@@ -42,12 +42,12 @@ class Service:
     def __init__(self, options: ServerOptions, media: Any) -> None:
         self.finder = MemoryFinder(GIFS)
         self.provider = MemoryProvider(GIFS, media)
-        self.engine: SearchEngine | None = SearchEngine(
+        self.engine: SearchService | None = SearchService(
             "small@12345678",
             self.finder,
-            Library(memory_index(GIFS), MemoryIndex(4), (self.provider,)),
+            Collection(memory_index(GIFS), ExactIndex(4), (self.provider,)),
             UNFITTED,
-            Likeness(QueryBank(np.zeros((0, 4), np.float32), 0.0), 0.0),
+            Similarity(QueryBank(np.zeros((0, 4), np.float32), 0.0), 0.0),
         )
         self.runner = create_runner(create_app(lambda: self.engine, Metrics(), options))
         self.origin = ""

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.assembly import EngineOptions, open_engine
-from engine.errors import IndexUnavailableError
-from engine.indexes import Kind, QdrantOptions
-from engine.metrics import Metrics
-from engine.types import SearchRequest
+from deepgif.engine.engine import EngineOptions, open_engine
+from deepgif.engine.errors import IndexUnavailableError
+from deepgif.engine.index.factory import Kind, QdrantOptions
+from deepgif.engine.metrics import Metrics
+from deepgif.engine.types import SearchRequest
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.media import animation
 from tests.fakes.qdrant_server import QdrantServer, qdrant_server

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.database import FILE, Database, database_url
+from deepgif.bot.store.database import FILE, Database, database_url
 from tests.fakes.media import animation
 from tests.fakes.process import deepgif, serving
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from engine.indexer import IN_FLIGHT, STORE_EVERY
+from deepgif.engine.ingest.catalogue import IN_FLIGHT, STORE_EVERY
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.media import animation
 from tests.fakes.process import environment

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
-from engine.assembly import EngineOptions, open_engine
-from engine.metrics import Metrics
-from engine.types import SearchRequest
-from models.bundles import bundle_folder
+from deepgif.engine.engine import EngineOptions, open_engine
+from deepgif.engine.metrics import Metrics
+from deepgif.engine.types import SearchRequest
+from deepgif.models.bundles.load import bundle_folder
 from tests.fakes.process import deepgif
 
 SIDE, RADIUS, FRAMES = 160, 26, 12

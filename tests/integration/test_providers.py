@@ -17,20 +17,20 @@ import torch
 from aiohttp import web
 from PIL import Image
 
-from engine.assembly import SHIPPED_CATALOGUE, Engine, EngineOptions, open_engine
-from engine.client import EngineClient
-from engine.download import DownloadRules
-from engine.errors import NotFoundError, NotReadyError
-from engine.library import ADDRESSES_S
-from engine.live import LEFTOVERS, TOO_LATE, LiveSearches
-from engine.metrics import Metrics
-from engine.middleware import AccessRules
-from engine.providers.assembly import ProviderOptions, RemoteOptions
-from engine.rerank import MOVING, WORKERS, Rerank
-from engine.search import NOT_IN_TIME, NOT_JUDGED, ONLY_KNOWN
-from engine.server import ServerOptions, create_app, create_runner
-from engine.types import MAX_DEADLINE_S, Coverage, GifKey, Origin, Rating, SearchRequest, Source
-from models.bundles import bundle_folder
+from deepgif.engine.api.app import ServerOptions, create_app, create_runner
+from deepgif.engine.api.client import EngineClient
+from deepgif.engine.api.middleware import AccessRules
+from deepgif.engine.engine import SHIPPED_CATALOGUE, Engine, EngineOptions, open_engine
+from deepgif.engine.errors import NotFoundError, NotReadyError
+from deepgif.engine.media.download import DownloadRules
+from deepgif.engine.metrics import Metrics
+from deepgif.engine.providers.factory import ProviderOptions, ProvidersOptions
+from deepgif.engine.search.collection import ADDRESSES_S
+from deepgif.engine.search.reranker import MOVING, WORKERS, Rerank
+from deepgif.engine.search.service import NOT_IN_TIME, NOT_JUDGED, ONLY_KNOWN
+from deepgif.engine.search.single_flight import LEFTOVERS, TOO_LATE, SingleFlight
+from deepgif.engine.types import MAX_DEADLINE_S, Coverage, GifKey, Origin, Rating, SearchRequest, Source
+from deepgif.models.bundles.load import bundle_folder
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.giphy_server import FakeGif, GiphyServer, fake
 from tests.fakes.waiting import skip, until
@@ -64,7 +64,7 @@ def open_one(server: GiphyServer, tmp_path: Path) -> Open:
         options = EngineOptions(
             bundle=tmp_path,
             data_dir=tmp_path,
-            remote=RemoteOptions(tuple(ProviderOptions(name, **chosen) for name in names), keep_days, rules),
+            remote=ProvidersOptions(tuple(ProviderOptions(name, **chosen) for name in names), keep_days, rules),
             good_enough=good_enough,
         )
         used = encoder or ColourEncoder()
@@ -82,7 +82,7 @@ def ids(answer: Any) -> list[str]:
     return [result.gif.key.id for result in answer.results]
 
 
-def live_searches(engine: Engine) -> LiveSearches:
+def live_searches(engine: Engine) -> SingleFlight:
     """The searches under way, leftovers too."""
     outside = engine.search._outside
     assert outside is not None
@@ -522,7 +522,7 @@ async def test_the_shipped_model_finds_what_the_provider_cannot(tmp_path: Path) 
     async with GiphyServer(gifs, order=lambda words, some: list(some)) as server:
         rules = DownloadRules(frozenset({"127.0.0.1"}), frozenset({"http"}), private=True, timeout_s=20)
         chosen = ProviderOptions("giphy", server.key, 0, url=server.origin)
-        remote = RemoteOptions((chosen,), downloads=rules)
+        remote = ProvidersOptions((chosen,), downloads=rules)
         options = EngineOptions(bundle_folder("small"), tmp_path, remote=remote, good_enough=1.0)
         found = 0
         async with open_engine(options, Metrics()) as engine:

@@ -14,16 +14,16 @@ from typing import Any
 
 import pytest
 
-from engine.assembly import Engine, EngineOptions, open_engine
-from engine.download import DownloadRules
-from engine.embedding import STORE_EVERY
-from engine.errors import StoreError
-from engine.metrics import Metrics
-from engine.protocols import ProviderQuery
-from engine.providers.assembly import ProviderOptions, RemoteOptions
-from engine.reindex import IN_FLIGHT, Moved, ReindexReport, move
-from engine.store import FILE
-from engine.types import Coverage, Rating, SearchRequest
+from deepgif.engine.admin.reindex import IN_FLIGHT, Moved, ReindexReport, move
+from deepgif.engine.engine import Engine, EngineOptions, open_engine
+from deepgif.engine.errors import StoreError
+from deepgif.engine.ingest.candidates import STORE_EVERY
+from deepgif.engine.media.download import DownloadRules
+from deepgif.engine.metrics import Metrics
+from deepgif.engine.protocols import ProviderQuery
+from deepgif.engine.providers.factory import ProviderOptions, ProvidersOptions
+from deepgif.engine.store.database import FILE
+from deepgif.engine.types import Coverage, Rating, SearchRequest
 from tests.fakes.encoder import ColourEncoder, WideEncoder
 from tests.fakes.giphy_server import FakeGif, GiphyServer, fake
 from tests.fakes.process import environment
@@ -49,7 +49,7 @@ class Place:
     def options(self, name: str = "giphy", **changes: Any) -> EngineOptions:
         chosen = {"key": self.server.key, "url": self.server.origin, "calls_per_hour": 0, **changes}
         rules = DownloadRules(frozenset({"127.0.0.1"}), frozenset({"http"}), private=True)
-        remote = RemoteOptions((ProviderOptions(name, **chosen),), downloads=rules)
+        remote = ProvidersOptions((ProviderOptions(name, **chosen),), downloads=rules)
         return EngineOptions(self.data_dir, self.data_dir, remote=remote, good_enough=2.0)
 
     def engine(self, encoder: ColourEncoder | None = None, **changes: Any) -> AbstractAsyncContextManager[Engine]:

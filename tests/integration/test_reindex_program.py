@@ -21,14 +21,14 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from engine.store import Database
-from models.bundles import BUNDLED
-from models.info import read_info
-from models.joint import JointModel
-from models.sampling import FrameSampling
-from models.sentence import SentenceConfig
-from models.small_bundle import save_small
-from models.training.vocabulary import learn_vocabulary
+from deepgif.engine.store.database import Database
+from deepgif.models.bundles.load import BUNDLED
+from deepgif.models.bundles.manifest import read_info
+from deepgif.models.bundles.small import save_small
+from deepgif.models.networks.joint import JointModel
+from deepgif.models.networks.sentence import SentenceConfig
+from deepgif.models.preprocess.sampling import FrameSampling
+from deepgif.training.small.vocabulary import learn_vocabulary
 from tests.fakes.process import Served, deepgif, environment, serving
 
 COUNT = 120
@@ -114,7 +114,7 @@ async def asking(served: Served) -> AsyncIterator[Asking]:
 async def reindexing(*arguments: str, data_dir: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     """``deepgif reindex`` under way; killed at the end."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "engine", "reindex", *arguments),
+        *(sys.executable, "-m", "deepgif.cli", "reindex", *arguments),
         cwd=data_dir,
         env=environment(data_dir),
         stdout=asyncio.subprocess.PIPE,

@@ -15,20 +15,20 @@ import aiohttp
 import pytest
 import sqlalchemy as sa
 
-from bot import replies
-from bot.assembly import BotOptions
-from bot.database import Database, favourites, jobs, metadata, showings
-from bot.finder import OUT_OF_REACH
-from bot.journal import Journal, State
-from bot.preferences import Place, Preferences, PreferenceStore, Scope, listed, word_list
-from bot.sealing import Seal
-from bot.slack.run import Running, SlackOptions, open_bot
-from bot.slack.task import SlackTask
-from bot.slack.text import ADMINS_ONLY, WORDING
-from bot.slack.workspaces import OAuthOptions
-from bot.task import Kind
-from engine.errors import UnauthorizedError
-from engine.types import Rating
+from deepgif.bot.app import BotOptions
+from deepgif.bot.chat import replies
+from deepgif.bot.chat.search import OUT_OF_REACH
+from deepgif.bot.jobs.queue import JobQueue, State
+from deepgif.bot.request import RequestKind
+from deepgif.bot.slack.app import Running, SlackOptions, open_bot
+from deepgif.bot.slack.installations import OAuthOptions
+from deepgif.bot.slack.request import SlackRequest
+from deepgif.bot.slack.text import ADMINS_ONLY, WORDING
+from deepgif.bot.store.database import Database, favourites, jobs, metadata, showings
+from deepgif.bot.store.encryption import Cipher
+from deepgif.bot.store.preferences import ChatContext, Preferences, PreferenceStore, Scope, listed, word_list
+from deepgif.engine.errors import UnauthorizedError
+from deepgif.engine.types import Rating
 from tests.fakes.engine_server import EngineServer, gif
 from tests.fakes.journal import all_done
 from tests.fakes.slack_server import ACK_S, SECRET, Slack
@@ -228,7 +228,7 @@ async def test_what_is_acknowledged_is_kept(
 
     await slack.command(WORDS)
     buttons = await told(slack)
-    monkeypatch.setattr(Journal, "accept", slowly(Journal.accept))
+    monkeypatch.setattr(JobQueue, "accept", slowly(JobQueue.accept))
     monkeypatch.setattr(PreferenceStore, "change", slowly(PreferenceStore.change))
     mention = {"type": "app_mention", "channel": "C1", "user": "U1", "text": f"<@UBOT> {WORDS}"}
     direct = {"type": "message", "channel_type": "im", "channel": "D1", "user": "U1", "text": WORDS}
@@ -370,7 +370,7 @@ async def test_two_admins_at_once(bot: Running, slack: Slack, options: BotOption
         assert await store.of_workspace("slack", "T1") == Preferences(
             blocked_words=("cat",), language="de", off_channels=("COFF",), repeat_hours=1.6
         )
-        place = Place("slack", "T1", one["private_metadata"], "UADMIN")
+        place = ChatContext("slack", "T1", one["private_metadata"], "UADMIN")
         assert [await store.preview(place, scope) for scope in (Scope.CHANNEL, Scope.PERSON)] == [True, True]
 
 
@@ -591,9 +591,9 @@ async def test_words_are_not_logged(
 async def test_who_was_interrupted_while_posting_is_told(open_one: Open, slack: Slack, options: BotOptions) -> None:
     """Nobody knows whether that GIF was posted: it is not posted again, and the person is told once. Who asked an hour
     ago is told, and not surprised with a GIF."""
-    task = SlackTask(Kind.COMMAND, "T1", "", "C1", "U1", words=WORDS, response_url=slack.url("C1", "U1"))
+    task = SlackRequest(RequestKind.COMMAND, "T1", "", "C1", "U1", words=WORDS, response_url=slack.url("C1", "U1"))
     async with Database(options.database_url) as database:
-        journal = Journal(database, Seal(options.secret), "slack", lease_s=-1)
+        journal = JobQueue(database, Cipher(options.secret), "slack", lease_s=-1)
         assert await journal.accept(replace(task.job("1"), state=State.POSTING))
         assert await journal.accept(task.job("2"))
         assert await journal.accept(task.job("3"))
@@ -770,11 +770,11 @@ async def test_preferences_of_a_place(options: BotOptions) -> None:
     """A person's choice counts more than the channel's, and that more than the workspace's."""
     async with Database(options.database_url) as database:
         store = PreferenceStore(database, Rating.PG)
-        place = Place("slack", "T1", "C1", "U1")
+        place = ChatContext("slack", "T1", "C1", "U1")
         await store.change("slack", "T1", max_rating=Rating.R, preview=False)
         assert (await store.of(place)).max_rating is Rating.PG
         await store.change("slack", "T2", max_rating=Rating.G, restricted_rating=Rating.R)
-        adults = Place("slack", "T2", "C1", "U1", age_restricted=True)
+        adults = ChatContext("slack", "T2", "C1", "U1", age_restricted=True)
         assert (await store.of(adults)).max_rating is Rating.PG
         assert (await store.of(replace(adults, age_restricted=False))).max_rating is Rating.G
         await store.set_preview(place, Scope.CHANNEL, True)
@@ -783,4 +783,4 @@ async def test_preferences_of_a_place(options: BotOptions) -> None:
         assert not (await store.of(place)).preview
         await store.set_preview(place, Scope.PERSON, None)
         assert (await store.of(place)).preview
-        assert not (await store.of(Place("discord", "T1", "C1", "U1"))).preview
+        assert not (await store.of(ChatContext("discord", "T1", "C1", "U1"))).preview

@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from engine.server import FINISH_S
+from deepgif.engine.api.app import FINISH_S
 from tests.fakes.media import animation
 from tests.fakes.process import START_S, Served, child, serving
 

@@ -12,8 +12,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
-from engine.client import EngineClient
-from engine.errors import InvalidRequestError
+from deepgif.engine.api.client import EngineClient
+from deepgif.engine.errors import InvalidRequestError
 from tests.fakes.browser import Watched, chromium
 from tests.fakes.process import ROOT, Served, serving
 from tests.fakes.waiting import until
@@ -49,7 +49,7 @@ async def test_searching_in_a_browser(served: Served) -> None:
 
 async def test_the_page_s_examples_find_something(served: Served) -> None:
     """Every example on the page has a fitting GIF among those shipped."""
-    script = (ROOT / "engine" / "web" / "app.js").read_text(encoding="utf-8")
+    script = (ROOT / "engine" / "api" / "web" / "app.js").read_text(encoding="utf-8")
     block = re.search(r"const EXAMPLES = \[(.*?)\];", script, re.DOTALL)
     assert block
     examples = re.findall(r'"(.+?)"', block[1])

@@ -14,12 +14,12 @@ from compose_spec import PyCompose
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from bot.database import CLOSE_S
-from bot.worker import STOP_S
-from config.settings import PREFIX, Settings, load_settings
-from engine.metrics import Metrics
-from engine.middleware import OPEN_ROUTES, AccessRules
-from engine.server import DRAIN_S, FINISH_S, ServerOptions, create_app
+from deepgif.bot.jobs.worker import STOP_S
+from deepgif.bot.store.database import CLOSE_S
+from deepgif.config.settings import PREFIX, Settings, load_settings
+from deepgif.engine.api.app import DRAIN_S, FINISH_S, ServerOptions, create_app
+from deepgif.engine.api.middleware import OPEN_ROUTES, AccessRules
+from deepgif.engine.metrics import Metrics
 from tests.fakes.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]

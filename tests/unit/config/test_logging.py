@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from config.logging import configure_logging
+from deepgif.config.logging import configure_logging
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import PREFIX, Settings, SettingsError, default_data_dir, load_settings
+from deepgif.config.settings import PREFIX, Settings, SettingsError, default_data_dir, load_settings
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "config" / "example.env"
 COMMENTED_OUT = {"data_dir"}  # its default depends on who runs it

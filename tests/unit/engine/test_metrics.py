@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from engine.metrics import Metrics
+from deepgif.engine.metrics import Metrics
 
 
 @dataclass

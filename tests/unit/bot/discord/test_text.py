@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.discord.commands import _same
-from bot.discord.layout import can_show
-from bot.discord.text import literal, plain
+from deepgif.bot.discord.commands import _same
+from deepgif.bot.discord.components import can_show
+from deepgif.bot.discord.text import literal, plain
 from tests.fakes.engine_server import gif
 
 

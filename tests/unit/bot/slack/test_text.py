@@ -8,10 +8,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.slack.blocks import can_show, plain_text
-from bot.slack.listeners import SHORTCUT
-from bot.slack.text import escape, plain
-from bot.slack.workspaces import SCOPES
+from deepgif.bot.slack.blocks import can_show, plain_text
+from deepgif.bot.slack.installations import SCOPES
+from deepgif.bot.slack.listeners import SHORTCUT
+from deepgif.bot.slack.text import escape, plain
 from tests.fakes.engine_server import gif
 from tests.fakes.slack_server import SCOPES as NEEDED
 

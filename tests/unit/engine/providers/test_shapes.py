@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import ProviderError
-from engine.providers import giphy, klipy
-from engine.types import Candidate, Rating, Rendition
+from deepgif.engine.errors import ProviderError
+from deepgif.engine.providers import giphy, klipy
+from deepgif.engine.types import Candidate, Rating, Rendition
 
 NAMES = st.sampled_from(
     [

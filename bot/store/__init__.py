@@ -1,0 +1,1 @@
+"""The bots' database: preferences, search sessions, collections of GIFs, and encryption."""

@@ -1,0 +1,1 @@
+"""The ``deepgif`` command. Besides ``bot``, the only place that reads settings."""

@@ -1,0 +1,5 @@
+"""``python -m deepgif.cli``: the same as ``deepgif``."""
+
+from deepgif.cli.app import main
+
+main()

@@ -1,0 +1,1 @@
+"""Maintenance beside a running engine: backup, export, re-indexing, stored models."""

@@ -1,0 +1,1 @@
+"""How GIFs become vectors: batching, encoding, deduplication."""

@@ -1,0 +1,1 @@
+"""From a URL to frames: download, checks before decoding, decoding."""

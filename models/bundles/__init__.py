@@ -1,0 +1,1 @@
+"""Model bundles: the manifest, and a loader for each kind."""

@@ -1,0 +1,84 @@
+"""The recipe that started it: VGG16's fc7 for frames, Skip-Thoughts for sentences, two linear maps.
+
+A bundle of this kind holds the maps; the networks' weights are those that their authors publish. A clip is the mean of
+its frames' fc7, mapped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save_file
+
+from deepgif.models.bundles.encoder import TwoTowerEncoder
+from deepgif.models.bundles.manifest import (
+    CLASSIC,
+    MANIFEST,
+    WEIGHTS,
+    BundleError,
+    checked,
+    read_info,
+    read_manifest,
+    write_manifest,
+)
+from deepgif.models.bundles.skip_thoughts import FILES, SkipFilesError, load_skip_thoughts
+from deepgif.models.bundles.weights import SKIP_THOUGHTS, SKIP_THOUGHTS_URL, VGG16, RemoteFile, WeightsError, fetch
+from deepgif.models.networks.projection import ProjectionHeads
+from deepgif.models.networks.skip_thoughts import SkipThoughts
+from deepgif.models.networks.vgg16 import FRAME_SIZE, Vgg16
+from deepgif.models.preprocess.sampling import Fit, FrameSampling
+from deepgif.models.runtime.frame_runner import FrameRunner, torch_device
+
+SAMPLING = FrameSampling(8, FRAME_SIZE, Fit.CROP)
+
+
+def load_classic(folder: Path, devices: Sequence[str] = ("cpu",), weights: Path | None = None) -> TwoTowerEncoder:
+    """Loads a bundle of the kind "classic", over the published weights below ``weights``; those that are not there are
+    fetched. Raises ``BundleError``."""
+    info = read_info(folder)
+    content = checked(folder / WEIGHTS, read_manifest(folder))
+    if find_spec("nltk") is None:
+        raise BundleError("This model cuts words with NLTK, which is not installed: pip install 'deepgif[classic]'")
+    if weights is None:
+        raise BundleError(f"{folder} needs the weights of VGG16 and Skip-Thoughts: say where they are kept.")
+    try:
+        frames, sentences = load_vgg16(weights), load_sentences(weights, str(torch_device(devices[0])))
+    except (WeightsError, SkipFilesError) as error:
+        raise BundleError(str(error)) from error
+    try:
+        maps = ProjectionHeads(frames.dimension, sentences.dimension)
+        maps.load_state_dict(load(content))
+    except (SafetensorError, RuntimeError) as error:
+        raise BundleError(f"{folder} does not hold the model its {MANIFEST} describes.") from error
+    runner = FrameRunner(frames, info.sampling, devices)
+    return TwoTowerEncoder(info, runner, sentences, maps, unit_frames=False)
+
+
+def save_classic(folder: Path, name: str, licence: str, maps: ProjectionHeads) -> None:
+    """Writes a bundle."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({key: value.contiguous() for key, value in maps.state_dict().items()}, folder / WEIGHTS)
+    write_manifest(folder, (WEIGHTS,), kind=CLASSIC, name=name, licence=licence, sampling=asdict(SAMPLING))
+
+
+def load_vgg16(weights: Path) -> Vgg16:
+    """VGG16 with ImageNet's weights. Raises ``WeightsError``."""
+    path = fetch(VGG16, weights)
+    network = Vgg16()
+    try:
+        network.load_torchvision(torch.load(path, weights_only=True, mmap=True))
+    except Exception as error:  # torch raises whatever it likes on damaged files
+        raise WeightsError(f"{path} does not hold the weights of VGG16: remove it, and it is fetched again.") from error
+    return network.eval()
+
+
+def load_sentences(weights: Path, device: str = "cpu") -> SkipThoughts:
+    """combine-skip as published. Raises ``WeightsError`` or ``SkipFilesError``."""
+    for name in FILES:
+        fetch(RemoteFile(f"{SKIP_THOUGHTS}/{name}", f"{SKIP_THOUGHTS_URL}/{name}"), weights)
+    return load_skip_thoughts(weights / SKIP_THOUGHTS, device)

@@ -1,0 +1,135 @@
+"""What every loaded bundle can do, and what most are: a network for frames, a reader of sentences, and two linear maps
+into one space.
+
+Shapes: N texts or clips, T frames of a clip, H x W their pixels, A and B the features of frames and sentences, D
+dimensions of the space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from deepgif.models.bundles.manifest import BundleInfo
+from deepgif.models.networks.projection import ProjectionHeads
+from deepgif.models.preprocess.sampling import FrameSampling
+from deepgif.models.runtime.frame_runner import Clips, FrameRunner
+
+
+class Encoder(Protocol):
+    """A loaded bundle, whatever its kind: words and frames to unit vectors of one space. Methods block, and may be
+    called from any thread."""
+
+    @property
+    def info(self) -> BundleInfo:
+        """What the bundle says of itself."""
+
+    @property
+    def space(self) -> str:
+        """What a vector of it means."""
+
+    @property
+    def dimension(self) -> int:
+        """D."""
+
+    @property
+    def sampling(self) -> FrameSampling:
+        """The frames it looks at."""
+
+    @property
+    def frames_at_once(self) -> int:
+        """How many frames are best given at once."""
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(N, D) unit vectors."""
+
+    def encode_clips(self, clips: Clips) -> NDArray[np.float32]:
+        """(N, D) unit vectors of clips, which may differ in T, H and W."""
+
+    def understands(self, text: str) -> float:
+        """The share of the text, in [0, 1], that is made of words learnt; 0.0 for a text without any."""
+
+
+class TextEncoder(Protocol):
+    """Texts to features. Methods block, and may be called from any thread."""
+
+    @property
+    def dimension(self) -> int:
+        """B."""
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(N, B)"""
+
+    def understands(self, text: str) -> float:
+        """The share of the text, in [0, 1], that is made of what it has learnt."""
+
+
+class TwoTowerEncoder:
+    """``Encoder`` of two networks, which may be used apart. ``unit_frames`` says that a clip is the mean of its frames'
+    unit features, in place of the mean of the features as they are."""
+
+    def __init__(
+        self, info: BundleInfo, frames: FrameRunner, sentences: TextEncoder, maps: ProjectionHeads, *, unit_frames: bool
+    ) -> None:
+        self.info = info
+        self.space = info.space
+        self.sampling = info.sampling
+        self.dimension = maps.dimension
+        self._frames = frames
+        self._sentences = sentences
+        self._maps = maps.eval().to(frames.device)
+        self._unit_frames = unit_frames
+
+    @property
+    def frames_at_once(self) -> int:
+        """How many frames are best given at once."""
+        return self._frames.frames_at_once
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(N, D) unit vectors."""
+        return self.embed_text_features(self.text_features(texts))
+
+    def encode_clips(self, clips: Clips) -> NDArray[np.float32]:
+        """(N, D) unit vectors of clips, which may differ in T, H and W."""
+        return self._embed(self._frames(clips))
+
+    def text_features(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(N, B), before the map."""
+        return self._sentences.encode(texts)
+
+    def frame_features(self, clips: Clips) -> list[NDArray[np.float32]]:
+        """(T, A) of each clip, before the map."""
+        return [features.cpu().numpy() for features in self._frames(clips)]
+
+    def embed_text_features(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(N, B) to (N, D) unit vectors."""
+        with torch.inference_mode():
+            return self._maps.texts(torch.from_numpy(features).to(self._frames.device)).cpu().numpy()
+
+    def embed_frame_features(self, features: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """(T, A) of each of N clips to (N, D) unit vectors."""
+        return self._embed([torch.from_numpy(one).to(self._frames.device) for one in features])
+
+    def understands(self, text: str) -> float:
+        """The share of the text, in [0, 1], that is made of words learnt; 0.0 for a text without any."""
+        return self._sentences.understands(text)
+
+    def _embed(self, features: Sequence[Tensor]) -> NDArray[np.float32]:
+        if not features:
+            return np.empty((0, self.dimension), np.float32)
+        with torch.inference_mode():
+            return self._maps.clips(pooled(features, unit_frames=self._unit_frames)).cpu().numpy()
+
+
+def pooled(features: Sequence[Tensor], *, unit_frames: bool) -> Tensor:
+    """(N, A): the mean over the frames (T, A) of each of N clips, each frame made of unit length before or not."""
+    frames = torch.cat(list(features))
+    lengths = torch.tensor([len(one) for one in features], device=frames.device)
+    means: Tensor = torch.segment_reduce(F.normalize(frames, dim=1) if unit_frames else frames, "mean", lengths=lengths)
+    return means

@@ -1,0 +1,48 @@
+"""Finds bundles by name or folder, and loads them whatever their kind (``deepgif.models.bundles.manifest`` says what
+a bundle is)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from deepgif.models.bundles.encoder import Encoder, TwoTowerEncoder
+from deepgif.models.bundles.manifest import CLASSIC, MANIFEST, MOTION, OPEN_CLIP, SMALL, BundleError, read_info
+
+BUNDLED = Path(__file__).parents[1]
+
+
+def bundle_folder(name: str) -> Path:
+    """The folder of a bundle given by its name (one that is shipped) or by a path."""
+    shipped = BUNDLED / name
+    return shipped if name.isidentifier() and (shipped / MANIFEST).is_file() else Path(name).expanduser()
+
+
+def load_bundle(folder: Path, devices: Sequence[str] = ("cpu",), weights: Path | None = None) -> Encoder:
+    """Loads and checks a bundle; ``weights`` is the folder of published weights. Raises ``BundleError`` where a file is
+    missing or not what it was."""
+    if read_info(folder).kind == MOTION:
+        from deepgif.models.bundles.motion import load_motion
+
+        return load_motion(folder, devices, weights)
+    return load_two_towers(folder, devices, weights)
+
+
+def load_two_towers(folder: Path, devices: Sequence[str] = ("cpu",), weights: Path | None = None) -> TwoTowerEncoder:
+    """Loads a bundle of two networks that may be used apart: of any kind but "motion". Raises ``BundleError``."""
+    info = read_info(folder)
+    if info.kind == SMALL:
+        from deepgif.models.bundles.small import load_small
+
+        return load_small(folder, devices)
+    if info.kind == CLASSIC:
+        from deepgif.models.bundles.classic import load_classic
+
+        return load_classic(folder, devices, weights)
+    if info.kind == OPEN_CLIP:
+        from deepgif.models.bundles.open_clip import load_clip
+
+        return load_clip(folder, devices, weights)
+    if info.kind == MOTION:
+        raise BundleError(f"{folder} stands on another bundle: name that one here.")
+    raise BundleError(f"{folder} holds a model of the kind {info.kind}, which this version does not know.")

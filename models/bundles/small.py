@@ -1,0 +1,134 @@
+"""Bundles of the kind "small": MobileNetV2, a recurrent sentence encoder and two maps, all in the folder.
+
+Shapes: N texts, B = 384.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load, save_file
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn import functional as F
+
+from deepgif.models.bundles.encoder import TwoTowerEncoder
+from deepgif.models.bundles.manifest import (
+    MANIFEST,
+    SMALL,
+    WEIGHTS,
+    BundleError,
+    BundleInfo,
+    checked,
+    read_info,
+    read_manifest,
+    write_manifest,
+)
+from deepgif.models.networks.joint import JointModel
+from deepgif.models.networks.mobilenet import FEATURES, FRAMES_IN_CACHE, MobileNetStrips
+from deepgif.models.networks.projection import ProjectionHeads
+from deepgif.models.networks.sentence import (
+    SENTENCE_DIMENSION,
+    WORD_START,
+    SentenceConfig,
+    SentenceEncoder,
+    pad,
+    spell_out,
+    to_pieces,
+)
+from deepgif.models.preprocess.sampling import FrameSampling
+from deepgif.models.runtime.frame_runner import FrameRunner
+
+TOKENIZER = "tokenizer.json"
+
+
+class SmallSentences:
+    """Texts to unit sentence vectors, which may be compared with each other."""
+
+    dimension = SENTENCE_DIMENSION
+
+    def __init__(self, network: SentenceEncoder, tokenizer: Tokenizer, device: torch.device) -> None:
+        self._network = network.eval().to(device)
+        self._tokenizer = tokenizer
+        self._device = device
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(N, 384)"""
+        if not texts:
+            return np.empty((0, self.dimension), np.float32)
+        numbers, lengths = pad(to_pieces(self._tokenizer, texts))
+        with torch.inference_mode():
+            vectors = self._network(numbers.to(self._device), lengths.to(self._device))
+            return F.normalize(vectors, dim=1).cpu().numpy()
+
+    def understands(self, text: str) -> float:
+        """The share of the text's letters and digits, in [0, 1], that lie in words learnt as a whole; 0.0 for a text
+        without any. Other words are read from their parts, with less certainty."""
+        tokens = self._tokenizer.encode(spell_out(text), add_special_tokens=False).tokens
+        known = total = 0
+        for place, token in enumerate(tokens):
+            letters = sum(character.isalnum() for character in token) if not token.startswith("<0x") else 1
+            total += letters
+            begins = token.startswith(WORD_START)
+            if begins and (place + 1 == len(tokens) or tokens[place + 1].startswith(WORD_START)):
+                known += letters
+        return known / total if total else 0.0
+
+
+class StripsEncoder(TwoTowerEncoder):
+    """The same encoder, whose frame features are those of ``MobileNetStrips``."""
+
+    def _embed(self, features: Sequence[Tensor]) -> NDArray[np.float32]:
+        return super()._embed([MobileNetStrips.whole(strips) for strips in features])
+
+
+def small_encoder(
+    info: BundleInfo, model: JointModel, tokenizer: Tokenizer, devices: Sequence[str] = ("cpu",)
+) -> TwoTowerEncoder:
+    """The encoder that a taught model is."""
+    frames = FrameRunner(model.frames, info.sampling, devices, FRAMES_IN_CACHE)
+    maps = ProjectionHeads(FEATURES, SENTENCE_DIMENSION)
+    maps.frame_map, maps.sentence_map = model.frame_map, model.sentence_map
+    sentences = SmallSentences(model.sentences, tokenizer, frames.device)
+    kind = StripsEncoder if isinstance(model.frames, MobileNetStrips) else TwoTowerEncoder
+    return kind(info, frames, sentences, maps, unit_frames=True)
+
+
+def load_small(folder: Path, devices: Sequence[str] = ("cpu",), *, strips: bool = False) -> TwoTowerEncoder:
+    """Loads and checks a bundle of the kind "small"; with ``strips`` its frame features tell places apart. Raises
+    ``BundleError``."""
+    info, manifest = read_info(folder), read_manifest(folder)
+    if info.kind != SMALL:
+        raise BundleError(f"{folder} is of the kind {info.kind}, not {SMALL}.")
+    weights, tokenizer = (checked(folder / name, manifest) for name in (WEIGHTS, TOKENIZER))
+    try:
+        model = JointModel(SentenceConfig(**manifest["sentence"]))
+        if strips:
+            model.frames = MobileNetStrips()
+        model.load_state_dict({name: tensor.float() for name, tensor in load(weights).items()})
+        return small_encoder(info, model, Tokenizer.from_str(tokenizer.decode("utf-8")), devices)
+    except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{folder} does not hold the model its {MANIFEST} describes.") from error
+
+
+def save_small(
+    folder: Path, name: str, licence: str, sampling: FrameSampling, model: JointModel, tokenizer: Tokenizer
+) -> None:
+    """Writes a bundle: weights as float16, and the checksums."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({key: value.half().contiguous() for key, value in model.state_dict().items()}, folder / WEIGHTS)
+    tokenizer.save(str(folder / TOKENIZER), pretty=False)
+    write_manifest(
+        folder,
+        (WEIGHTS, TOKENIZER),
+        name=name,
+        licence=licence,
+        sampling=asdict(sampling),
+        sentence=asdict(model.sentences.config),
+    )

@@ -1,0 +1,58 @@
+"""The joint space: frames and words, each encoded on its own, then mapped linearly into one 1024-d unit sphere.
+
+Kiros et al. 2014, "Unifying Visual-Semantic Embeddings with Multimodal Neural Language Models", section 2.3, with a
+recurrent sentence encoder; the loss is InfoNCE (van den Oord et al. 2018, equation 4) in both directions.
+
+Shapes: N texts, M clips, F frames of all clips one after the other, L pieces, D = 1024.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from deepgif.models.networks.mobilenet import FEATURES, MobileNetV2
+from deepgif.models.networks.sentence import SENTENCE_DIMENSION, SentenceConfig, SentenceEncoder
+
+JOINT_DIMENSION = 1024
+
+
+class JointModel(nn.Module):
+    """A frame encoder, a sentence encoder and the two linear maps that bring them together."""
+
+    def __init__(self, config: SentenceConfig) -> None:
+        super().__init__()
+        self.frames = MobileNetV2()
+        self.sentences = SentenceEncoder(config)
+        self.frame_map = nn.Linear(FEATURES, JOINT_DIMENSION)
+        self.sentence_map = nn.Linear(SENTENCE_DIMENSION, JOINT_DIMENSION)
+
+    def map_features(self, features: Tensor, clip_lengths: Tensor) -> Tensor:
+        """Frame features (F, 1280) of M clips with ``clip_lengths`` (M,) frames each to unit vectors (M, D): the mean
+        over a clip's unit features, mapped."""
+        clip_of_frame = torch.repeat_interleave(torch.arange(len(clip_lengths), device=features.device), clip_lengths)
+        totals = features.new_zeros(len(clip_lengths), features.shape[1])
+        totals = totals.index_add(0, clip_of_frame, F.normalize(features, dim=1))
+        return F.normalize(self.frame_map(F.normalize(totals, dim=1)), dim=1)
+
+    def embed_texts(self, pieces: Tensor, lengths: Tensor) -> Tensor:
+        """Pieces (N, L) and their counts (N,) to unit vectors (N, D)."""
+        return self.map_sentences(self.sentences(pieces, lengths))
+
+    def map_sentences(self, sentences: Tensor) -> Tensor:
+        """Sentence vectors (N, 384) to unit vectors (N, D)."""
+        return F.normalize(self.sentence_map(F.normalize(sentences, dim=1)), dim=1)
+
+
+def info_nce(clips: Tensor, texts: Tensor, same: Tensor, temperature: float) -> Tensor:
+    """InfoNCE in both directions over N pairs of unit vectors (N, D).
+
+    ``same`` (N, N) is true where the text of a column also describes the clip of a row although it was drawn for
+    another: such pairs are no negatives and are left out of the sum; the diagonal always counts.
+    """
+    scores = clips @ texts.T / temperature  # (N, N)
+    pairs = torch.arange(len(scores), device=scores.device)
+    others = same & ~torch.eye(len(scores), dtype=torch.bool, device=scores.device)
+    scores = scores.masked_fill(others, float("-inf"))
+    return (F.cross_entropy(scores, pairs) + F.cross_entropy(scores.T, pairs)) / 2

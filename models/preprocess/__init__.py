@@ -1,0 +1,1 @@
+"""From a decoded GIF to the frames that a network takes."""

@@ -1,0 +1,1 @@
+"""Frames through a network: torch on CPU and GPU, CUDA graphs, ONNX Runtime."""

@@ -1,0 +1,1 @@
+"""Datasets of captioned pictures and clips."""

@@ -1,0 +1,1 @@
+"""Trains the motion head of ``small_motion``."""

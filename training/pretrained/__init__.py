@@ -1,0 +1,1 @@
+"""Published weights and word vectors, read into this project's networks."""

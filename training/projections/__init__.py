@@ -1,0 +1,1 @@
+"""Trains the two linear projections on any pair of encoders."""

@@ -1,0 +1,1 @@
+"""Trains Skip-Thoughts sentence encoders."""

@@ -1,0 +1,1 @@
+"""Trains the bundled model ``small``, stage by stage."""
