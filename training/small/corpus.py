@@ -9,7 +9,8 @@ Everything is read from one data folder:
     text/goemotions-{train,dev}.tsv       short comments, as people chat
     text/emoji-keywords.json              names and keywords of emoji
 
-Kept apart: the comments of ``goemotions-dev.tsv`` and the definitions and examples of one synset in 33.
+To these come headlines drawn from a grammar, and texts altered by a word (``deepgif.training.small.headlines``). Kept
+apart: the comments of ``goemotions-dev.tsv`` and the definitions and examples of one synset in 33.
 """
 
 from __future__ import annotations
@@ -23,8 +24,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from deepgif.training.small.headlines import altered, headlines
+
 HELD_OUT_ONE_IN = 33
 LONG = 80  # characters; nobody searches with that much, so of longer texts only one in four is kept, none over 160
+HEADLINES = 40_000
+ALTERED = 80_000
 SPANS = 60_000  # contiguous runs of 2 to 6 words: what queries look like
 
 
@@ -44,7 +49,10 @@ def read_corpus(data: Path, seed: int = 0) -> Corpus:
     full = [*captions, *_msvd(data), *_exercises(data), *comments, *glosses, *_emoji(data)]
     full = [text for text in full if len(text) <= LONG or (len(text) <= 2 * LONG and _one_in(4, text))]
     unseen_comments = first_column(data / "text" / "goemotions-dev.tsv")
-    train = dict.fromkeys([*full, *_spans([*captions, *comments], random.Random(seed))])  # noqa: S311
+    rng = random.Random(seed)  # noqa: S311 - not a secret
+    spans = _spans([*captions, *comments], rng)
+    news = list(headlines(HEADLINES, rng))
+    train = dict.fromkeys([*full, *spans, *news, *altered([*full, *news], ALTERED, rng)])
     unseen = dict.fromkeys(text for text in [*unseen_comments, *unseen_glosses] if text not in train)
     return Corpus(tuple(train), tuple(unseen))
 

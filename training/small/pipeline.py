@@ -14,16 +14,18 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from safetensors.torch import load
 from tokenizers import Tokenizer
 
-from deepgif.models.bundles.small import load_small, save_small
+from deepgif.models.bundles.manifest import WEIGHTS, checked, read_manifest
+from deepgif.models.bundles.small import TOKENIZER, load_small, save_small
+from deepgif.models.networks.efficientnet import FRAME_SIZE
 from deepgif.models.networks.joint import JointModel
-from deepgif.models.networks.mobilenet import FRAME_SIZE
 from deepgif.models.networks.sentence import SentenceConfig, SentenceEncoder, pad, spell_out, to_pieces
 from deepgif.models.preprocess.sampling import FrameSampling
 from deepgif.training.evaluation.figures import measure
+from deepgif.training.pretrained.lite import load_lite, packaged_weights
 from deepgif.training.pretrained.teacher import teacher_vectors
-from deepgif.training.pretrained.tflite import load_tflite
 from deepgif.training.small.card import write_card
 from deepgif.training.small.checkpoint import Checkpoint
 from deepgif.training.small.clips import ClipSet, exercises, extract, photographs, pooled_features
@@ -38,6 +40,7 @@ LICENCE = (
     "MIT for the weights as far as they are ours; taught on Flickr8k photographs, which are for research and "
     "education, not for commercial use"
 )
+SENTENCES = "sentences."  # how a bundle names the GRU's weights
 SAMPLING = FrameSampling(count=4, size=FRAME_SIZE)
 
 
@@ -49,6 +52,8 @@ class PipelineOptions:
     distil_epochs: int = 10
     finetune_steps: int = 700
     seed: int = 0
+    start: Path | None = None  # a bundle whose vocabulary and GRU to go on from
+    backbone: Path | None = None  # the CNN's first weights, if not the package's
 
 
 class Pipeline:
@@ -60,14 +65,14 @@ class Pipeline:
         self.font = font
         self.options = options
         self.console = console
-        self.config = SentenceConfig()
+        self.config = SentenceConfig(weighted=True)
         run.mkdir(parents=True, exist_ok=True)
 
     def write_bundle(self, out: Path) -> None:
         """Runs what has not been run yet, and writes the bundle with its card."""
         save_small(out, "small", LICENCE, SAMPLING, self.model, self.tokenizer)
         teacher = torch.from_numpy(self.teach(self.clip_texts).astype(np.float32))
-        dev = extract(photographs(self.data, "dev", views=False), load_tflite(self.mobilenet), self.run / "frames")
+        dev = extract(photographs(self.data, "dev", views=False), load_lite(self.backbone), self.run / "frames")
         figures = measure(
             load_small(out),
             self.data,
@@ -106,6 +111,8 @@ class Pipeline:
     @cached_property
     def tokenizer(self) -> Tokenizer:
         path = self.run / "tokenizer.json"
+        if not path.exists() and self.options.start:
+            path.write_bytes((self.options.start / TOKENIZER).read_bytes())
         if not path.exists():
             with self.console.status("Learning the vocabulary"):
                 learn_vocabulary(map(spell_out, self.texts), self.config.vocabulary).save(str(path))
@@ -121,7 +128,11 @@ class Pipeline:
         torch.manual_seed(self.options.seed)
         encoder = SentenceEncoder(self.config)
         checkpoint = Checkpoint(self.run / "distil.pt")
-        if checkpoint.load() is None:
+        if checkpoint.load() is None and self.options.start:
+            start = load(checked(self.options.start / WEIGHTS, read_manifest(self.options.start)))
+            own = {name.removeprefix(SENTENCES): value for name, value in start.items() if name.startswith(SENTENCES)}
+            encoder.load_state_dict(own, strict=False)  # one whose means are not weighted starts with plain ones
+        elif checkpoint.load() is None:
             with torch.no_grad():
                 encoder.embedding.weight.copy_(initial_embeddings(self.tokenizer, self.config, self.teach))
         options = DistilOptions(epochs=self.options.distil_epochs, seed=self.options.seed)
@@ -132,7 +143,7 @@ class Pipeline:
     @cached_property
     def clip_sets(self) -> list[ClipSet]:
         """Photographs, rendered scenes and exercises, through the first half of the CNN."""
-        network = load_tflite(self.mobilenet)
+        network = load_lite(self.backbone)
         sources = [photographs(self.data, "train", views=True), self.scene_source, exercises(self.data)]
         sets = []
         for source in sources:
@@ -140,15 +151,16 @@ class Pipeline:
                 sets.append(extract(source, network, self.run / "frames", report))
         return sets
 
-    @property
-    def mobilenet(self) -> Path:
-        return self.data / "mobilenet" / "mobilenet_v2_1.0_224_quant.tflite"
+    @cached_property
+    def backbone(self) -> Path:
+        """The CNN's first weights."""
+        return self.options.backbone or packaged_weights()
 
     @cached_property
     def tuned(self) -> JointModel:
         """The whole model after fine-tuning."""
         model = JointModel(self.config)
-        model.frames = load_tflite(self.mobilenet)
+        model.frames = load_lite(self.backbone)
         checkpoint = Checkpoint(self.run / "finetune.pt")
         if checkpoint.load() is None:
             model.sentences.load_state_dict(self.sentences.state_dict())

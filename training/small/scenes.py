@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from deepgif.models.networks.mobilenet import FRAME_SIZE
+from deepgif.models.networks.efficientnet import FRAME_SIZE
 from deepgif.models.preprocess.frames import Frame
 from deepgif.training.scenes.catalogue import is_shipped_combination
 from deepgif.training.scenes.render import render

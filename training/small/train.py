@@ -26,7 +26,7 @@ from deepgif.training.small.pipeline import Pipeline, PipelineOptions
 
 
 def main(
-    data: Annotated[Path, typer.Argument(help="Folder with flickr8k, msvd, exercises, text and mobilenet.")],
+    data: Annotated[Path, typer.Argument(help="Folder with flickr8k, msvd, exercises and text.")],
     run: Annotated[Path, typer.Option(help="Where the run keeps its state; give it again to go on.")] = Path(
         "runs/small"
     ),
@@ -36,12 +36,16 @@ def main(
     distil_epochs: Annotated[int, typer.Option(help="Rounds over the texts.")] = 10,
     finetune_steps: Annotated[int, typer.Option(help="Steps of 240 clips.")] = 700,
     seed: Annotated[int, typer.Option(help="The same seed gives the same model on the same machine.")] = 0,
+    start: Annotated[Path | None, typer.Option(help="A bundle's folder, to go on from its vocabulary and GRU.")] = None,
+    backbone: Annotated[
+        Path | None, typer.Option(help="EfficientNet-Lite0's weights (.pth); the package's where none are named.")
+    ] = None,
     threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves it to torch.")] = 0,
 ) -> None:
     """Teach the bundled model and write it as a bundle. Stop it whenever you like; the same command goes on."""
     if threads:
         torch.set_num_threads(threads)
-    options = PipelineOptions(scenes, distil_epochs, finetune_steps, seed)
+    options = PipelineOptions(scenes, distil_epochs, finetune_steps, seed, start, backbone)
     console = Console(stderr=True)
     try:
         Pipeline(data, run, font, options, console).write_bundle(out)
