@@ -7,13 +7,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from deepgif.models.networks.efficientnet import TAIL_START
 from deepgif.models.networks.joint import JointModel
 from deepgif.models.networks.sentence import SentenceConfig, SentenceEncoder
 from deepgif.training.small.checkpoint import Checkpoint
 from deepgif.training.small.clips import HEAD_SHAPE, Clip, ClipSet, FrameSource, extract
-from deepgif.training.small.distil import DistilOptions, distil, distillation_loss
+from deepgif.training.small.distil import ALIKE, NEIGHBOURS, DistilOptions, distil, distillation_loss, neighbourhoods
 from deepgif.training.small.finetune import FinetuneOptions, finetune
-from deepgif.training.small.maps import MapOptions, Pairs, fit_maps
+from deepgif.training.small.maps import MapOptions, Pairs, canonical_maps, fit_maps
 from deepgif.training.small.vocabulary import learn_vocabulary
 
 WORDS = ["red", "green", "blue", "dog", "cat", "runs", "sleeps", "fast", "slowly", "here"]
@@ -72,14 +73,50 @@ def test_distillation_learns_and_resumes(tokenizer, targets, tmp_path):
 
 
 def test_distillation_loss_equals_numpy():
-    """Cosine distance plus the weighted squared error of the similarities, within 1e-5."""
+    """Cosine distance plus the squared error of the similarities of every two, more of those alike, within 1e-5."""
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(5, 384)).astype(np.float32)
     wanted = rng.normal(size=(5, 384)).astype(np.float32)
     unit = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (vectors, wanted)]
-    expected = 1 - (unit[0] * unit[1]).sum(1).mean() + 3 * ((unit[0] @ unit[0].T - unit[1] @ unit[1].T) ** 2).mean()
+    alike = unit[1] @ unit[1].T
+    weights = (1 + ALIKE * np.maximum(alike, 0) ** 2) * (1 - np.eye(5))
+    errors = (unit[0] @ unit[0].T - alike) ** 2
+    expected = 1 - (unit[0] * unit[1]).sum(1).mean() + 3 * (weights * errors).sum() / weights.sum()
     loss = distillation_loss(torch.from_numpy(vectors), torch.from_numpy(unit[1]), 3)
     assert float(loss) == pytest.approx(expected, abs=1e-5)
+
+
+def test_neighbourhoods_part_the_rows_by_their_targets():
+    """Every row is in one group, none is too large, and rows of a group are more alike than rows of different ones."""
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(8, 32))
+    targets = np.repeat(centres, 25, axis=0) + 0.1 * rng.normal(size=(200, 32))
+    targets /= np.linalg.norm(targets, axis=1, keepdims=True)
+    rows = rng.permutation(200)[:150]
+    groups = neighbourhoods(rows, targets.astype(np.float16), rng)
+    assert sorted(np.concatenate(groups)) == sorted(rows)
+    assert max(map(len, groups)) <= NEIGHBOURS
+    inside = np.mean([(targets[group] @ targets[group].T).mean() for group in groups])
+    assert inside > (targets[rows] @ targets[rows].T).mean() + 0.3
+
+
+def test_canonical_maps_need_no_step():
+    """Before the first step the maps already lead most sentences of a shared hidden factor to their own clip, and
+    cosines do not depend on how the joint space is turned."""
+    rng = torch.Generator().manual_seed(0)
+    hidden = torch.randn(300, 8, generator=rng)
+    features = F.normalize(hidden @ torch.randn(8, 60, generator=rng) + torch.randn(300, 60, generator=rng), dim=1)
+    sentences = F.normalize(hidden @ torch.randn(8, 40, generator=rng) + torch.randn(300, 40, generator=rng), dim=1)
+    pairs = Pairs(features, sentences, torch.arange(300)[:, None], tuple((row,) for row in range(300)))
+    scores = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        frame_map, sentence_map = canonical_maps(features, sentences, pairs)
+        with torch.no_grad():
+            clips, texts = F.normalize(frame_map(features), dim=1), F.normalize(sentence_map(sentences), dim=1)
+        scores.append(texts @ clips.T)
+    assert (scores[0].argmax(dim=1) == torch.arange(300)).float().mean() > 0.5
+    torch.testing.assert_close(*scores, atol=1e-4, rtol=1e-4)
 
 
 def test_maps_find_what_belongs_together():
@@ -120,9 +157,9 @@ def test_finetuning_learns_and_resumes(clip_sets, tokenizer, targets, tmp_path):
     args = (clip_sets, tokenizer, TEXTS, targets, options)
     finetune(whole, *args, Checkpoint(tmp_path / "a.pt"), lambda done, total, loss: losses.append(loss))
     assert losses[-1] < losses[0]
-    head = slice(0, 8)
+    head = slice(0, TAIL_START)
     assert same_weights(whole.frames.features[head], before.frames.features[head])
-    assert not same_weights(whole.frames.features[8:], before.frames.features[8:])
+    assert not same_weights(whole.frames.features[TAIL_START:], before.frames.features[TAIL_START:])
 
     with pytest.raises(StoppedError):
         finetune(fresh(), *args, Checkpoint(tmp_path / "b.pt"), stop_at(3))
