@@ -17,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from deepgif.models.networks.efficientnet import FRAME_SIZE, TAIL_CHANNELS, EfficientNetLite
+from deepgif.models.networks.efficientnet import FRAME_SIZE, TAIL_CHANNELS
+from deepgif.models.networks.joint import FrameEncoder
 from deepgif.models.preprocess.frames import Frame, frame_of
 from deepgif.models.preprocess.sampling import FrameSampling
 from deepgif.training.small.corpus import read_captions
@@ -89,7 +90,7 @@ def exercises(data: Path) -> FrameSource:
 
 
 def extract(
-    source: FrameSource, network: EfficientNetLite, folder: Path, on_progress: Progress = lambda done, total: None
+    source: FrameSource, network: FrameEncoder, folder: Path, on_progress: Progress = lambda done, total: None
 ) -> ClipSet:
     """Runs every frame of ``source`` through ``network.head``; goes on where a stopped run ended."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -109,14 +110,14 @@ def extract(
     return ClipSet(source.clips, maps)
 
 
-def head_maps(network: EfficientNetLite, frames: Sequence[Frame]) -> NDArray[np.float16]:
+def head_maps(network: FrameEncoder, frames: Sequence[Frame]) -> NDArray[np.float16]:
     """(F, 80, 12, 12) of F frames."""
     pixels = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)
     with torch.inference_mode():
         return network.head(pixels).contiguous().numpy().astype(np.float16)
 
 
-def pooled_features(network: EfficientNetLite, maps: NDArray[np.float16]) -> torch.Tensor:
+def pooled_features(network: FrameEncoder, maps: NDArray[np.float16]) -> torch.Tensor:
     """(R, 1280) features of head maps (R, 80, 12, 12)."""
     parts = []
     with torch.inference_mode():

@@ -119,7 +119,7 @@ def neighbourhoods(
     direction, and the halves again (a random projection tree, Dasgupta & Freund 2008)."""
     if len(rows) <= NEIGHBOURS:
         return [rows]
-    direction = rng.standard_normal(targets.shape[1]).astype(np.float32)
+    direction = np.asarray(rng.standard_normal(targets.shape[1]), np.float32)
     rows = rows[np.argsort(targets[rows].astype(np.float32) @ direction, kind="stable")]
     half = len(rows) // 2
     return neighbourhoods(rows[:half], targets, rng) + neighbourhoods(rows[half:], targets, rng)

@@ -110,4 +110,5 @@ def _whitening(covariance: Tensor, ridge: float) -> Tensor:
     added to the diagonal."""
     size = len(covariance)
     covariance = covariance + ridge * covariance.trace() / size * torch.eye(size)
-    return torch.linalg.inv(torch.linalg.cholesky(covariance))
+    whitening: Tensor = torch.linalg.inv(torch.linalg.cholesky(covariance))
+    return whitening
