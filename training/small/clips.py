@@ -57,10 +57,10 @@ class FrameSource:
     clips: tuple[Clip, ...]
 
 
-def photographs(data: Path, split: str, *, views: bool) -> FrameSource:
-    """Flickr8k photographs with their five sentences; six views of each where ``views``, else the whole picture."""
+def photographs(data: Path, split: str, each: int) -> FrameSource:
+    """Flickr8k photographs with their five sentences; the first ``each`` of six views, of which one is the whole
+    picture and two is its mirror image too."""
     captions = read_captions(data, split)
-    each = len(_VIEWS) if views else 1
     names = list(captions)
 
     def frames(start: int) -> Iterator[Frame]:

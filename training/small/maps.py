@@ -1,7 +1,8 @@
 """Stages 2 and 4: the two linear maps, alone, on features and sentence vectors that stand still. A good start for
 stage 3, and after it a better end: with dropout (Srivastava et al. 2014) the maps do not learn the few photographs by
 heart, which they do within a hundred steps without it. They start from canonical correlation (Hotelling 1936), which
-has most of the way behind it. Also the yardstick: the same fit with the teacher's sentence
+has most of the way behind it, and learn in as many dimensions as the sentence vectors have: more would add nothing to
+what two linear maps can say, and cost time. At the end both are turned into the joint space alike. Also the yardstick: the same fit with the teacher's sentence
 vectors says what the teacher reaches."""
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class MapOptions:
     """How the maps are fitted."""
 
     steps: int = 400
-    batch: int = 768
+    batch: int = 512
     feature_dropout: float = 0.4
     sentence_dropout: float = 0.2
     learning_rate: float = 1e-3
@@ -73,12 +74,22 @@ def _fit(pairs: Pairs, options: MapOptions) -> tuple[nn.Linear, nn.Linear]:
         loss.backward()
         optimizer.step()
         schedule.step()
-    return frame_map, sentence_map
+    turn = torch.linalg.qr(torch.randn(JOINT_DIMENSION, frame_map.out_features))[0]  # (D, R), orthonormal columns
+    return turned(frame_map, turn), turned(sentence_map, turn)
+
+
+def turned(linear: nn.Linear, turn: Tensor) -> nn.Linear:
+    """The map and then ``turn`` (D, R), which leaves inner products as they are."""
+    into = nn.Linear(linear.in_features, len(turn))
+    with torch.no_grad():
+        into.weight.copy_(turn @ linear.weight)
+        into.bias.copy_(turn @ linear.bias)
+    return into
 
 
 def canonical_maps(features: Tensor, sentences: Tensor, pairs: Pairs) -> tuple[nn.Linear, nn.Linear]:
     """Maps to the directions in which frames and sentences of the same clips go together most, each as long as they do
-    (canonical correlation with ridges), turned at random into the joint space."""
+    (canonical correlation with ridges): R of them, as many as the shorter features have."""
     frames = torch.stack([features[rows].mean(dim=0) for rows in pairs.clip_frames])
     texts = torch.stack([sentences[list(rows)].mean(dim=0) for rows in pairs.clip_sentences])
     own = sentences[[row for rows in pairs.clip_sentences for row in rows]]
@@ -89,17 +100,16 @@ def canonical_maps(features: Tensor, sentences: Tensor, pairs: Pairs) -> tuple[n
     left, strength, right = torch.linalg.svd(
         white_frames @ (frames.T @ texts / len(frames)) @ white_texts.T, full_matrices=False
     )
-    turn = torch.linalg.qr(torch.randn(JOINT_DIMENSION, len(strength)))[0]  # (D, R), orthonormal columns
     ends = (
         (white_frames.T @ left * strength, frame_mean, frames),
         (white_texts.T @ right.T * strength, text_mean, texts),
     )
     maps = []
     for weight, mean, centred in ends:
-        linear = nn.Linear(len(weight), JOINT_DIMENSION)
+        linear = nn.Linear(*weight.shape)
         scale = (centred @ weight).norm(dim=1).mean()
         with torch.no_grad():
-            linear.weight.copy_(turn @ (weight / scale).T)
+            linear.weight.copy_((weight / scale).T)
             linear.bias.copy_(-linear.weight @ mean)
         maps.append(linear)
     return maps[0], maps[1]

@@ -21,7 +21,14 @@ from deepgif.models.bundles.manifest import WEIGHTS, checked, read_manifest
 from deepgif.models.bundles.small import TOKENIZER, load_small, save_small
 from deepgif.models.networks.efficientnet import FRAME_SIZE
 from deepgif.models.networks.joint import JointModel
-from deepgif.models.networks.sentence import SentenceConfig, SentenceEncoder, pad, spell_out, to_pieces
+from deepgif.models.networks.sentence import (
+    SENTENCE_DIMENSION,
+    SentenceConfig,
+    SentenceEncoder,
+    pad,
+    spell_out,
+    to_pieces,
+)
 from deepgif.models.preprocess.sampling import FrameSampling
 from deepgif.training.evaluation.figures import measure
 from deepgif.training.pretrained.lite import load_lite, packaged_weights
@@ -51,6 +58,7 @@ class PipelineOptions:
     scenes: int = 4000
     distil_epochs: int = 10
     finetune_steps: int = 700
+    views: int = 6  # of each photograph
     seed: int = 0
     start: Path | None = None  # a bundle whose vocabulary and GRU to go on from
     backbone: Path | None = None  # the CNN's first weights, if not the package's
@@ -72,7 +80,7 @@ class Pipeline:
         """Runs what has not been run yet, and writes the bundle with its card."""
         save_small(out, "small", LICENCE, SAMPLING, self.model, self.tokenizer)
         teacher = torch.from_numpy(self.teach(self.clip_texts).astype(np.float32))
-        dev = extract(photographs(self.data, "dev", views=False), load_lite(self.backbone), self.run / "frames")
+        dev = extract(photographs(self.data, "dev", 1), load_lite(self.backbone), self.run / "frames")
         figures = measure(
             load_small(out),
             self.data,
@@ -102,6 +110,10 @@ class Pipeline:
         corpus = len(self.corpus.train)
         parts = [self.teach(part) for part in (self.texts[:corpus], self.texts[corpus:])]
         return np.concatenate(parts)
+
+    def lessons(self, rounds: int) -> tuple[Sequence[str], NDArray[np.float16]]:
+        """The texts and their targets; none where there is no round to learn in, since the teacher takes long."""
+        return (self.texts, self.targets) if rounds else ((), np.empty((0, SENTENCE_DIMENSION), np.float16))
 
     def teach(self, texts: Sequence[str]) -> NDArray[np.float16]:
         """The teacher's vectors (N, 384) of any texts, kept in the run's folder."""
@@ -137,14 +149,14 @@ class Pipeline:
                 encoder.embedding.weight.copy_(initial_embeddings(self.tokenizer, self.config, self.teach))
         options = DistilOptions(epochs=self.options.distil_epochs, seed=self.options.seed)
         with self._progress("Distil") as report:
-            distil(self.texts, self.targets, self.tokenizer, encoder, options, checkpoint, report)
+            distil(*self.lessons(options.epochs), self.tokenizer, encoder, options, checkpoint, report)
         return encoder
 
     @cached_property
     def clip_sets(self) -> list[ClipSet]:
         """Photographs, rendered scenes and exercises, through the first half of the CNN."""
         network = load_lite(self.backbone)
-        sources = [photographs(self.data, "train", views=True), self.scene_source, exercises(self.data)]
+        sources = [photographs(self.data, "train", self.options.views), self.scene_source, exercises(self.data)]
         sets = []
         for source in sources:
             with self._progress(f"Frames of {source.name}") as report:
@@ -167,7 +179,8 @@ class Pipeline:
             model.frame_map, model.sentence_map = self.fit(self.features(model), self.sentence_vectors(model))
         options = FinetuneOptions(steps=self.options.finetune_steps, seed=self.options.seed)
         with self._progress("Fine-tune") as report:
-            finetune(model, self.clip_sets, self.tokenizer, self.texts, self.targets, options, checkpoint, report)
+            lessons = self.lessons(options.steps)
+            finetune(model, self.clip_sets, self.tokenizer, *lessons, options, checkpoint, report)
         return model.eval()
 
     @cached_property

@@ -35,6 +35,7 @@ def main(
     scenes: Annotated[int, typer.Option(help="How many rendered scenes to learn from.")] = 4000,
     distil_epochs: Annotated[int, typer.Option(help="Rounds over the texts.")] = 10,
     finetune_steps: Annotated[int, typer.Option(help="Steps of 240 clips.")] = 700,
+    views: Annotated[int, typer.Option(min=1, max=6, help="Of each photograph: whole, mirrored, four corners.")] = 6,
     seed: Annotated[int, typer.Option(help="The same seed gives the same model on the same machine.")] = 0,
     start: Annotated[Path | None, typer.Option(help="A bundle's folder, to go on from its vocabulary and GRU.")] = None,
     backbone: Annotated[
@@ -45,7 +46,7 @@ def main(
     """Teach the bundled model and write it as a bundle. Stop it whenever you like; the same command goes on."""
     if threads:
         torch.set_num_threads(threads)
-    options = PipelineOptions(scenes, distil_epochs, finetune_steps, seed, start, backbone)
+    options = PipelineOptions(scenes, distil_epochs, finetune_steps, views, seed, start, backbone)
     console = Console(stderr=True)
     try:
         Pipeline(data, run, font, options, console).write_bundle(out)

@@ -10,8 +10,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from deepgif.models.bundles.small import load_small, save_small
+from deepgif.models.networks.efficientnet import FRAME_SIZE
 from deepgif.models.networks.joint import JointModel
-from deepgif.models.networks.mobilenet import FRAME_SIZE
 from deepgif.models.networks.sentence import SentenceConfig
 from deepgif.models.preprocess.sampling import FrameSampling
 from deepgif.training.evaluation.figures import Figures, agreement, spearman
@@ -87,7 +87,7 @@ def test_what_is_kept_apart(data):
 
 def test_photographs(data):
     """Six views of each in training, one to judge by; the captions go with their own photograph."""
-    train = photographs(data, "train", views=True)
+    train = photographs(data, "train", 6)
     assert train.count == 12
     assert [clip.rows for clip in train.clips] == [tuple(range(6)), tuple(range(6, 12))]
     assert all("blue" in text for text in train.clips[0].texts)
@@ -95,7 +95,7 @@ def test_photographs(data):
     assert all(frame.shape == (FRAME_SIZE, FRAME_SIZE, 3) for frame in frames)
     assert all(frame[..., 2].mean() > 200 for frame in frames[:6])
     assert all(np.array_equal(one, other) for one, other in zip(train.frames(7), frames[7:], strict=True))
-    dev = photographs(data, "dev", views=False)
+    dev = photographs(data, "dev", 1)
     assert dev.count == 1
     assert dev.clips[0].texts == tuple(read_captions(data, "dev")["c.jpg"])
 
