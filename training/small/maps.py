@@ -2,8 +2,8 @@
 stage 3, and after it a better end: with dropout (Srivastava et al. 2014) the maps do not learn the few photographs by
 heart, which they do within a hundred steps without it. They start from canonical correlation (Hotelling 1936), which
 has most of the way behind it, and learn in as many dimensions as the sentence vectors have: more would add nothing to
-what two linear maps can say, and cost time. At the end both are turned into the joint space alike. Also the yardstick: the same fit with the teacher's sentence
-vectors says what the teacher reaches."""
+what two linear maps can say, and cost time. At the end both are turned into the joint space alike. Also the yardstick:
+the same fit with the teacher's sentence vectors says what the teacher reaches."""
 
 from __future__ import annotations
 
