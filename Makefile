@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo slack discord test check clean
+.PHONY: help demo slack discord test check docs clean
 
 help: ## What can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /	/'
@@ -26,6 +26,9 @@ check: $(VENV)/.dev ## Lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m mypy
 
+docs: $(VENV)/.docs ## Build the documentation into site/; broken links fail
+	$(BIN)/python -m mkdocs build --strict
+
 clean: ## Remove what was set up
 	rm -rf $(VENV)
 
@@ -33,16 +36,11 @@ $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit("DeepGIF needs Python 3.11 or later" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 
-# Exact versions come from constraints.txt: with open ranges pip may choose a torch of several gigabytes.
-$(VENV)/.engine: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[engine]'
-	touch $@
-
-# The bots need none of the engine's packages, and may run on another machine.
-$(VENV)/.slack $(VENV)/.discord: $(VENV)/.%: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'
+# Exact versions come from constraints.txt. The bots need none of the engine's packages, and may run on another machine.
+$(VENV)/.engine $(VENV)/.slack $(VENV)/.discord $(VENV)/.docs: $(VENV)/.%: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python tools/install.py $*
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	touch $@ $(VENV)/.engine $(VENV)/.slack $(VENV)/.discord
+	$(BIN)/python tools/install.py dev
+	touch $@ $(VENV)/.engine $(VENV)/.slack $(VENV)/.discord $(VENV)/.docs

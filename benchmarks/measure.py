@@ -1,4 +1,4 @@
-"""Small helpers: times of alternating runs, percentiles, and the machine the figures are from."""
+"""Helpers of the benchmarks: timings of alternating runs, percentiles, the machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CATALOGUE = Path(__file__).resolve().parents[1] / "engine" / "catalogue"
 
 
 def machine() -> str:
-    """One line: processor, cores, torch and the GPU where there is one."""
+    """One line: CPU, cores, torch and the GPU, if any."""
     model = platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
@@ -27,7 +27,7 @@ def machine() -> str:
 
 
 def alternate(rounds: int, *runs: Callable[[], object]) -> list[list[float]]:
-    """Seconds of each of ``runs`` in each round, one after the other, so that all see the same machine."""
+    """Seconds of each of ``runs`` in each round; runs alternate, so that changes of the machine affect all alike."""
     seconds: list[list[float]] = [[] for _ in runs]
     for _ in range(rounds):
         for place, run in enumerate(runs):
@@ -38,11 +38,11 @@ def alternate(rounds: int, *runs: Callable[[], object]) -> list[list[float]]:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The value that ``percent`` percent of ``values`` do not exceed."""
+    """A percentile of ``values``."""
     return float(np.percentile(values, percent))
 
 
 def queries() -> list[str]:
-    """Descriptions of the shipped GIFs, in other words than their titles."""
+    """Descriptions of the bundled GIFs that avoid the words of their titles."""
     with (CATALOGUE / "queries.csv").open(encoding="utf-8", newline="") as file:
         return [row["sentence"] for row in csv.DictReader(file)]

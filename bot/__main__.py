@@ -1,4 +1,4 @@
-"""``python -m bot PLATFORM``: the processes ``slack`` and ``discord`` of the Procfile."""
+"""``python -m deepgif.bot slack`` and ``python -m deepgif.bot discord``."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="""Runs a chat bot, until Ctrl-C. It asks the engine that runs with: deepgif serve
+    help="""Runs a chat bot until Ctrl-C. It needs a running engine: deepgif serve
 
-    Its settings stand in the environment or in .env; config/example.env lists them.""",
+    Settings come from the environment or from .env; config/example.env lists them.""",
 )
-HERE = "http://127.0.0.1:8710"
+LOCAL_ENGINE = "http://127.0.0.1:8710"
 
 
 @app.command()
 def slack() -> None:
-    """The Slack bot. README.md says how to install the app in a workspace."""
+    """Run the Slack bot. README.md explains how to install the app in a workspace."""
     with _plain_errors():
         settings = load_settings()
         configure_logging(settings.log_level, settings.log_format)
-        missing = what_slack_lacks(settings)
+        missing = missing_slack_setting(settings)
         if missing:
-            raise SettingsError(f"{missing} README.md says where to find it.")
+            raise SettingsError(f"{missing} README.md explains where to find it.")
         from deepgif.bot.slack.app import SlackOptions, run
         from deepgif.bot.slack.installations import OAuthOptions
 
@@ -63,12 +63,14 @@ def slack() -> None:
 
 @app.command()
 def discord() -> None:
-    """The Discord bot. README.md says how to make the app; deepgif discord-invite prints its links."""
+    """Run the Discord bot. README.md explains how to create the app; deepgif discord-invite prints its links."""
     with _plain_errors():
         settings = load_settings()
         configure_logging(settings.log_level, settings.log_format)
         if not settings.discord_token.get_secret_value():
-            raise SettingsError("DEEPGIF_DISCORD_TOKEN is missing: the bot's token. README.md says where to find it.")
+            raise SettingsError(
+                "DEEPGIF_DISCORD_TOKEN, the bot's token, is missing. README.md explains where to find it."
+            )
         from deepgif.bot.discord.app import DiscordOptions, run
 
         options = DiscordOptions(
@@ -81,38 +83,38 @@ def discord() -> None:
 
 
 def shared_options(settings: Settings) -> BotOptions:
-    """What all platforms share."""
+    """The settings that all platforms share."""
     from deepgif.bot.app import BotOptions
     from deepgif.bot.store.database import database_url
     from deepgif.bot.store.encryption import load_or_create_secret
 
     return BotOptions(
-        engine_url=settings.engine_url or HERE,
-        engine_token=settings.token.get_secret_value(),
-        database_url=database_url(settings.database_url.get_secret_value(), settings.data_dir),
-        secret=settings.secret.get_secret_value() or load_or_create_secret(settings.data_dir / "secret"),
+        engine_url=settings.engine_url or LOCAL_ENGINE,
+        engine_token=settings.engine_token.get_secret_value(),
+        database_url=database_url(settings.bot_database_url.get_secret_value(), settings.data_dir),
+        secret=settings.bot_encryption_key.get_secret_value() or load_or_create_secret(settings.data_dir / "secret"),
         max_rating=Rating(settings.max_rating),
-        deadline_s=settings.deadline_s,
-        lease_s=settings.bot_lease_s,
+        deadline_s=settings.search_deadline_seconds,
+        lease_s=settings.bot_lease_seconds,
     )
 
 
-def what_slack_lacks(settings: Settings) -> str:
-    """The first setting that the Slack bot cannot do without, as a sentence; empty where nothing lacks."""
+def missing_slack_setting(settings: Settings) -> str:
+    """A sentence about the first setting that the Slack bot needs and does not have, or an empty text."""
     if settings.slack_client_id and not settings.slack_client_secret.get_secret_value():
-        return "DEEPGIF_SLACK_CLIENT_SECRET is missing: it belongs to DEEPGIF_SLACK_CLIENT_ID."
+        return "DEEPGIF_SLACK_CLIENT_SECRET is missing: DEEPGIF_SLACK_CLIENT_ID needs it."
     if not settings.slack_client_id and not settings.slack_bot_token.get_secret_value().startswith("xox"):
-        return "DEEPGIF_SLACK_BOT_TOKEN is missing: the bot's token, which begins with xoxb-."
+        return "DEEPGIF_SLACK_BOT_TOKEN is missing: the bot's token, which starts with xoxb-."
     if settings.slack_mode == "http" and not settings.slack_signing_secret.get_secret_value():
-        return "DEEPGIF_SLACK_SIGNING_SECRET is missing: HTTP mode cannot tell Slack's requests from others without it."
+        return "DEEPGIF_SLACK_SIGNING_SECRET is missing: HTTP mode verifies Slack's requests with it."
     if settings.slack_mode == "socket" and not settings.slack_app_token.get_secret_value().startswith("xapp-"):
-        return "DEEPGIF_SLACK_APP_TOKEN is missing: the app-level token for Socket Mode, which begins with xapp-."
+        return "DEEPGIF_SLACK_APP_TOKEN is missing: the app-level token for Socket Mode, which starts with xapp-."
     return ""
 
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
-    """Every foreseen error becomes one sentence on standard error and exit status 1."""
+    """Prints expected errors as one sentence on standard error, and exits with status 1."""
     try:
         yield
     except (DeepGifError, SettingsError) as error:
@@ -121,8 +123,8 @@ def _plain_errors() -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == "deepgif":
             raise
-        extras = "pip install 'deepgif[slack]' or 'deepgif[discord]' brings all the bot needs"
-        typer.echo(f"{error.name} is not installed: {extras}.", err=True)
+        extras = "pip install 'deepgif[slack]' or pip install 'deepgif[discord]'"
+        typer.echo(f"{error.name} is not installed. Run: {extras}", err=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

@@ -1,4 +1,4 @@
-"""What the processes of all platforms are made of."""
+"""What a bot process is made of, whatever its platform."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from deepgif.bot.chat.replies import PlatformText
 from deepgif.bot.chat.search import GifSearch
 from deepgif.bot.chat.service import GifService
 from deepgif.bot.jobs.periodic import PeriodicTask
@@ -24,13 +25,13 @@ from deepgif.engine.api.client import EngineClient
 from deepgif.engine.errors import ListenError
 from deepgif.engine.types import Gif, Rating
 
-FORGET_EVERY_S = 3600.0
+CLEAN_UP_EVERY_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class BotOptions:
-    """What all platforms share: the engine, and where and how things are kept. ``lease_s`` is the time after which a
-    job whose process is silent is taken over."""
+    """The settings that all platforms share. ``secret`` encrypts what is stored; another process takes over jobs that
+    were not renewed for ``lease_s`` seconds."""
 
     engine_url: str
     engine_token: str
@@ -43,61 +44,60 @@ class BotOptions:
 
 @dataclass(frozen=True, slots=True)
 class BotServices:
-    """A bot without its platform."""
+    """The parts of a bot that know no platform."""
 
     engine: EngineClient
     database: Database
-    seal: Cipher
+    cipher: Cipher
     metrics: BotMetrics
     preferences: PreferenceStore
-    shelf: GifCollections
-    showings: SessionStore
+    collections: GifCollections
+    sessions: SessionStore
     service: GifService
-    journal: JobQueue
+    queue: JobQueue
 
 
 @asynccontextmanager
 async def open_services(
-    options: BotOptions, platform: str, can_show: Callable[[Gif], bool]
+    options: BotOptions, platform: str, text: PlatformText, can_show: Callable[[Gif], bool]
 ) -> AsyncIterator[BotServices]:
-    """The parts for one platform; ``can_show`` says which GIFs it can show. Raises ``StoreError``."""
+    """The services for a platform; ``can_show`` tells whether it can show a GIF. Raises ``StoreError``."""
     async with (
         Database(options.database_url) as database,
         EngineClient(options.engine_url, options.engine_token, timeout_s=options.deadline_s + 5) as engine,
-        PeriodicTask(database.forget_old, FORGET_EVERY_S),
+        PeriodicTask(database.delete_expired, CLEAN_UP_EVERY_S),
     ):
-        seal = Cipher(options.secret)
-        preferences, shelf = PreferenceStore(database, options.max_rating), GifCollections(database)
-        showings = SessionStore(database, seal)
-        finder = GifSearch(engine, can_show, options.deadline_s)
+        cipher = Cipher(options.secret)
+        preferences, collections = PreferenceStore(database, options.max_rating), GifCollections(database)
+        sessions = SessionStore(database, cipher)
+        search = GifSearch(engine, can_show, options.deadline_s)
         yield BotServices(
             engine,
             database,
-            seal,
+            cipher,
             BotMetrics(),
             preferences,
-            shelf,
-            showings,
-            GifService(finder, preferences, shelf, showings, seal),
-            JobQueue(database, seal, platform, options.lease_s),
+            collections,
+            sessions,
+            GifService(search, preferences, collections, sessions, cipher, text),
+            JobQueue(database, cipher, platform, options.lease_s),
         )
 
 
 @asynccontextmanager
-async def serving(
-    host: str, port: int, setting: str, metrics: BotMetrics, routes: Sequence[web.RouteDef] = ()
+async def serve_health(
+    host: str, port: int, port_setting: str, metrics: BotMetrics, routes: Sequence[web.RouteDef] = ()
 ) -> AsyncIterator[str]:
-    """A server of the bot's own, with what the operator looks at; gives its address. Raises ``ListenError``, which
-    names the ``setting`` of the port."""
+    """Serves ``/healthz``, ``/metrics`` and more ``routes``, and yields the server's URL. Raises ``ListenError``."""
 
     async def healthz(request: web.Request) -> web.Response:
         return web.json_response({"status": "alive"})
 
-    async def counted(request: web.Request) -> web.Response:
+    async def metrics_text(request: web.Request) -> web.Response:
         return web.Response(body=metrics.text(), headers={"Content-Type": metrics.content_type})
 
     server = web.Application()
-    server.add_routes([web.get("/healthz", healthz), web.get("/metrics", counted), *routes])
+    server.add_routes([web.get("/healthz", healthz), web.get("/metrics", metrics_text), *routes])
     runner = web.AppRunner(server, access_log=None)
     async with AsyncExitStack() as stack:
         await runner.setup()
@@ -105,12 +105,12 @@ async def serving(
         try:
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
-            raise ListenError(f"{host}:{port} cannot be listened on; set {setting}.") from error
+            raise ListenError(f"Can't listen on {host}:{port}. Choose another port with {port_setting}.") from error
         yield f"http://{host}:{runner.addresses[0][1]}"
 
 
 def stop_event() -> asyncio.Event:
-    """Set at SIGINT or SIGTERM."""
+    """An event that SIGINT and SIGTERM set."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

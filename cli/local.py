@@ -1,29 +1,27 @@
-"""What the command line does in its own process: an engine for one search, or for one look through a folder."""
+"""Runs an engine in the command's own process, for one search or to index a folder."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from deepgif.cli.console import progress_bar
-from deepgif.engine.engine import EngineOptions, open_engine
+from deepgif.engine.engine import open_engine, open_ingestion
 from deepgif.engine.ingest.catalogue import IndexReport
 from deepgif.engine.metrics import Metrics
-from deepgif.engine.providers.factory import ProvidersOptions
-from deepgif.engine.text import normalize_query
-from deepgif.engine.types import SearchAnswer, SearchRequest
+from deepgif.engine.options import EngineOptions, ProvidersOptions
+from deepgif.engine.types import SearchAnswer, SearchRequest, normalize_query
 
 
 async def search_locally(options: EngineOptions, request: SearchRequest) -> SearchAnswer:
-    """Searches after embedding what is new; addresses of local GIFs are those of their files. Raises
-    ``DeepGifError``."""
-    normalize_query(request.words)  # before the model is loaded for nothing
+    """Embeds new GIFs, then searches. URLs of local GIFs are those of their files. Raises ``DeepGifError``."""
+    normalize_query(request.query)  # before the model is loaded for nothing
     async with open_engine(options, Metrics()) as engine:
-        with progress_bar("Looking at new GIFs") as report:
-            await engine.index(report)
+        with progress_bar("Embedding new GIFs") as report:
+            await engine.ingestion.index(report)
         answer = await engine.search.search(request)
         results = []
         for result in answer.results:
-            provider = engine.search.library.provider(result.gif.key.provider)
+            provider = engine.search.collection.provider(result.gif.key.provider)
             path = await provider.media(result.gif.key.id) if provider is not None else None
             url = path.as_uri() if path is not None else result.gif.url
             results.append(replace(result, gif=replace(result.gif, url=url)))
@@ -31,7 +29,7 @@ async def search_locally(options: EngineOptions, request: SearchRequest) -> Sear
 
 
 async def index_folder(options: EngineOptions) -> IndexReport:
-    """Embeds what is new in the folder, or among the shipped GIFs. Raises ``DeepGifError``."""
-    async with open_engine(replace(options, remote=ProvidersOptions()), Metrics()) as engine:
+    """Embeds new GIFs of the folder or the bundled catalogue. Raises ``DeepGifError``."""
+    async with open_ingestion(replace(options, providers=ProvidersOptions()), Metrics()) as ingestion:
         with progress_bar("Embedding") as report:
-            return await engine.index(report)
+            return await ingestion.index(report)

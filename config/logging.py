@@ -1,4 +1,4 @@
-"""How the programs log: lines for people or JSON for machines, on standard error."""
+"""Logging to standard error, as text or JSON lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time (ISO 8601, UTC), level, logger, message, and the error where there is one."""
+    """One JSON object per line: time (ISO 8601, UTC), level, logger, message, and the traceback if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -24,7 +24,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure_logging(level: str, form: str) -> None:
-    """Sets up the root logger once, for the whole process. ``form`` is ``text`` or ``json``."""
+    """Sets up the root logger of the process. ``form`` is ``text`` or ``json``."""
     handler = logging.StreamHandler(sys.stderr)
     text = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
     handler.setFormatter(JsonFormatter() if form == "json" else text)

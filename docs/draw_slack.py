@@ -1,8 +1,8 @@
-"""Draws the pictures of README.md: what people see in Slack, from a run of the bot and the engine on this machine.
+"""Draws the Slack screenshots in README.md, from a run of the bot and the engine on this machine.
 
     python -m docs.draw_slack
 
-The messages are those that the bot sent to the tests' local Slack; only their look is redrawn, after Slack's.
+The messages are the ones that the bot sends to the tests' local Slack, drawn in the style of Slack's own client.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.fakes.slack_server import Said, Slack
 
 HERE = Path(__file__).parent / "slack"
 PUBLIC = "https://gifs.example.org"
-WORDS = "a rocket takes off at night"
+QUERY = "a rocket takes off at night"
 WIDTH, SCALE, READY_S = 560, 1.5, 120
 STYLE = """
 body { margin: 0; padding: 16px; font: 15px/1.45 system-ui, sans-serif; color: #1d1c1d; background: #fff; width: 528px }
@@ -62,7 +62,7 @@ def block(one: dict[str, Any]) -> str:
             hint = f'<div class="small">{escape(one["hint"]["text"])}</div>' if "hint" in one else ""
             return f'<label>{escape(one["label"]["text"])}</label><div class="field">{escape(chosen)}</div>{hint}'
         case kind:
-            raise ValueError(f"there is no look for {kind}")
+            raise ValueError(f"can't draw a block of type {kind}")
 
 
 def message(said: Said) -> str:
@@ -84,20 +84,20 @@ def modal(view: dict[str, Any]) -> str:
 
 
 async def draw(page: Page, name: str, shown: str) -> None:
-    """Writes one picture."""
+    """Writes one screenshot."""
     await page.set_content(f"<meta charset=utf-8><style>{STYLE}</style>{shown}", wait_until="networkidle")
     await page.screenshot(path=HERE / name, full_page=True)
     print(HERE / name)
 
 
 async def ready(engine: str) -> None:
-    """Waits until the engine has looked at all of its GIFs."""
+    """Waits until the engine has embedded all of its GIFs."""
     async with aiohttp.ClientSession() as http, asyncio.timeout(READY_S):
         while True:
             try:
                 async with http.get(f"{engine}/readyz") as response:
                     body = await response.json()
-                    if response.status == 200 and body["seen"] == body["total"] > 0:
+                    if response.status == 200 and body["embedded"] == body["total"] > 0:
                         return
             except aiohttp.ClientError:
                 pass
@@ -105,7 +105,7 @@ async def ready(engine: str) -> None:
 
 
 async def main() -> None:
-    """Runs engine and bot, asks as people would, and draws what they see."""
+    """Runs the engine and the bot, sends commands, and draws what users see."""
     HERE.mkdir(exist_ok=True)
     async with Slack() as slack, async_playwright() as playwright:
         engine = "http://127.0.0.1:8797"
@@ -120,11 +120,11 @@ async def main() -> None:
                 "DEEPGIF_SLACK_APP_TOKEN": "xapp-1",
                 "DEEPGIF_SLACK_API_URL": slack.api_url,
                 "DEEPGIF_SLACK_PORT": "0",
-                "DEEPGIF_DEADLINE_S": "10",
+                "DEEPGIF_SEARCH_DEADLINE_SECONDS": "10",
             }
             processes = [
                 await asyncio.create_subprocess_exec(sys.executable, "-m", *module, env=settings)
-                for module in (("engine", "serve"), ("bot", "slack"))
+                for module in (("deepgif.cli", "serve"), ("deepgif.bot", "slack"))
             ]
             try:
                 await ready(engine)
@@ -136,16 +136,16 @@ async def main() -> None:
                     await route.fulfill(response=await page.request.get(route.request.url.replace(PUBLIC, engine)))
 
                 await page.route(f"{PUBLIC}/**", fetch)
-                await slack.command(WORDS, user_name="ana")
+                await slack.command(QUERY, user_name="ana")
                 await slack.until(lambda: slack.private("U1"))
                 await draw(page, "posted.png", message(slack.public[0]) + message(slack.private("U1")[0]))
-                await slack.command("settings", person="UADMIN")
+                await slack.command("settings", user="UADMIN")
                 await slack.until(lambda: slack.views)
                 shown = slack.views[0]
                 await draw(page, "settings.png", modal(shown))
                 preview = {"selected_option": {"value": "preview"}}
-                await slack.submit(shown, {"person": preview}, "UADMIN")
-                await slack.command("somebody dances in the rain", person="UADMIN", user_name="ben", channel="C2")
+                await slack.submit(shown, {"user": preview}, "UADMIN")
+                await slack.command("somebody dances in the rain", user="UADMIN", user_name="ben", channel="C2")
                 await slack.until(lambda: slack.private("UADMIN"))
                 await draw(page, "preview.png", message(slack.private("UADMIN")[0]))
                 await browser.close()
@@ -154,7 +154,7 @@ async def main() -> None:
                     process.terminate()
                     await process.wait()
     if slack.wrong:
-        raise SystemExit(f"The local Slack refused: {slack.wrong}")
+        raise SystemExit(f"The local Slack rejected: {slack.wrong}")
 
 
 if __name__ == "__main__":

@@ -1,36 +1,35 @@
-"""What can go wrong, in words a person may read.
+"""The engine's errors.
 
     DeepGifError
-    ├── InvalidRequestError      the words or the options cannot be searched with
-    ├── MediaError               the bytes of one GIF are refused or unreadable
+    ├── InvalidRequestError      the query or an option is invalid
+    ├── MediaError               a GIF's file is refused or unreadable
     ├── ModelError               the model is missing or damaged
     ├── NotFoundError            no such GIF, or no such folder
-    ├── NotReadyError            the engine is still loading, or closing down
-    ├── OverloadedError          more work is waiting than the queue holds
+    ├── NotReadyError            the engine is starting or shutting down
+    ├── OverloadedError          a queue is full, or the deadline passed
     ├── UnauthorizedError        the bearer token is missing or wrong
-    ├── IndexUnavailableError    the server that holds the index does not answer, or refuses
-    ├── StoreError               what is kept on disk cannot be used
-    ├── ProviderError            a provider of GIFs does not answer, or refuses
-    │   ├── BudgetError          no call to the provider may be made at present
-    │   └── RestingError         the provider has failed several times and is left alone
-    ├── ListenError              the address cannot be listened on
-    └── EngineUnavailableError   (client side) the engine does not answer
+    ├── IndexUnavailableError    the index server is down or refuses
+    ├── StoreError               stored data cannot be used
+    ├── ProviderError            a GIF provider is down or refuses
+    │   ├── QuotaError           the provider's hourly quota is used up
+    │   └── CircuitOpenError     the provider failed several times in a row
+    ├── ListenError              the engine cannot listen on its host and port
+    └── EngineUnavailableError   (client side) the engine is not reachable
 
-The text of every ``DeepGifError`` is one clear sentence that may be shown to whoever asked; causes go into
-``__cause__`` and from there into the log.
+Every ``DeepGifError`` has a clear message that may be shown to users; the cause is in ``__cause__`` and is logged.
 """
 
 
 class DeepGifError(Exception):
-    """Base of all errors whose text may be shown to a person."""
+    """Base of all errors whose message may be shown to users."""
 
 
 class InvalidRequestError(DeepGifError):
-    """The words or the options cannot be searched with."""
+    """The query or an option is invalid."""
 
 
 class MediaError(DeepGifError):
-    """The bytes of one GIF are refused (too large, too many frames, ...) or cannot be decoded."""
+    """A GIF's file is refused (too large, too many frames, ...) or cannot be decoded."""
 
 
 class ModelError(DeepGifError):
@@ -42,11 +41,11 @@ class NotFoundError(DeepGifError):
 
 
 class NotReadyError(DeepGifError):
-    """The engine is still loading, or closing down."""
+    """The engine is starting or shutting down."""
 
 
 class OverloadedError(DeepGifError):
-    """More work is waiting than the queue holds."""
+    """A queue is full, or the deadline passed."""
 
 
 class UnauthorizedError(DeepGifError):
@@ -54,39 +53,36 @@ class UnauthorizedError(DeepGifError):
 
 
 class ProviderError(DeepGifError):
-    """A provider of GIFs does not answer, or refuses."""
+    """A GIF provider is down or refuses."""
 
 
 class QuotaError(ProviderError):
-    """No call to the provider may be made at present: its hourly allowance is used up. ``minutes`` is when one may."""
+    """The provider's hourly quota is used up; calls are possible again in ``minutes``."""
 
     def __init__(self, provider: str, minutes: int) -> None:
         plural = "s" if minutes > 1 else ""
-        super().__init__(
-            f"The hourly allowance of calls to {provider} is nearly used up; more come back within {minutes} "
-            f"minute{plural}."
-        )
+        super().__init__(f"The hourly quota for {provider} is nearly used up. Try again in {minutes} minute{plural}.")
         self.minutes = minutes
 
 
 class CircuitOpenError(ProviderError):
-    """The provider has failed several times in a row and is left alone for a moment."""
+    """The provider failed several times in a row, so it is not called for a while."""
 
     def __init__(self, provider: str) -> None:
-        super().__init__(f"{provider} has failed several times; it is asked again in a moment.")
+        super().__init__(f"{provider} failed several times in a row. DeepGIF will try it again in a moment.")
 
 
 class IndexUnavailableError(DeepGifError):
-    """The server that holds the index does not answer, or refuses."""
+    """The index server is down or refuses."""
 
 
 class StoreError(DeepGifError):
-    """What is kept on disk cannot be used."""
+    """Stored data cannot be used."""
 
 
 class ListenError(DeepGifError):
-    """The address cannot be listened on."""
+    """The engine cannot listen on its host and port."""
 
 
 class EngineUnavailableError(DeepGifError):
-    """The engine could not be reached, or did not answer in time."""
+    """The engine is not reachable, or did not answer in time."""

@@ -1,6 +1,6 @@
-"""What the engine is built from, as structural protocols: anything with these methods fits.
+"""The interfaces between the engine's parts.
 
-Shapes: N texts or clips, T frames, S pixels a side, D dimensions of the joint space, Q queries, K results.
+Shapes: N texts or clips, T frames, S side of a square frame, D dimensions of the joint space, Q queries.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from deepgif.engine.types import Candidate, FrameSampling, Gif, GifKey, Rating
 
+Vector = NDArray[np.float32]  # (D,), of unit length
 Vectors = NDArray[np.float32]  # (N, D), rows of unit length
-Clip = NDArray[np.uint8]  # (T, S, S, 3), RGB; for a GPU (T, H, W, 3), resized there
+Clip = NDArray[np.uint8]  # (T, S, S, 3), RGB; (T, H, W, 3) for a GPU, which resizes it
 
 
 class VectorSpace(Protocol):
@@ -24,15 +25,15 @@ class VectorSpace(Protocol):
 
     @property
     def space(self) -> str:
-        """What a vector means: model name and version, such as ``small@1a2b3c4d``."""
+        """The model's name and version, such as ``small@1a2b3c4d``."""
 
     @property
     def sampling(self) -> FrameSampling:
-        """The clips it stands for."""
+        """How frames are sampled from a GIF."""
 
 
 class Encoder(VectorSpace, Protocol):
-    """Words and frames to vectors of one joint space. Methods block; they are called from worker threads."""
+    """Encodes texts and clips into one joint space. Methods block; they are called from worker threads."""
 
     @property
     def dimension(self) -> int:
@@ -40,7 +41,7 @@ class Encoder(VectorSpace, Protocol):
 
     @property
     def frames_at_once(self) -> int:
-        """How many frames are best given at once."""
+        """The best number of frames per batch."""
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """(N, D) unit vectors of N texts."""
@@ -48,13 +49,14 @@ class Encoder(VectorSpace, Protocol):
     def encode_clips(self, clips: Sequence[Clip]) -> Vectors:
         """(N, D) unit vectors of N clips, which may differ in T."""
 
-    def understands(self, text: str) -> float:
-        """The share of the text, in [0, 1], that is made of words and pieces the encoder has learnt."""
+    def vocabulary_coverage(self, text: str) -> float:
+        """The share of the text, in [0, 1], that is in the encoder's vocabulary."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexHits:
-    """The nearest GIFs of one query, best first, and how all allowed scores were spread."""
+    """The nearest GIFs of one query, best first, with the mean and standard deviation of the scores of all ``count``
+    allowed GIFs."""
 
     keys: tuple[GifKey, ...]
     scores: tuple[float, ...]
@@ -64,32 +66,32 @@ class IndexHits:
 
 
 class Index(Protocol):
-    """Vectors that can be searched. Methods block and are safe to call from several threads."""
+    """A vector index. Methods block and are thread-safe."""
 
     def __len__(self) -> int:
-        """How many GIFs it holds."""
+        """The number of GIFs."""
 
     def add(self, keys: Sequence[GifKey], vectors: Vectors, ratings: Sequence[Rating]) -> None:
-        """Adds GIFs; a key that is there already gets the new vector and rating."""
+        """Adds GIFs, or replaces the vector and rating of those that are there."""
 
     def remove(self, keys: Collection[GifKey]) -> None:
         """Removes GIFs; unknown keys are ignored."""
 
-    def vectors(self, keys: Collection[GifKey]) -> dict[GifKey, NDArray[np.float32]]:
-        """The vectors (D,) of those of ``keys`` that it holds."""
+    def vectors(self, keys: Collection[GifKey]) -> dict[GifKey, Vector]:
+        """The vectors (D,) of those of ``keys`` that are in the index."""
 
     def search(self, queries: Vectors, k: int, max_rating: Rating) -> list[IndexHits]:
-        """The at most ``k`` nearest GIFs for each row of ``queries`` (Q, D), by inner product, among those whose
-        rating ``max_rating`` allows."""
+        """For each row of ``queries`` (Q, D), the at most ``k`` nearest GIFs by inner product, among those that
+        ``max_rating`` allows."""
 
 
 class EmbeddingStore(Protocol):
-    """Vectors that outlive the process, by space (model, version and frame sampling) and GIF."""
+    """A persistent store of vectors, by space (model, version and frame sampling) and GIF."""
 
-    async def get_many(self, space: str, keys: Sequence[GifKey]) -> dict[GifKey, NDArray[np.float32]]:
+    async def get_many(self, space: str, keys: Sequence[GifKey]) -> dict[GifKey, Vector]:
         """The vectors (D,) of those of ``keys`` that are stored."""
 
-    async def put_many(self, space: str, vectors: Mapping[GifKey, NDArray[np.float32]]) -> None:
+    async def put_many(self, space: str, vectors: Mapping[GifKey, Vector]) -> None:
         """Stores vectors (D,); durable when it returns."""
 
     def scan(self, space: str, provider: str) -> AsyncIterator[tuple[list[GifKey], Vectors]]:
@@ -97,67 +99,66 @@ class EmbeddingStore(Protocol):
 
 
 class GifStore(Protocol):
-    """What is kept of one provider's GIFs, each for some time from when it was last seen."""
+    """Stores one provider's GIFs for a limited time after they were last seen."""
 
     async def put(self, candidates: Sequence[Candidate]) -> None:
-        """Keeps the candidates, or what is new of them."""
+        """Stores the candidates."""
 
     async def get(self, ids: Collection[str]) -> dict[str, Candidate]:
-        """Those of ``ids`` that are kept; their ``url`` is empty unless addresses may be kept."""
+        """Those of ``ids`` that are stored; their ``url`` is empty unless URLs may be stored."""
 
     async def count(self) -> int:
-        """How many are kept."""
+        """The number of stored GIFs."""
 
     def scan(self) -> AsyncIterator[list[Candidate]]:
-        """All that are kept on this machine, in chunks."""
+        """All GIFs stored on this machine, in chunks."""
 
     async def forget_expired(self) -> list[GifKey]:
-        """Removes what has been kept long enough, with its vectors; the keys of it."""
+        """Removes expired GIFs and their vectors, and returns their keys."""
 
     async def forget(self, ids: Collection[str]) -> None:
-        """Removes these GIFs, with their vectors for every model."""
+        """Removes these GIFs and their vectors for every model."""
 
 
 class Provider(Protocol):
-    """Where GIFs come from: what they are called and where their media is."""
+    """A source of GIFs."""
 
     @property
     def name(self) -> str:
-        """Short and lasting: it is part of every ``GifKey``."""
+        """Short and permanent: it is part of every ``GifKey``."""
 
     async def count(self) -> int:
-        """How many GIFs it has at present."""
+        """The number of its GIFs at present."""
 
-    async def lookup(self, ids: Collection[str], *, ask: bool = True) -> dict[str, Gif]:
-        """What is known of those of ``ids`` that exist and can be shown; with ``ask`` False, without any call to
-        others."""
+    async def lookup(self, ids: Collection[str], *, fetch: bool = True) -> dict[str, Gif]:
+        """Those of ``ids`` that exist and can be shown; without ``fetch``, no network call is made."""
 
     async def media(self, gif_id: str) -> Path | None:
-        """The local file that holds the GIF, or None where there is none."""
+        """The GIF's local file, or None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderQuery:
-    """What a provider is asked for: the person's own words, the highest rating, language and country ("" for any)."""
+    """A search at a provider: the query's text, the highest rating, language and country ("" for any)."""
 
-    words: str
+    text: str
     max_rating: Rating
     language: str = ""
     country: str = ""
 
 
 class SearchProvider(Provider, Protocol):
-    """A provider with a search of its own, over more GIFs than are known here."""
+    """A provider with a search of its own, over more GIFs than are indexed."""
 
     @property
     def attribution(self) -> str:
-        """What must be shown beside its GIFs, such as ``Powered by GIPHY``."""
+        """What must be shown with its GIFs, such as ``Powered by GIPHY``."""
 
     async def search(self, query: ProviderQuery) -> list[Candidate]:
         """Its best GIFs in its own order, none above the rating. Raises ``ProviderError``."""
 
-    async def remember(self, candidates: Sequence[Candidate]) -> None:
-        """Keeps what may be kept of GIFs whose vectors are kept."""
+    async def store(self, candidates: Sequence[Candidate]) -> None:
+        """Stores what may be stored of GIFs whose vectors are stored."""
 
-    async def sent(self, gif_id: str) -> None:
-        """Tells the provider that a GIF was sent, where the operator wants that."""
+    async def report_share(self, gif_id: str) -> None:
+        """Tells the provider that a GIF was shared, if the operator allows that."""

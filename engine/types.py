@@ -1,24 +1,34 @@
-"""The data that crosses the engine's boundaries: frozen, without torch or numpy, shared by engine and bots."""
+"""The engine's public data types, shared with the bots: frozen, without torch or numpy."""
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from deepgif.engine.errors import InvalidRequestError
 from deepgif.models.preprocess.sampling import FrameSampling as FrameSampling
 
-MAX_WORDS_LENGTH = 1000  # characters; more than anyone types, little enough to encode at once
-MAX_LIMIT = 50  # GIFs in one answer
-MAX_RANKED = 100  # GIFs in one ranking, page by page
+MAX_QUERY_LENGTH = 1000  # characters: more than anyone types, few enough to encode at once
+MAX_LIMIT = 50  # GIFs per answer
+MAX_RANKED = 100  # GIFs per query, over all pages
 DEFAULT_LIMIT = 12
 DEFAULT_DEADLINE_S = 2.5
 MAX_DEADLINE_S = 30.0
+_LANGUAGE = re.compile(r"([a-z]{2,3}(-[A-Za-z]{2,4})?)?")
+# Control characters, lone surrogates, and unassigned or private code points: there is nothing to search for in them.
+_MEANINGLESS = {"Cc", "Cs", "Cn", "Co"}
+# Characters that are invisible or only change the direction of writing (Unicode 16, section 23.2).
+_INVISIBLE = frozenset(
+    "\u00ad\u061c\u200b\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+)
 
 
 class Rating(StrEnum):
-    """How mild a GIF is, mildest first, in GIPHY's terms. ``level`` orders them."""
+    """Content ratings as GIPHY defines them, mildest first."""
 
     G = "g"
     PG = "pg"
@@ -31,12 +41,12 @@ class Rating(StrEnum):
         return list(Rating).index(self)
 
     def allows(self, other: Rating) -> bool:
-        """Whether a GIF rated ``other`` may be shown under this upper limit."""
+        """Whether a GIF rated ``other`` may be shown if this is the highest allowed rating."""
         return other.level <= self.level
 
 
 class GifKey(NamedTuple):
-    """Which GIF: the provider it comes from and its id there."""
+    """Identifies a GIF: its provider's name and its id there."""
 
     provider: str
     id: str
@@ -44,8 +54,7 @@ class GifKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Gif:
-    """What is known of one GIF besides its pixels. ``width`` and ``height`` are in pixels, 0 where they
-    are not known."""
+    """A GIF's metadata. ``width`` and ``height`` are in pixels, 0 if unknown."""
 
     key: GifKey
     title: str
@@ -59,7 +68,7 @@ class Gif:
 
 @dataclass(frozen=True, slots=True)
 class Rendition:
-    """One file of a GIF's media, in pixels and bytes; ``size`` is what the provider states, which can be wrong."""
+    """One of a GIF's files. ``size`` is the provider's statement in bytes, which can be wrong."""
 
     url: str
     width: int
@@ -69,36 +78,36 @@ class Rendition:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What a provider answers for one GIF: ``still`` is a small picture of it, ``clip`` a small version that moves.
-    ``sent_url`` is told when the GIF is sent, where the operator wants that."""
+    """A GIF that a provider returned, with a small ``still`` and a small animated ``clip``. ``pingback_url`` is called
+    when the GIF is shared, if the operator allows that."""
 
     gif: Gif
     tags: tuple[str, ...] = ()
     still: Rendition | None = None
     clip: Rendition | None = None
-    sent_url: str = ""
+    pingback_url: str = ""
 
     @property
     def text(self) -> str:
-        """All words that come with the GIF, for the sentence encoder; empty where there are none."""
+        """The GIF's text for the text encoder; empty if it has none."""
         return describe(self.gif, self.tags)
 
 
 def describe(gif: Gif, tags: Sequence[str] = ()) -> str:
-    """Title, alt text and tags as one text, none of them twice, at most ``MAX_WORDS_LENGTH`` characters."""
+    """Title, alt text and tags without repetition, as one text of at most ``MAX_QUERY_LENGTH`` characters."""
     parts = dict.fromkeys(part.strip() for part in (gif.title, gif.alt_text, ", ".join(tags)))
-    return ". ".join(part for part in parts if part)[:MAX_WORDS_LENGTH]
+    return ". ".join(part for part in parts if part)[:MAX_QUERY_LENGTH]
 
 
 class Source(StrEnum):
-    """Where a result came from: known before, or fetched for this query."""
+    """Whether a result was in the index or fetched from a provider for this query."""
 
-    KNOWN = "known"
+    INDEXED = "indexed"
     FETCHED = "fetched"
 
 
 class Fit(StrEnum):
-    """How well a GIF fits the words, compared with everything else that was looked at."""
+    """How well a GIF matches the query, compared with the other GIFs."""
 
     STRONG = "strong"
     FAIR = "fair"
@@ -106,20 +115,20 @@ class Fit(StrEnum):
 
 
 class Origin(StrEnum):
-    """How an answer was made: from what was known, from a provider's candidates and what was known reranked
-    together, or in the provider's own order, where nothing could be judged."""
+    """How an answer was made: from the index, from a provider's candidates reranked together with indexed GIFs, or, if
+    they could not be compared, in the provider's own order."""
 
-    KNOWN = "known"
+    INDEXED = "indexed"
     RERANKED = "reranked"
     PROVIDER = "provider"
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredGif:
-    """A GIF in an answer. ``visual`` is the cosine of the words and the pixels in the joint space, ``text`` that of
-    the words and the GIF's title, alt text and tags as sentences, both in [-1, 1] and None where there is nothing to
-    compare; ``score`` fuses both with the provider's order, in log-odds; ``confidence`` is the chance, in [0, 1],
-    that the GIF shows what was asked for; ``why`` says it in plain words."""
+    """A GIF in an answer. ``visual`` is the similarity of query and frames (cosine, corrected for hubness), ``text``
+    that of query and title, alt text and tags, None if there is nothing to compare; ``score`` fuses both with the
+    provider's rank, in log-odds; ``confidence`` is the probability, in [0, 1], that the GIF matches the query; ``why``
+    explains the result in plain English."""
 
     gif: Gif
     score: float
@@ -133,11 +142,11 @@ class ScoredGif:
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """What is asked. ``words`` are the person's own, at most ``MAX_WORDS_LENGTH`` characters; ``offset`` results are
-    passed over; ``deadline_s`` is in seconds; ``language`` (ISO 639-1) and ``country`` (ISO 3166-1) are the person's,
-    for the provider."""
+    """A search. ``query`` has at most ``MAX_QUERY_LENGTH`` characters; the first ``offset`` results are skipped;
+    ``deadline_s`` is in seconds from now; ``language`` (ISO 639-1) and ``country`` (ISO 3166-1) are the user's, for the
+    provider."""
 
-    words: str
+    query: str
     limit: int = DEFAULT_LIMIT
     max_rating: Rating = Rating.PG_13
     offset: int = 0
@@ -148,29 +157,61 @@ class SearchRequest:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Of how many of the GIFs compared (``total``) the pixels had been looked at (``seen``) when the answer was
-    made."""
+    """How many of the compared GIFs (``total``) had embedded frames when the answer was made."""
 
-    seen: int
+    embedded: int
     total: int
 
     @property
     def fraction(self) -> float:
-        """``seen / total``; 1.0 where there is nothing to see."""
-        return self.seen / self.total if self.total else 1.0
+        """``embedded / total``; 1.0 if both are 0."""
+        return self.embedded / self.total if self.total else 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class SearchAnswer:
-    """The answer, best first. ``ranked`` is how many there are in all; ``notices`` are plain sentences for the person
-    who asked, ``attribution`` what must be shown beside the GIFs; ``elapsed_s`` in seconds."""
+    """The results of a search, best first. ``ranked`` is their number over all pages; ``notices`` are sentences for the
+    user; ``attribution`` must be shown with the GIFs; ``elapsed_s`` is in seconds."""
 
-    words: str
+    query: str
     results: tuple[ScoredGif, ...]
     model: str
     coverage: Coverage
     elapsed_s: float
     notices: tuple[str, ...] = ()
-    origin: Origin = Origin.KNOWN
+    origin: Origin = Origin.INDEXED
     ranked: int = 0
     attribution: tuple[str, ...] = ()
+
+
+def normalize_query(text: str) -> str:
+    """``text`` in Unicode's composed form (NFC), without control characters and with single spaces.
+
+    Raises ``InvalidRequestError`` if nothing is left or if the result is longer than ``MAX_QUERY_LENGTH``.
+    """
+    if len(text) > 100 * MAX_QUERY_LENGTH:  # too long to look at each character
+        raise _too_long(len(text))
+    visible = "".join(
+        " " if character in _INVISIBLE or unicodedata.category(character) in _MEANINGLESS else character
+        for character in text
+    )
+    query = " ".join(unicodedata.normalize("NFC", visible).split())
+    if not query:
+        raise InvalidRequestError("Describe the GIF in a few words.")
+    if len(query) > MAX_QUERY_LENGTH:
+        raise _too_long(len(query))
+    return query
+
+
+def _too_long(length: int) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"That is {length:,} characters. Describe the GIF in at most {MAX_QUERY_LENGTH:,} characters."
+    )
+
+
+def parse_language(value: object) -> str:
+    """``value`` if it is a language code (ISO 639-1, optionally with a region) or "". Raises
+    ``InvalidRequestError``."""
+    if not isinstance(value, str) or not _LANGUAGE.fullmatch(value):
+        raise InvalidRequestError("The language must be a code such as en or de, or empty.")
+    return value

@@ -33,7 +33,7 @@ from deepgif.engine.index.exact import ExactIndex
 from deepgif.engine.ingest.batcher import MicroBatcher
 from deepgif.engine.media.decode import decode_clip
 from deepgif.engine.media.decoder_pool import DecoderPool
-from deepgif.engine.media.probe import MediaLimits
+from deepgif.engine.options import MediaLimits
 from deepgif.engine.protocols import Clip
 from deepgif.engine.types import GifKey, Rating
 from deepgif.models.bundles.load import bundle_folder, load_bundle

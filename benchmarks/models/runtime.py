@@ -29,7 +29,7 @@ from torch.nn import functional as F
 
 from benchmarks.measure import CATALOGUE, machine
 from deepgif.engine.media.decode import decode_clip
-from deepgif.engine.media.probe import MediaLimits
+from deepgif.engine.options import MediaLimits
 from deepgif.models.bundles.load import bundle_folder, load_bundle
 from deepgif.models.bundles.manifest import WEIGHTS
 from deepgif.models.bundles.open_clip import frames_of

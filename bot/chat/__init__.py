@@ -1,1 +1,1 @@
-"""What a request leads to, in no platform's terms: commands, search sessions, and the reply to show."""
+"""What requests lead to, for every platform: commands, searches, sessions and replies."""

@@ -1,19 +1,18 @@
-"""What somebody typed after ``/deepgif`` or a mention, as a command."""
+"""Reads what a user typed after ``/deepgif`` or a mention."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
 
+from deepgif.bot.chat.replies import NO_TEXT
 from deepgif.engine.errors import InvalidRequestError
-from deepgif.engine.text import normalize_query
-from deepgif.engine.types import MAX_WORDS_LENGTH
+from deepgif.engine.types import MAX_QUERY_LENGTH, normalize_query
 
 
 class Verb(StrEnum):
-    """What is to be done. Only ``SEARCH`` has words."""
+    """A command other than a search."""
 
-    SEARCH = "search"
     HELP = "help"
     SETTINGS = "settings"
     DELETE = "delete"
@@ -21,35 +20,34 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command; ``words`` are clean (``deepgif.engine.text``)."""
+    """A verb, or a normalized query to search for."""
 
-    verb: Verb
-    words: str = ""
+    verb: Verb | None = None
+    query: str = ""
 
 
 def parse(text: str) -> Command:
-    """The command in ``text``: a verb that stands alone, or words to search with; nothing at all asks for help.
+    """The command in ``text``: a verb on its own, or a query. Empty text asks for help.
 
-    Raises ``InvalidRequestError`` where the words are too many.
+    Raises ``InvalidRequestError`` if the query is too long or has no visible character.
     """
     if not text.strip():
         return Command(Verb.HELP)
-    words = normalize_query(text)
-    verb = words.casefold()
-    if verb in (Verb.HELP, Verb.SETTINGS, Verb.DELETE):
-        return Command(Verb(verb))
-    return Command(Verb.SEARCH, words)
+    query = normalize_query(text)
+    verb = query.casefold()
+    return Command(Verb(verb)) if verb in list(Verb) else Command(query=query)
 
 
-def words_of_message(text: str) -> str:
-    """A whole message as words to search with, cut between words where it is long.
+def query_from_message(text: str) -> str:
+    """A query that is a whole message, cut between two words if it is too long.
 
-    Raises ``InvalidRequestError`` where there are none.
+    Raises ``InvalidRequestError`` if the message has no text.
     """
-    start = " ".join(text[: 4 * MAX_WORDS_LENGTH].split())
-    if not start:
-        raise InvalidRequestError("That message has no words to find a GIF for.")
-    if len(start) > MAX_WORDS_LENGTH:
-        cut = start[: MAX_WORDS_LENGTH + 1].rfind(" ")
-        start = start[: cut if cut > 0 else MAX_WORDS_LENGTH]
-    return normalize_query(start)
+    start = " ".join(text[: 4 * MAX_QUERY_LENGTH].split())
+    if len(start) > MAX_QUERY_LENGTH:
+        cut = start[: MAX_QUERY_LENGTH + 1].rfind(" ")
+        start = start[: cut if cut > 0 else MAX_QUERY_LENGTH]
+    try:
+        return normalize_query(start)
+    except InvalidRequestError:
+        raise InvalidRequestError(NO_TEXT) from None

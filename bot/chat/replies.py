@@ -1,4 +1,4 @@
-"""What a person is to see, in no platform's terms; and every sentence that several platforms say."""
+"""The replies that a request can lead to, and every sentence that both platforms show."""
 
 from __future__ import annotations
 
@@ -29,53 +29,56 @@ LABELS = {
     Action.NEXT: "Next",
     Action.PREVIOUS: "Previous",
     Action.MORE: "More like this",
-    Action.STAR: "Star",
+    Action.STAR: "Add to favourites",
     Action.DELETE: "Delete",
     Action.CANCEL: "Cancel",
-    Action.REPORT: "Report: never show this GIF here again",
+    Action.REPORT: "Report and remove this GIF",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Post:
-    """Post this GIF for all to see, then offer who asked the buttons for it."""
+class GifReply:
+    """A GIF to show. ``button`` is the signed session ID that its buttons carry."""
 
-    showing: SearchSession
+    session: SearchSession
     found: FoundGif
+    button: str
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """Show this GIF to who asked only, in place of the preview before."""
+class Post(GifReply):
+    """Post this GIF, then show the user its controls."""
 
-    showing: SearchSession
-    found: FoundGif
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Preview(GifReply):
+    """Show this GIF to the user only, in place of the previous preview."""
+
+    __slots__ = ()
+
+
+class Edit(GifReply):
     """Show this GIF in place of the one that was posted."""
 
-    showing: SearchSession
-    found: FoundGif
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Delete what was posted, and say ``text`` to who pressed."""
+    """Delete the post of a session, and show ``text`` to the user."""
 
-    showing: SearchSession
+    session: SearchSession
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Dismiss:
-    """Take the private message away."""
+    """Remove the private message whose button was pressed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Say ``text`` to who asked only."""
+    """Show ``text`` to the user only."""
 
     text: str
 
@@ -84,41 +87,64 @@ Reply = Post | Preview | Edit | Delete | Dismiss | Notice
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
-    """What differs by platform: a sentence about the other ``commands``, and how the ``settings`` are opened."""
+class PlatformText:
+    """What differs between platforms: the platform's ``name``, its word for a ``workspace``, the command that opens the
+    ``settings``, what it says when a GIF was ``starred``, and which other ``commands`` it has."""
 
-    commands: str
+    name: str
+    workspace: str
     settings: str
+    starred: str
+    commands: str
+
+    def fill(self, sentence: str) -> str:
+        """A sentence of this module with this platform's words."""
+        return sentence.format(name=self.name, workspace=self.workspace, settings=self.settings)
+
+    def help(self) -> tuple[str, ...]:
+        """How to use the bot, by paragraph."""
+        return (ABOUT, *HELP, self.commands)
 
 
-HELP = (
-    "Type /deepgif and what the GIF should show, for example: /deepgif a cat falling off a table",
-    "In a thread or a direct message, mention the bot with the same words.",
-    "“React with a GIF” in a message's menu finds a GIF for that message.",
-)
 ABOUT = "DeepGIF finds GIFs by what they show, not by their tags."
-STORED = (
-    "It keeps the settings, the ids and titles of GIFs that were posted, starred or blocked, and, sealed, for a day "
-    "what you searched for, so that your buttons work. All of it is deleted when the app is removed."
+HELP = (
+    "Type /deepgif and describe the GIF, for example: /deepgif a cat falling off a table",
+    (
+        "In a thread, mention @deepgif and describe the GIF (invite it to the channel first). In a direct message to "
+        "DeepGIF, just type the description."
+    ),
+    "To answer a message with a GIF, choose “React with a GIF” in its menu.",
 )
-OFF_HERE = "GIFs are switched off in this channel."
-BLOCKED_WORDS = "These words are blocked here; please use others."
-NOTHING_FOUND = "No GIF was found for that; please try other words."
-NOTHING_NEW = "There are no more GIFs for that which were not shown here lately."
-NOT_YOURS = "Only the person who asked for the GIF can use its buttons. Type /deepgif and your own words."
-TOO_OLD = "These buttons are too old; please ask again."
-STARRED = "Starred: it is among your favourites now."
-DELETED = "The GIF is deleted."
-NOTHING_TO_DELETE = "There is no GIF of yours from the last day in this channel."
-REPORTED = "Thank you. This GIF is not shown here again; an admin can allow it in the settings."
+STORED = (
+    "DeepGIF stores your settings and the IDs and titles of GIFs that were posted, added to favourites or blocked. "
+    "Your searches are stored encrypted for one day so that your buttons keep working. Everything is deleted when the "
+    "app is removed."
+)
+OPEN_SETTINGS = "To open settings, type {settings}."
+CHANNEL_OFF = "GIFs are switched off in this channel."
+BLOCKED_WORDS = "Some of these words are blocked here. Try different words."
+NO_TEXT = "That message has no text. Use /deepgif and describe the GIF instead."
+NOTHING_FOUND = "No GIF found for that. Try different words."
+NOTHING_NEW = "No more new GIFs for that. Everything that matched was posted here recently."
+OUT_OF_REACH = (
+    "I found GIFs, but {name} can't load them because they are on a private address. Ask whoever runs DeepGIF to set "
+    "DEEPGIF_PUBLIC_URL."
+)
+NOT_YOURS = (
+    "Only the person who posted this GIF can use its buttons. To find your own, type /deepgif and a description."
+)
+EXPIRED = "These buttons have expired. Run /deepgif again."
+REMOVED = "This GIF was removed. Run /deepgif again."
+UNAVAILABLE = "This GIF is no longer available. Run /deepgif again."
+DELETED = "GIF deleted."
+NOTHING_TO_DELETE = "You haven't posted a GIF in this channel in the last 24 hours."
+REPORTED = "Thanks. This GIF is now hidden for the whole {workspace}. An admin can allow it again in {settings}."
 NO_PREVIOUS = "This is the first GIF."
-INTERRUPTED = "I was interrupted while posting your GIF. If you do not see it, please ask again."
-AWAY = "I was away when you asked for a GIF. If you still want one, please ask again."
-PROBLEM = "Something went wrong here; please try again. The cause is in the log of whoever runs the bot."
-TOO_LATE = "That took too long; please try again."
-BUSY = "Too many people are asking at the moment; please try again in a few seconds."
-
-
-def help_lines(wording: Wording) -> tuple[str, ...]:
-    """How the bot is used."""
-    return (*HELP, wording.commands)
+PREVIEW = "Only you can see this. Send it?"
+SAVED = "Saved."
+CANNOT_EDIT = "This message can't be changed any more."
+INTERRUPTED = "I was interrupted while posting your GIF. If you don't see it, try again."
+OFFLINE = "I was offline when you asked for a GIF. If you still want one, try again."
+PROBLEM = "Something went wrong. Please try again. If it keeps happening, tell whoever runs DeepGIF here."
+TOO_SLOW = "That took too long. Please try again."
+BUSY = "I'm handling too many requests right now. Try again in a few seconds."

@@ -1,116 +1,103 @@
-"""Asks the engine on behalf of a person, within what their workspace allows."""
+"""Asks the engine for a user's next GIF, within what their workspace allows."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
 
-from deepgif.bot.store.preferences import Preferences
+from deepgif.bot.request import Preferences
 from deepgif.bot.store.sessions import SearchSession
-from deepgif.engine.errors import EngineUnavailableError, NotFoundError, NotReadyError
-from deepgif.engine.types import MAX_LIMIT, Gif, GifKey, Rating, SearchAnswer, SearchRequest
+from deepgif.engine.api.client import EngineClient
+from deepgif.engine.errors import EngineUnavailableError, NotReadyError
+from deepgif.engine.types import MAX_LIMIT, Gif, GifKey, SearchAnswer, SearchRequest
 
-Value = TypeVar("Value")
-# Before the second try and later ones: a balancer needs a moment to leave out an engine that died.
-PAUSES_S = (0.0, 0.5, 2.0)
-PATIENCE_S = 10.0  # after which there is no third try, nor a later one
-OUT_OF_REACH = (
-    "The GIFs that were found lie where this platform cannot fetch them; whoever runs the engine must set "
-    "DEEPGIF_PUBLIC_URL to a public address."
-)
+# Before each retry. A load balancer needs a moment to notice that an engine died.
+RETRY_PAUSES_S = (0.0, 0.5, 2.0)
+MAX_RETRY_S = 10.0  # no second retry after this
 
 
-class SearchClient(Protocol):
-    """The engine, as ``deepgif.engine.api.client.EngineClient`` reaches it."""
-
-    async def search(self, request: SearchRequest) -> SearchAnswer:
-        """The ranking for some words. Raises ``DeepGifError``."""
-
-    async def similar(self, key: GifKey, limit: int, max_rating: Rating) -> SearchAnswer:
-        """GIFs that look like one. Raises ``DeepGifError``."""
-
-    async def sent(self, key: GifKey) -> None:
-        """A GIF was sent. Raises ``DeepGifError``."""
+class UnreachableGifsError(Exception):
+    """The platform can't load any of the GIFs that were found."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoundGif:
-    """A GIF to show, with plain sentences for who asked."""
+    """A GIF, and the engine's notices for the user."""
 
     gif: Gif
     notices: tuple[str, ...] = ()
 
 
 class GifSearch:
-    """Finds what a showing shows next. ``can_show`` says what the platform can show at all; the engine has
-    ``deadline_s`` seconds for an answer."""
+    """Finds the GIF that a session shows next. ``can_show`` tells whether the platform can show a GIF; the engine has
+    ``deadline_s`` seconds to answer. All methods raise ``DeepGifError``."""
 
-    def __init__(self, client: SearchClient, can_show: Callable[[Gif], bool], deadline_s: float) -> None:
+    def __init__(self, client: EngineClient, can_show: Callable[[Gif], bool], deadline_s: float) -> None:
         self._client = client
         self._can_show = can_show
         self._deadline_s = deadline_s
 
     async def next(
-        self, showing: SearchSession, chosen: Preferences, passed_over: Collection[GifKey]
+        self, session: SearchSession, preferences: Preferences, excluded: Collection[GifKey]
     ) -> FoundGif | None:
-        """The best GIF that the showing has not shown and that is not passed over; None where there is none.
+        """The best GIF that is not excluded, or None. Raises ``UnreachableGifsError``."""
+        return await self._first(session, preferences, lambda gif: gif.key not in excluded)
 
-        Raises ``DeepGifError``, ``EngineUnavailableError`` and ``NotReadyError`` only after further tries.
+    async def refetch(self, session: SearchSession, preferences: Preferences) -> FoundGif | None:
+        """The GIF that the session shows, with its current URL; None if the engine doesn't find it any more.
+
+        A GIF is not among those similar to itself, so it is looked for where it was found.
         """
-        return await self._first(showing, chosen, lambda gif: gif.key not in passed_over)
-
-    async def again(self, showing: SearchSession, chosen: Preferences) -> FoundGif | None:
-        """The GIF that the showing shows, with its address of now; None where it cannot be had any more.
-
-        A GIF that others were to look like is not among them: it is looked for where it was found.
-        """
-        ways = [showing]
-        if showing.key == showing.like:
-            neighbours = showing.seen[showing.at + 1 : showing.at + 2]
-            ways = [replace(showing, like=like) for like in (None, *neighbours)]
-        for way in ways:
-            found = await self._first(way, chosen, lambda gif: gif.key == showing.key)
+        sources = [session]
+        if session.key == session.similar_to:
+            neighbours = session.seen[session.position + 1 : session.position + 2]
+            sources = [replace(session, similar_to=key) for key in (None, *neighbours)]
+        for source in sources:
+            found = await self._first(source, preferences, lambda gif: gif.key == session.key)
             if found is not None:
                 return found
         return None
 
-    async def sent(self, key: GifKey) -> None:
-        """Tells the engine that a GIF was sent. Raises ``DeepGifError``."""
-        await self._client.sent(key)
+    async def report_sent(self, key: GifKey) -> None:
+        """Tells the engine that a GIF was posted."""
+        await self._client.share(key)
 
     async def _first(
-        self, showing: SearchSession, chosen: Preferences, wanted: Callable[[Gif], bool]
+        self, session: SearchSession, preferences: Preferences, wanted: Callable[[Gif], bool]
     ) -> FoundGif | None:
-        answer = await _patiently(lambda: self._ask(showing, chosen))
-        if answer.results and not any(self._can_show(result.gif) for result in answer.results):
-            raise NotFoundError(OUT_OF_REACH)
-        for result in answer.results:
-            gif = result.gif
-            if wanted(gif) and self._can_show(gif) and not chosen.blocks(f"{gif.title}\n{gif.alt_text}"):
+        answer = await self._search(session, preferences)
+        gifs = [result.gif for result in answer.results]
+        shown = [gif for gif in gifs if self._can_show(gif)]
+        if gifs and not shown:
+            raise UnreachableGifsError
+        for gif in shown:
+            if wanted(gif) and not preferences.blocks(f"{gif.title}\n{gif.alt_text}"):
                 return FoundGif(gif, answer.notices)
         return None
 
-    async def _ask(self, showing: SearchSession, chosen: Preferences) -> SearchAnswer:
-        if showing.like is not None:
-            return await self._client.similar(showing.like, MAX_LIMIT, chosen.max_rating)
+    async def _search(self, session: SearchSession, preferences: Preferences) -> SearchAnswer:
+        """The engine's answer. Retries if the engine died or is shutting down: another one may be up."""
+        loop = asyncio.get_running_loop()
+        last_retry_at = loop.time() + MAX_RETRY_S
+        for retries, pause_s in enumerate(RETRY_PAUSES_S):
+            try:
+                return await self._ask(session, preferences)
+            except (EngineUnavailableError, NotReadyError):
+                if retries and loop.time() > last_retry_at:
+                    raise
+            await asyncio.sleep(pause_s)
+        return await self._ask(session, preferences)
+
+    async def _ask(self, session: SearchSession, preferences: Preferences) -> SearchAnswer:
+        if session.similar_to is not None:
+            return await self._client.similar(session.similar_to, MAX_LIMIT, preferences.max_rating)
         return await self._client.search(
             SearchRequest(
-                showing.words, MAX_LIMIT, chosen.max_rating, deadline_s=self._deadline_s, language=chosen.language
+                session.query,
+                MAX_LIMIT,
+                preferences.max_rating,
+                deadline_s=self._deadline_s,
+                language=preferences.language,
             )
         )
-
-
-async def _patiently(call: Callable[[], Awaitable[Value]]) -> Value:
-    """The value; where one engine has died or closes down, that of another one."""
-    loop = asyncio.get_running_loop()
-    ends_at = loop.time() + PATIENCE_S
-    for place, pause_s in enumerate(PAUSES_S):
-        try:
-            return await call()
-        except (EngineUnavailableError, NotReadyError):
-            if place and loop.time() > ends_at:
-                raise
-        await asyncio.sleep(pause_s)
-    return await call()

@@ -1,4 +1,4 @@
-"""The one coordinator of a bot: what was asked or pressed leads to a reply that every platform can render."""
+"""Turns a request into a reply. Everything else in a bot delivers requests here and replies from here."""
 
 from __future__ import annotations
 
@@ -6,141 +6,152 @@ import logging
 from dataclasses import replace
 
 from deepgif.bot.chat import replies
-from deepgif.bot.chat.replies import Action, Delete, Dismiss, Edit, Notice, Post, Preview, Reply
-from deepgif.bot.chat.search import FoundGif, GifSearch
+from deepgif.bot.chat.commands import Verb
+from deepgif.bot.chat.replies import Action, Delete, Dismiss, Edit, Notice, PlatformText, Post, Preview, Reply
+from deepgif.bot.chat.search import FoundGif, GifSearch, UnreachableGifsError
+from deepgif.bot.request import ChatContext, Preferences, Request, RequestKind
 from deepgif.bot.store.collections import GifCollections, SavedGif
-from deepgif.bot.store.encryption import Cipher, new_name
-from deepgif.bot.store.preferences import ChatContext, Preferences, PreferenceStore
+from deepgif.bot.store.encryption import Cipher, new_id
+from deepgif.bot.store.preferences import PreferenceStore
 from deepgif.bot.store.sessions import SearchSession, SessionStore
 from deepgif.engine.errors import DeepGifError
-from deepgif.engine.text import normalize_query
+from deepgif.engine.types import GifKey
 
 _log = logging.getLogger(__name__)
 
 
 class GifService:
-    """Answers people. It keeps nothing in memory, so that any process can go on where another stopped."""
+    """Replies to requests. It has no state in memory, so any process can continue where another one stopped."""
 
     def __init__(
         self,
-        finder: GifSearch,
+        search: GifSearch,
         preferences: PreferenceStore,
-        shelf: GifCollections,
-        showings: SessionStore,
-        seal: Cipher,
+        collections: GifCollections,
+        sessions: SessionStore,
+        cipher: Cipher,
+        text: PlatformText,
     ) -> None:
-        self._finder = finder
+        self._search = search
         self._preferences = preferences
-        self._shelf = shelf
-        self._showings = showings
-        self._seal = seal
+        self._collections = collections
+        self._sessions = sessions
+        self._cipher = cipher
+        self._text = text
 
-    def button(self, showing: SearchSession) -> str:
-        """The signed text that the showing's buttons carry; 39 characters."""
-        return self._seal.sign(showing.name)
-
-    async def ask(self, place: ChatContext, words: str) -> Reply:
-        """The reply to somebody who asks for a GIF. Raises ``DeepGifError``."""
-        words = normalize_query(words)
-        chosen = await self._preferences.of(place)
-        if place.channel in chosen.off_channels:
-            return Notice(replies.OFF_HERE)
-        if chosen.blocks(words):
-            return Notice(replies.BLOCKED_WORDS)
-        showing = SearchSession(new_name(), place, words)
-        found = await self._next(showing, chosen)
-        if found is None:
-            return Notice(await self._nothing(showing, chosen))
-        showing = showing.with_next(found.gif)
-        await self._showings.put(showing)
-        return Preview(showing, found) if chosen.preview else Post(showing, found)
-
-    async def press(self, place: ChatContext, action: Action, button: str) -> Reply:
-        """The reply to somebody who pressed a button. Raises ``DeepGifError``."""
+    async def reply(self, request: Request) -> Reply:
+        """The reply to a request. Raises ``DeepGifError``."""
         try:
-            showing = await self._showings.get(self._seal.check(button))
-        except ValueError:
-            showing = None
-        if showing is None or (showing.place.platform, showing.place.workspace) != (place.platform, place.workspace):
-            return Notice(replies.TOO_OLD)
-        if action is Action.REPORT:
-            await self._shelf.block(place, SavedGif(showing.key, showing.title))
-            return Delete(showing, replies.REPORTED)
-        if showing.place.person != place.person:
-            return Notice(replies.NOT_YOURS)
-        showing = replace(showing, place=replace(showing.place, age_restricted=place.age_restricted))
-        return await self._act(showing, action)
+            if request.notice:
+                return Notice(request.notice)
+            if request.kind is RequestKind.BUTTON:
+                return await self._press(request.context, Action(request.action), request.button)
+            match request.action:
+                case Verb.DELETE:
+                    return await self._delete_last(request.context)
+                case Verb.HELP:
+                    return Notice("\n".join(self._text.help()))
+                case Verb.SETTINGS:
+                    return Notice(self._text.fill(replies.OPEN_SETTINGS))
+            return await self._find(request)
+        except UnreachableGifsError:
+            return Notice(self._text.fill(replies.OUT_OF_REACH))
 
-    async def delete_last(self, place: ChatContext) -> Reply:
-        """Takes back the newest GIF that the person posted in the channel."""
-        showing = await self._showings.last_posted(place)
-        if showing is None:
-            return Notice(replies.NOTHING_TO_DELETE)
-        return await self._act(showing, Action.DELETE)
-
-    async def posted(self, showing: SearchSession, message: str) -> None:
-        """Notes under which id a GIF was posted, that it was, and tells the engine."""
-        await self._showings.put(replace(showing, message=message))
-        await self._shelf.post(showing.place, showing.key)
+    async def posted(self, session: SearchSession, message: str) -> None:
+        """Records that a session's GIF was posted as ``message``, and tells the engine."""
+        await self._sessions.put(replace(session, message=message))
+        await self._collections.add_posted(session.context, session.key)
         try:
-            await self._finder.sent(showing.key)
+            await self._search.report_sent(session.key)
         except DeepGifError as error:
-            _log.info("The engine was not told of a GIF that was sent: %s", error)
+            _log.info("Could not tell the engine which GIF was posted: %s", error)
 
-    async def withdrawn(self, showing: SearchSession) -> None:
-        """Notes that what was posted is deleted."""
-        await self._showings.remove(showing.name)
+    async def deleted(self, session: SearchSession) -> None:
+        """Records that a session's post was deleted, and forgets its query."""
+        await self._sessions.put(replace(session, query="", message="", removed=True))
 
-    async def _act(self, showing: SearchSession, action: Action) -> Reply:
+    async def _find(self, request: Request) -> Reply:
+        preferences = request.preferences or await self._preferences.get(request.context)
+        if request.context.channel in preferences.off_channels:
+            return Notice(replies.CHANNEL_OFF)
+        if preferences.blocks(request.query):
+            return Notice(replies.BLOCKED_WORDS)
+        session = SearchSession(new_id(), request.context, request.query)
+        blocked = await self._blocked(session)
+        found = await self._next(session, preferences, blocked)
+        if found is None:
+            known = await self._search.next(session, preferences, blocked)
+            return Notice(replies.NOTHING_FOUND if known is None else replies.NOTHING_NEW)
+        return await self._shown(session.with_next(found.gif), found, Preview if preferences.preview else Post)
+
+    async def _press(self, context: ChatContext, action: Action, button: str) -> Reply:
+        try:
+            session = await self._sessions.get(self._cipher.verify(button))
+        except ValueError:
+            session = None
+        if session is None or (session.context.platform, session.context.workspace) != (
+            context.platform,
+            context.workspace,
+        ):
+            return Notice(replies.EXPIRED)
+        if action is Action.REPORT:
+            await self._collections.block(context, SavedGif(session.key, session.title))
+            return Delete(session, self._text.fill(replies.REPORTED))
+        if session.context.user != context.user:
+            return Notice(replies.NOT_YOURS)
+        if session.removed:
+            return Notice(replies.REMOVED)
+        session = replace(session, context=replace(session.context, age_restricted=context.age_restricted))
         match action:
             case Action.STAR:
-                await self._shelf.star(showing.place, SavedGif(showing.key, showing.title))
-                return Notice(replies.STARRED)
+                await self._collections.star(session.context, SavedGif(session.key, session.title))
+                return Notice(self._text.starred)
             case Action.CANCEL:
-                await self._showings.remove(showing.name)
+                await self._sessions.remove(session.id)
                 return Dismiss()
             case Action.DELETE:
-                return Delete(showing, replies.DELETED)
+                return Delete(session, replies.DELETED)
             case Action.SHOW:
-                return await self._show(showing, Preview)
+                return await self._show_again(session, Preview)
             case Action.SEND:
-                return await self._show(showing, Post)
-            case Action.PREVIOUS if showing.at == 0:
-                return Notice(replies.NO_PREVIOUS)
-            case Action.PREVIOUS:
-                return await self._show(replace(showing, at=showing.at - 1), Edit if showing.message else Preview)
-            case Action.NEXT if showing.at + 1 < len(showing.seen):
-                return await self._show(replace(showing, at=showing.at + 1), Edit if showing.message else Preview)
+                return await self._show_again(session, Post)
             case _:
-                return await self._leaf(showing, like=action is Action.MORE)
+                return await self._turn(session, action)
 
-    async def _show(self, showing: SearchSession, reply: type[Post | Preview | Edit]) -> Reply:
-        """A GIF that the showing has shown before, with its address of now."""
-        found = await self._finder.again(showing, await self._preferences.of(showing.place))
-        if found is None:
-            return Notice(replies.TOO_OLD)
-        showing = replace(showing, title=found.gif.title)
-        await self._showings.put(showing)
-        return reply(showing, found)
+    async def _delete_last(self, context: ChatContext) -> Reply:
+        session = await self._sessions.last_posted(context)
+        return Notice(replies.NOTHING_TO_DELETE) if session is None else Delete(session, replies.DELETED)
 
-    async def _leaf(self, showing: SearchSession, like: bool) -> Reply:
-        chosen = await self._preferences.of(showing.place)
-        if like:
-            showing = replace(showing, like=showing.key, seen=(showing.key,), at=0)
-        found = await self._next(showing, chosen)
+    async def _turn(self, session: SearchSession, action: Action) -> Reply:
+        """Shows the next or previous GIF, or one that is similar."""
+        kind = Edit if session.message else Preview
+        if action is Action.PREVIOUS and session.position == 0:
+            return Notice(replies.NO_PREVIOUS)
+        position = session.position + (-1 if action is Action.PREVIOUS else 1)
+        if action is not Action.MORE and position < len(session.seen):
+            return await self._show_again(replace(session, position=position), kind)
+        if action is Action.MORE:
+            session = replace(session, similar_to=session.key, seen=(session.key,), position=0)
+        preferences = await self._preferences.get(session.context)
+        found = await self._next(session, preferences, await self._blocked(session))
         if found is None:
             return Notice(replies.NOTHING_NEW)
-        showing = showing.with_next(found.gif)
-        await self._showings.put(showing)
-        return Edit(showing, found) if showing.message else Preview(showing, found)
+        return await self._shown(session.with_next(found.gif), found, kind)
 
-    async def _next(self, showing: SearchSession, chosen: Preferences) -> FoundGif | None:
-        blocked = {gif.key for gif in await self._shelf.blocked(showing.place)}
-        lately = await self._shelf.posted(showing.place, chosen.repeat_hours)
-        return await self._finder.next(showing, chosen, blocked | lately | set(showing.seen))
+    async def _show_again(self, session: SearchSession, kind: type[Post | Preview | Edit]) -> Reply:
+        """A GIF that the session has shown before."""
+        found = await self._search.refetch(session, await self._preferences.get(session.context))
+        if found is None:
+            return Notice(replies.UNAVAILABLE)
+        return await self._shown(replace(session, title=found.gif.title), found, kind)
 
-    async def _nothing(self, showing: SearchSession, chosen: Preferences) -> str:
-        """Why there is no GIF: none at all, or only such as were shown lately."""
-        blocked = {gif.key for gif in await self._shelf.blocked(showing.place)}
-        found = await self._finder.next(showing, chosen, blocked)
-        return replies.NOTHING_FOUND if found is None else replies.NOTHING_NEW
+    async def _shown(self, session: SearchSession, found: FoundGif, kind: type[Post | Preview | Edit]) -> Reply:
+        await self._sessions.put(session)
+        return kind(session, found, self._cipher.sign(session.id))
+
+    async def _next(self, session: SearchSession, preferences: Preferences, blocked: set[GifKey]) -> FoundGif | None:
+        posted = await self._collections.posted(session.context, preferences.repeat_hours)
+        return await self._search.next(session, preferences, blocked | posted | set(session.seen))
+
+    async def _blocked(self, session: SearchSession) -> set[GifKey]:
+        return {gif.key for gif in await self._collections.blocked(session.context)}

@@ -1,15 +1,15 @@
-"""Which addresses others can fetch."""
+"""Which URLs a chat platform can load."""
 
 from __future__ import annotations
 
 import ipaddress
 from urllib.parse import urlsplit
 
-_NAMES_OF_HERE = ("localhost", ".localhost", ".local", ".internal")
+_LOCAL_NAMES = ("localhost", ".localhost", ".local", ".internal")
 
 
 def is_publicly_reachable(url: str) -> bool:
-    """Whether an HTTP address leads, as far as its text says, to a host that a platform outside can reach."""
+    """Whether an HTTP URL names a host on the public internet, judging by its text alone."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -20,4 +20,4 @@ def is_publicly_reachable(url: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_global
     except ValueError:
-        return not host.endswith(_NAMES_OF_HERE)
+        return not host.endswith(_LOCAL_NAMES)

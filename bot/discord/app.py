@@ -1,4 +1,4 @@
-"""The Discord bot's process: builds its parts, listens, and finishes what it acknowledged before it ends."""
+"""The Discord bot's process."""
 
 from __future__ import annotations
 
@@ -15,29 +15,30 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from deepgif.bot.app import BotOptions, open_services, serving, stop_event
-from deepgif.bot.discord.commands import Completer, Tree, add_commands, sync
+from deepgif.bot.app import BotOptions, open_services, serve_health, stop_event
+from deepgif.bot.discord.commands import Completer, Tree, add_commands
 from deepgif.bot.discord.components import can_show
 from deepgif.bot.discord.gateway import GatewayClient
 from deepgif.bot.discord.listeners import Listeners
 from deepgif.bot.discord.request import PLATFORM
-from deepgif.bot.discord.responder import DiscordVoices
+from deepgif.bot.discord.responder import DiscordResponder
 from deepgif.bot.discord.settings import SettingsPanel
-from deepgif.bot.discord.text import WORDING
+from deepgif.bot.discord.text import TEXT
 from deepgif.bot.jobs.handler import JobHandler
 from deepgif.bot.jobs.worker import Worker
+from deepgif.bot.request import Request
 from deepgif.engine.errors import UnauthorizedError
 
 _log = logging.getLogger(__name__)
 DISCORD = "https://discord.com/api/v10"
-FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0  # before a connection that ended is opened anew
-_REFUSED = 4004  # the gateway's close code for a token that does not count any more
-WRONG_TOKEN = "Discord refuses DEEPGIF_DISCORD_TOKEN; please check it."  # noqa: S105
+MIN_PAUSE_S, MAX_PAUSE_S = 1.0, 60.0  # before reconnecting
+_AUTHENTICATION_FAILED = 4004  # the gateway's close code for a token that is no longer valid
+WRONG_TOKEN = "Discord rejected DEEPGIF_DISCORD_TOKEN. Check the token."  # noqa: S105
 
 
 @dataclass(frozen=True, slots=True)
 class DiscordOptions:
-    """How the bot reaches Discord, and where it listens for its operator's own questions."""
+    """How the bot reaches Discord, and where its own server listens."""
 
     token: str
     api_url: str = DISCORD
@@ -47,69 +48,73 @@ class DiscordOptions:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A bot that listens; ``address`` is where its own server does. ``supervisor`` ends only by an error that no new
-    connection mends."""
+    """A running bot, and the URL of its own server. ``supervisor`` ends only with an error that reconnecting can't
+    fix."""
 
-    address: str
+    url: str
     supervisor: asyncio.Task[None]
 
 
 async def run(options: DiscordOptions, shared: BotOptions) -> None:
-    """Runs until SIGINT or SIGTERM. Raises ``DeepGifError`` for what keeps it from running."""
+    """Runs until SIGINT or SIGTERM. Raises ``DeepGifError`` if the bot can't run."""
     stopped = asyncio.create_task(stop_event().wait())
     async with AsyncExitStack() as stack:
         stack.callback(stopped.cancel)
         opening = asyncio.create_task(stack.enter_async_context(open_bot(options, shared)))
         await asyncio.wait((stopped, opening), return_when=asyncio.FIRST_COMPLETED)
-        if not opening.done():  # Discord is away, and was waited for
-            await _ended(opening)
+        if not opening.done():  # still waiting for Discord
+            await _cancel(opening)
             return
         running = opening.result()
-        _log.info("Listening to Discord; metrics at %s/metrics.", running.address)
+        _log.info("Connecting to Discord. Metrics are at %s/metrics.", running.url)
         await asyncio.wait((stopped, running.supervisor), return_when=asyncio.FIRST_COMPLETED)
         if running.supervisor.done():
             running.supervisor.result()
-        _log.info("Stopping; what was acknowledged is finished first.")
+        _log.info("Stopping. Finishing requests in flight.")
 
 
 @asynccontextmanager
 async def open_bot(options: DiscordOptions, shared: BotOptions) -> AsyncIterator[Running]:
-    """The bot, listening. At the end it takes nothing new and finishes what it acknowledged."""
+    """A bot that listens to Discord. On exit it stops listening and finishes the requests in flight."""
     async with AsyncExitStack() as stack:
-        parts = await stack.enter_async_context(open_services(shared, PLATFORM, can_show))
-        rest = await _logged_in(options, stack)
-        answering = JobHandler(parts.service, DiscordVoices(rest).of, parts.journal, parts.metrics, WORDING)
-        worker = await stack.enter_async_context(Worker(parts.journal, answering.do, look_s=shared.lease_s / 4))
-        listeners = Listeners(worker, parts.journal, parts.preferences, parts.metrics)
-        panel = SettingsPanel(parts.preferences, parts.shelf)
-        completer = Completer(parts.engine, parts.showings, parts.preferences)
+        services = await stack.enter_async_context(open_services(shared, PLATFORM, TEXT, can_show))
+        rest = await _log_in(options, stack)
 
-        def connection() -> tuple[GatewayClient, Tree]:
-            client = GatewayClient(listeners, panel, parts.database)
+        async def responder_for(request: Request) -> DiscordResponder:
+            return DiscordResponder(rest, request)
+
+        handler = JobHandler(services.service, responder_for, services.queue, services.metrics)
+        worker = await stack.enter_async_context(Worker(services.queue, handler, poll_s=shared.lease_s / 4))
+        listeners = Listeners(worker, services.queue, services.preferences, services.metrics)
+        panel = SettingsPanel(services.preferences, services.collections)
+        completer = Completer(services.engine, services.sessions, services.preferences)
+
+        def new_connection() -> tuple[GatewayClient, Tree]:
+            client = GatewayClient(listeners, panel, services.database)
             tree = Tree(client)
-            add_commands(tree, listeners, completer, panel, parts.preferences)
+            add_commands(tree, listeners, completer, panel, services.preferences)
             return client, tree
 
-        address = await stack.enter_async_context(
-            serving(options.host, options.port, "DEEPGIF_DISCORD_PORT", parts.metrics)
+        url = await stack.enter_async_context(
+            serve_health(options.host, options.port, "DEEPGIF_DISCORD_PORT", services.metrics)
         )
-        supervisor = asyncio.create_task(_supervised(options.token, connection))
-        stack.push_async_callback(_ended, supervisor)
-        yield Running(address, supervisor)
+        supervisor = asyncio.create_task(_stay_connected(options.token, new_connection))
+        stack.push_async_callback(_cancel, supervisor)
+        yield Running(url, supervisor)
 
 
-async def _logged_in(options: DiscordOptions, stack: AsyncExitStack) -> discord.Client:
-    """A client that only speaks, so that answers do not depend on the gateway. Waits for Discord where it is away."""
+async def _log_in(options: DiscordOptions, stack: AsyncExitStack) -> discord.Client:
+    """A client that only sends, so that answers do not depend on the gateway. Retries until Discord can be reached."""
     Route.BASE = options.api_url
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
-    for wait_s in _waits():
+    for pause_s in _pauses():
         try:
             async with AsyncExitStack() as opening:
                 nobody = discord.AllowedMentions.none()
                 client = discord.Client(intents=discord.Intents(guilds=True), allowed_mentions=nobody)
                 await opening.enter_async_context(client)
                 await client.login(options.token)
-                if options.api_url != DISCORD:  # behind a proxy, or another Discord: its own gateway
+                if options.api_url != DISCORD:  # a proxy, which has a gateway of its own
                     _, url, _ = await client.http.get_bot_gateway()
                     DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url)
                 stack.push_async_exit(opening.pop_all())
@@ -117,39 +122,42 @@ async def _logged_in(options: DiscordOptions, stack: AsyncExitStack) -> discord.
         except discord.LoginFailure as error:
             raise UnauthorizedError(WRONG_TOKEN) from error
         except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
-            _log.warning("Discord cannot be reached at the moment (%s); it is tried again.", type(error).__name__)
-            await asyncio.sleep(wait_s)
-    raise AssertionError("waits never end")
+            _log.warning("Can't reach Discord (%s). Retrying.", type(error).__name__)
+            await asyncio.sleep(pause_s)
+    raise AssertionError("unreachable")
 
 
-def _waits() -> Iterator[float]:
-    wait_s = FIRST_WAIT_S
+def _pauses() -> Iterator[float]:
+    pause_s = MIN_PAUSE_S
     while True:
-        yield wait_s
-        wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+        yield pause_s
+        pause_s = min(2 * pause_s, MAX_PAUSE_S)
 
 
-async def _supervised(token: str, connection: Callable[[], tuple[GatewayClient, Tree]]) -> None:
-    """Keeps a connection, whatever ends it. Raises ``UnauthorizedError`` where Discord takes the token no more."""
-    waits = _waits()
+async def _stay_connected(token: str, new_connection: Callable[[], tuple[GatewayClient, Tree]]) -> None:
+    """Registers the commands, and reconnects after every error. Raises ``UnauthorizedError`` if Discord rejects the
+    token."""
+    pauses = _pauses()
+    registered = False
     while True:
-        client, tree = connection()
+        client, tree = new_connection()
         try:
             async with client:
                 await client.login(token)
-                if client.application_id is not None and await sync(tree, client.application_id):
-                    _log.info("The commands were registered with Discord.")
-                waits = _waits()
+                if not registered:  # once per process; Discord ignores commands that it has already
+                    await tree.sync()
+                    registered = True
+                pauses = _pauses()
                 await client.connect()
         except discord.LoginFailure as error:
             raise UnauthorizedError(WRONG_TOKEN) from error
-        except Exception as error:  # whatever it was, the next connection may last
-            if isinstance(error, discord.ConnectionClosed) and error.code == _REFUSED:
+        except Exception as error:  # the next connection may last
+            if isinstance(error, discord.ConnectionClosed) and error.code == _AUTHENTICATION_FAILED:
                 raise UnauthorizedError(WRONG_TOKEN) from error
-            _log.error("The connection to Discord ended (%s); it is opened anew.", type(error).__name__)
-        await asyncio.sleep(next(waits))
+            _log.error("Lost the connection to Discord (%s). Reconnecting.", type(error).__name__)
+        await asyncio.sleep(next(pauses))
 
 
-async def _ended(task: asyncio.Task[Any]) -> None:
+async def _cancel(task: asyncio.Task[Any]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

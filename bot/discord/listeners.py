@@ -1,4 +1,4 @@
-"""What Discord sends: kept in the journal, acknowledged, and then done."""
+"""What Discord sends: requests are stored, then acknowledged, then answered."""
 
 from __future__ import annotations
 
@@ -8,172 +8,156 @@ import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
 
 import aiohttp
 import discord
 from sqlalchemy.exc import SQLAlchemyError
 
 from deepgif.bot.chat import replies
-from deepgif.bot.chat.commands import Verb, parse, words_of_message
+from deepgif.bot.chat.commands import Verb, parse, query_from_message
 from deepgif.bot.chat.replies import Action
 from deepgif.bot.discord import components
-from deepgif.bot.discord.context import of_interaction, of_message
-from deepgif.bot.discord.request import DiscordRequest
+from deepgif.bot.discord.request import Interaction, defers_reply, from_interaction, from_message
 from deepgif.bot.discord.text import plain
 from deepgif.bot.jobs.queue import JobQueue
 from deepgif.bot.jobs.worker import Worker
 from deepgif.bot.metrics import BotMetrics
-from deepgif.bot.request import RequestKind
+from deepgif.bot.request import Request, RequestKind
 from deepgif.bot.store.preferences import PreferenceStore
 from deepgif.engine.errors import DeepGifError
 
 _log = logging.getLogger(__name__)
-_TAKEN = 40060  # the JSON error code for an interaction that was acknowledged already
-Interaction = discord.Interaction[Any]
+_ACKNOWLEDGED = 40060  # JSON error code: the interaction was acknowledged already
 
 
-class TakenError(Exception):
-    """Another replica, which keeps its journal elsewhere, acknowledged the interaction."""
+class AcknowledgedError(Exception):
+    """Another replica, with a database of its own, acknowledged the interaction."""
 
 
 class Listeners:
-    """Takes requests in."""
+    """Listens to all that users can do in Discord, except change settings."""
 
-    def __init__(self, worker: Worker, journal: JobQueue, preferences: PreferenceStore, metrics: BotMetrics) -> None:
+    def __init__(self, worker: Worker, queue: JobQueue, preferences: PreferenceStore, metrics: BotMetrics) -> None:
         self._worker = worker
-        self._journal = journal
+        self._queue = queue
         self._preferences = preferences
         self._metrics = metrics
 
     async def command(self, interaction: Interaction, text: str) -> None:
         """``/deepgif query:...``"""
-        try:
+        async with notifies_of_errors(interaction):
             command = parse(text)
-        except DeepGifError as error:
-            await respond(interaction, components.told(str(error)))
-            return
-        if command.verb is Verb.HELP:
-            await respond(interaction, components.help_text())
-            return
-        task = self._task(interaction, RequestKind.COMMAND, words=command.words)
-        if command.verb is Verb.SEARCH:
-            await self._search(interaction, task)
-        else:
-            await self._take(interaction, replace(task, action=command.verb.value, private=True))
+            if command.verb is Verb.HELP:
+                await respond(interaction, components.help_text())
+            elif command.verb:
+                request = from_interaction(interaction, RequestKind.COMMAND, action=command.verb, private=True)
+                await self._accept(interaction, request)
+            else:
+                await self._search(interaction, from_interaction(interaction, RequestKind.COMMAND, query=command.query))
 
     async def message_menu(self, interaction: Interaction, message: discord.Message) -> None:
         """ "React with a GIF" in a message's menu."""
-        try:
-            words = words_of_message(plain(message.content, _names(message)))
-        except DeepGifError as error:
-            await respond(interaction, components.told(str(error)))
-            return
-        await self._search(interaction, self._task(interaction, RequestKind.SHORTCUT, words=words))
+        async with notifies_of_errors(interaction):
+            query = query_from_message(plain(message.content, _names(message)))
+            await self._search(interaction, from_interaction(interaction, RequestKind.SHORTCUT, query=query))
 
     async def button(self, interaction: Interaction, action: str, button: str) -> None:
-        """A button below a GIF."""
+        """A button of a GIF."""
         message = interaction.message
-        private = message is not None and message.flags.ephemeral
-        task = self._task(interaction, RequestKind.BUTTON, action=action, button=button)
-        pressed = str(message.id) if message is not None else ""
-        await self._take(interaction, replace(task, pressed=pressed, private=private or action == Action.SHOW))
+        async with notifies_of_errors(interaction):
+            request = from_interaction(
+                interaction,
+                RequestKind.BUTTON,
+                action=action,
+                button=button,
+                pressed=str(message.id) if message is not None else "",
+                private=action == Action.SHOW or (message is not None and message.flags.ephemeral),
+            )
+            await self._accept(interaction, request)
 
     async def message(self, message: discord.Message, own_id: int) -> None:
-        """Words to the bot: in a channel where they mention it, in a direct message always."""
+        """A direct message, or a message that mentions the bot."""
         mentioned = re.search(rf"<@!?{own_id}>", message.content) is not None or any(
             role.tags is not None and role.tags.bot_id == own_id for role in message.role_mentions
         )
-        kinds = (discord.MessageType.default, discord.MessageType.reply)
-        if message.author.bot or message.type not in kinds or not (mentioned or message.guild is None):
+        types = (discord.MessageType.default, discord.MessageType.reply)
+        if message.author.bot or message.type not in types or not (mentioned or message.guild is None):
             return
-        words = plain(message.content, {**_names(message), own_id: ""})
-        task = DiscordRequest(RequestKind.MENTION, str(message.id), **of_message(message), reply_to=str(message.id))
         try:
-            command = parse(words)
-            task = replace(task, words=command.words, action="" if command.verb is Verb.SEARCH else command.verb.value)
-        except DeepGifError:
-            task = replace(task, words=words)  # too long: the answer says so
+            command = parse(plain(message.content, {**_names(message), own_id: ""}))
+            request = from_message(message, query=command.query, action=command.verb or "")
+        except DeepGifError as error:
+            request = from_message(message, notice=str(error))
         try:
             started = time.perf_counter()
-            async with self._worker.taking(task.job()):
-                self._metrics.acknowledged.labels(task.kind).observe(time.perf_counter() - started)
+            async with self._worker.accept(request):
+                self._metrics.acknowledge_s.labels(request.kind).observe(time.perf_counter() - started)
         except (DeepGifError, SQLAlchemyError) as error:
-            _refused(error)
-            self._metrics.outcomes.labels(task.kind, "refused").inc()
-            await message.reply(view=components.told(_sentence(error)), mention_author=False)
+            self._metrics.requests.labels(request.kind, "refused").inc()
+            await message.reply(view=components.paragraphs(_sentence(error)), mention_author=False)
 
-    async def _search(self, interaction: Interaction, task: DiscordRequest) -> None:
-        """Whether all see the answer must be known before there is one."""
-        try:
-            preview = (await self._preferences.of(task.place)).preview
-        except (DeepGifError, SQLAlchemyError):
-            preview = False
-        await self._take(interaction, replace(task, private=preview))
+    async def _search(self, interaction: Interaction, request: Request) -> None:
+        """Discord must know before the search whether everybody will see the answer."""
+        preferences = await self._preferences.get(request.context)
+        await self._accept(interaction, replace(request, preferences=preferences, private=preferences.preview))
 
-    async def _take(self, interaction: Interaction, task: DiscordRequest) -> None:
-        """Keeps a task, defers its answer, and starts it; one that is known already is left to whoever took it."""
+    async def _accept(self, interaction: Interaction, request: Request) -> None:
+        """Stores a request, defers its reply, and starts its job. Does nothing if it was delivered before."""
         started = time.perf_counter()
         try:
-            async with self._worker.taking(task.job()) as fresh:
-                if fresh:
-                    await self._defer(interaction, task)
-                    self._metrics.acknowledged.labels(task.kind).observe(time.perf_counter() - started)
-        except TakenError:
-            await self._journal.done(task.name)
-        except (DeepGifError, SQLAlchemyError) as error:
-            _refused(error)
-            self._metrics.outcomes.labels(task.kind, "refused").inc()
-            await respond(interaction, components.told(_sentence(error)))
-
-    async def _defer(self, interaction: Interaction, task: DiscordRequest) -> None:
-        try:
-            await interaction.response.defer(ephemeral=task.private, thinking=task.answered)
-        except discord.HTTPException as error:
-            if error.code == _TAKEN:
-                raise TakenError from error
-            _log.warning("Discord did not take a receipt (%s, %s).", error.status, error.code)
-        except (aiohttp.ClientError, OSError) as error:
-            _log.warning("Discord did not take a receipt: %s", type(error).__name__)
-
-    def _task(self, interaction: Interaction, kind: RequestKind, **wanted: Any) -> DiscordRequest:
-        return DiscordRequest(
-            kind, str(interaction.id), **of_interaction(interaction), token=interaction.token, **wanted
-        )
+            async with self._worker.accept(request) as is_new:
+                if is_new:
+                    await _defer(interaction, request)
+                    self._metrics.acknowledge_s.labels(request.kind).observe(time.perf_counter() - started)
+        except AcknowledgedError:
+            await self._queue.complete(request.id)
+        except (DeepGifError, SQLAlchemyError):
+            self._metrics.requests.labels(request.kind, "refused").inc()
+            raise
 
 
 async def respond(interaction: Interaction, view: discord.ui.LayoutView) -> None:
-    """Answers an interaction at once, for its person only; another replica may have been faster."""
-    await quietly(interaction.response.send_message(view=view, ephemeral=True))
+    """Responds to an interaction at once, for its user only."""
+    await ignore_rejection(interaction.response.send_message(view=view, ephemeral=True))
+
+
+async def ignore_rejection(response: Awaitable[object]) -> None:
+    """Sends a response. Logs it if Discord rejects it, unless another replica was faster."""
+    try:
+        await response
+    except discord.HTTPException as error:
+        if error.code != _ACKNOWLEDGED:
+            _log.warning("Discord rejected a response (status %s, code %s).", error.status, error.code)
 
 
 @asynccontextmanager
-async def told_of_errors(interaction: Interaction) -> AsyncIterator[None]:
-    """Whatever goes wrong in the block, the person is told."""
+async def notifies_of_errors(interaction: Interaction) -> AsyncIterator[None]:
+    """Tells the user what went wrong in the block."""
     try:
         yield
     except Exception as error:  # noqa: BLE001 - discord.py would only log it
-        _log.error("An interaction failed.", exc_info=error)
+        sentence = _sentence(error)
         if not interaction.response.is_done():
-            await respond(interaction, components.told(replies.PROBLEM))
+            await respond(interaction, components.paragraphs(sentence))
 
 
-async def quietly(answer: Awaitable[object]) -> None:
-    """Waits for an answer; that Discord does not take it is only logged."""
+async def _defer(interaction: Interaction, request: Request) -> None:
     try:
-        await answer
-    except discord.HTTPException as error:
-        if error.code != _TAKEN:
-            _log.warning("Discord did not take an answer (%s, %s).", error.status, error.code)
+        await interaction.response.defer(ephemeral=request.private, thinking=defers_reply(request))
+    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+        if getattr(error, "code", None) == _ACKNOWLEDGED:
+            raise AcknowledgedError from error
+        _log.warning("Discord rejected an acknowledgement: %s", type(error).__name__)
 
 
 def _names(message: discord.Message) -> dict[int, str]:
-    return {person.id: person.display_name for person in message.mentions}
+    return {user.id: user.display_name for user in message.mentions}
 
 
 def _sentence(error: Exception) -> str:
-    return str(error) if isinstance(error, DeepGifError) else replies.PROBLEM
-
-
-def _refused(error: Exception) -> None:
-    _log.error("A request was refused: %s", error if isinstance(error, DeepGifError) else "database")
+    """What to tell the user about an error. Logs it if it is not the user's own mistake."""
+    if isinstance(error, DeepGifError):
+        _log.info("A request was refused: %s", error)
+        return str(error)
+    _log.error("A request failed.", exc_info=error)
+    return replies.PROBLEM

@@ -1,4 +1,5 @@
-"""Says replies in Discord: by the token of an interaction while it lives, else as a message in the channel."""
+"""Delivers replies in Discord: through the token of the interaction while it is valid, or as a message in the
+channel."""
 
 from __future__ import annotations
 
@@ -11,161 +12,151 @@ import aiohttp
 import discord
 from discord import ui
 
-from deepgif.bot.chat.replies import Action
-from deepgif.bot.chat.search import FoundGif
-from deepgif.bot.discord import components
-from deepgif.bot.discord.request import DiscordRequest, task_of
-from deepgif.bot.jobs.handler import DeliveryError
-from deepgif.bot.jobs.queue import Job
-from deepgif.bot.store.sessions import SearchSession
+from deepgif.bot.chat import replies
+from deepgif.bot.chat.replies import Action, Edit, Post, Preview
+from deepgif.bot.chat.responder import DeliveryError
+from deepgif.bot.discord import components, text
+from deepgif.bot.discord.request import defers_reply
+from deepgif.bot.request import Request
 
 _log = logging.getLogger(__name__)
 Value = TypeVar("Value")
 ERRORS = (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError, asyncio.TimeoutError)
-# Discord's JSON error codes for an interaction that can no longer be answered: unknown message, webhook or
-# interaction, and an invalid webhook token.
+# Discord's JSON error codes for an interaction that can't be answered any more: unknown message, webhook or
+# interaction, and invalid webhook token.
 _EXPIRED = {10008, 10015, 10062, 50027}
-_ORIGINAL = cast(int, "@original")  # in place of a message's id: the answer itself, or the message of the button
-NO_ROOM = "Discord does not let me post here; perhaps I may not write in this channel."
-UNCHANGED = "The message cannot be changed any more."
-UNDELETED = "Discord does not let me delete the message; please use the Delete button below it."
+_UNKNOWN_MESSAGE = 10008
+_ORIGINAL = cast(int, "@original")  # in place of a message ID: the deferred reply, or the message of the button
 
 
 class DiscordResponder:
-    """The voice for one task. ``rest`` is logged in; it need not be connected."""
+    """Answers one request. ``rest`` is logged in, but need not be connected to the gateway."""
 
-    def __init__(self, rest: discord.Client, task: DiscordRequest) -> None:
+    def __init__(self, rest: discord.Client, request: Request) -> None:
         self._rest = rest
-        self._task = task
+        self._request = request
+        self._deferred = defers_reply(request)
 
     @property
     def can_repeat(self) -> bool:
-        """An answer that all see is edited into what was deferred, however often."""
-        return self._task.answered and not self._task.private
+        """A public post is an edit of the deferred reply, which can be repeated."""
+        return self._deferred and not self._request.private
 
-    async def tell(self, text: str, *, replace: bool = False) -> None:
-        """One sentence that only the person sees; a mention, and who waited too long, is answered in the channel."""
-        here = components.told(f"@{self._task.person_name}: {text}")
-        await self._privately(components.told(text), here, edit=self._task.answered)
+    async def notify(self, message: str, *, replace: bool = False) -> None:
+        """Shows text to the user only; in the channel after a mention, or if the interaction has expired."""
+        public = components.paragraphs(f"@{self._request.user_name}: {message}")
+        await self._send_private(components.paragraphs(message), public, edit=self._deferred)
 
     async def dismiss(self) -> None:
-        """Takes the message away whose button was pressed."""
+        """Removes the message whose button was pressed."""
         try:
-            await self._hook.delete_message(_ORIGINAL)
+            await self._webhook.delete_message(_ORIGINAL)
         except ERRORS:
-            await _or(UNCHANGED, lambda: self._hook.edit_message(_ORIGINAL, view=components.told("Done.")))
+            done = components.paragraphs(text.DISMISSED)
+            await _deliver(lambda: self._webhook.edit_message(_ORIGINAL, view=done), replies.CANNOT_EDIT)
 
-    async def preview(self, showing: SearchSession, found: FoundGif, button: str) -> None:
-        """A GIF that only the person sees; who mentioned the bot is asked to look at it first."""
-        asked = components.prompt(self._task.person_name, button)
-        await self._privately(components.preview(found, button), asked, edit=True)
-        if self._task.action == Action.SHOW:
-            await self._delete_quietly(self._task.pressed)
+    async def preview(self, reply: Preview) -> None:
+        """Shows a GIF to the user only; after a mention, offers to show it."""
+        prompt = components.prompt(reply, self._request.user_name)
+        await self._send_private(components.preview(reply), prompt, edit=True)
+        if self._request.action == Action.SHOW:
+            pressed = int(self._request.pressed)
+            await self._try_to(self._room.get_partial_message(pressed).delete())
 
-    async def publish(self, showing: SearchSession, found: FoundGif, button: str) -> str:
-        """Posts a GIF; its id is the channel's and the message's."""
-        task, reply_to = self._task, showing.place.thread
-        view = components.posted(found, task.person_name, showing.words, button, reply=bool(reply_to))
-        if not task.token or reply_to:
-            message = await self._in_channel(view, reply_to)
-        elif task.private:
-            message = await self._by_token(lambda: self._hook.send(view=view, wait=True), view)
+    async def post(self, reply: Post) -> str:
+        """Posts a GIF. The ID is that of the channel or thread and that of the message."""
+        request, reply_to = self._request, reply.session.context.thread
+        view = components.post(reply, request.user_name)
+        if not request.callback or reply_to:
+            message = await self._send_to_channel(view, reply_to)
+        elif request.private:
+            message = await self._send_by_token(lambda: self._webhook.send(view=view, wait=True), view)
         else:
-            message = await self._by_token(lambda: self._hook.edit_message(_ORIGINAL, view=view), view)
-        if task.private:
-            await self._quietly(self.dismiss())
-        return f"{task.room}:{message.id}"
+            message = await self._send_by_token(lambda: self._webhook.edit_message(_ORIGINAL, view=view), view)
+        if request.private:
+            await self._try_to(self.dismiss())
+        return f"{request.room}:{message.id}"
 
-    async def replace(self, showing: SearchSession, found: FoundGif, button: str) -> None:
-        """Another GIF in place of the posted one, whose button was pressed."""
-        task = self._task
-        view = components.posted(found, task.person_name, showing.words, button, reply=bool(showing.place.thread))
-        await _or(UNCHANGED, lambda: self._hook.edit_message(_ORIGINAL, view=view))
+    async def edit(self, reply: Edit) -> None:
+        """Shows another GIF in the post whose button was pressed."""
+        view = components.post(reply, self._request.user_name)
+        await _deliver(lambda: self._webhook.edit_message(_ORIGINAL, view=view), replies.CANNOT_EDIT)
 
-    async def offer(self, showing: SearchSession, found: FoundGif, button: str) -> None:
-        """Nothing: the buttons stand below the GIF."""
+    async def show_controls(self, reply: Post | Edit, message: str) -> None:
+        """Does nothing: the buttons are part of the post."""
 
-    async def withdraw(self, message: str) -> None:
-        """Deletes what was posted."""
+    async def delete(self, message: str) -> None:
+        """Deletes a post."""
         room, _, message_id = message.partition(":")
-        if self._task.pressed == message_id:
-            await _or(UNDELETED, lambda: self._hook.delete_message(_ORIGINAL), gone_is_fine=True)
-        else:
-            there = self._rest.get_partial_messageable(int(room)).get_partial_message(int(message_id))
-            await _or(UNDELETED, there.delete, gone_is_fine=True)
-
-    async def _privately(self, view: ui.LayoutView, in_channel: ui.LayoutView, *, edit: bool) -> None:
-        """Shows ``view`` to the person only, in place of what they see only where ``edit``; ``in_channel`` where that
-        cannot be."""
-        task = self._task
-        if not task.token:
-            await self._in_channel(in_channel, task.reply_to)
-        elif task.private and edit:
-            await self._by_token(lambda: self._hook.edit_message(_ORIGINAL, view=view), in_channel)
-        else:
-            if task.answered:  # for all to see
-                await self._quietly(self._hook.delete_message(_ORIGINAL))
-            await self._by_token(lambda: self._hook.send(view=view, ephemeral=True, wait=True), in_channel)
-
-    async def _by_token(
-        self, say: Callable[[], Awaitable[discord.WebhookMessage]], in_channel: ui.LayoutView
-    ) -> discord.Message:
-        """What ``say`` says; a message in the channel where the token has expired."""
+        channel = self._rest.get_partial_messageable(int(room))
         try:
-            return await say()
-        except discord.HTTPException as error:
-            if error.code not in _EXPIRED:
-                raise DeliveryError(NO_ROOM) from error
-            return await self._in_channel(in_channel, "")
+            if self._request.pressed == message_id:
+                await self._webhook.delete_message(_ORIGINAL)
+            else:
+                await channel.get_partial_message(int(message_id)).delete()
         except ERRORS as error:
-            raise DeliveryError(NO_ROOM) from error
+            if getattr(error, "code", None) != _UNKNOWN_MESSAGE:
+                raise DeliveryError(text.CANNOT_DELETE) from error
 
-    async def _in_channel(self, view: ui.LayoutView, reply_to: str) -> discord.Message:
-        """A message; Discord takes one with the same nonce for the same message."""
-        room = self._rest.get_partial_messageable(int(self._task.room))
-        said: dict[str, Any] = {"view": view, "nonce": self._task.name}
-        if reply_to:
-            said["reference"] = discord.MessageReference(
-                message_id=int(reply_to), channel_id=int(self._task.room), fail_if_not_exists=False
-            )
-        return await _or(NO_ROOM, lambda: room.send(**said))
+    async def _send_private(self, view: ui.LayoutView, public: ui.LayoutView, *, edit: bool) -> None:
+        """Shows ``view`` to the user only, as an edit of their private message if ``edit``. If that is impossible,
+        shows ``public`` in the channel."""
+        request = self._request
+        if not request.callback:
+            await self._send_to_channel(public, request.context.thread)
+        elif request.private and edit:
+            await self._send_by_token(lambda: self._webhook.edit_message(_ORIGINAL, view=view), public)
+        else:
+            if self._deferred:  # for everybody
+                await self._try_to(self._webhook.delete_message(_ORIGINAL))
+            await self._send_by_token(lambda: self._webhook.send(view=view, ephemeral=True, wait=True), public)
 
-    async def _delete_quietly(self, message_id: str) -> None:
-        room = self._rest.get_partial_messageable(int(self._task.room))
-        await self._quietly(room.get_partial_message(int(message_id)).delete())
-
-    async def _quietly(self, work: Awaitable[None]) -> None:
+    async def _send_by_token(
+        self, send: Callable[[], Awaitable[discord.WebhookMessage]], public: ui.LayoutView
+    ) -> discord.Message:
+        """Sends a message, or ``public`` to the channel if the token has expired."""
         try:
-            await work
+            return await send()
+        except ERRORS as error:
+            if getattr(error, "code", None) in _EXPIRED:
+                return await self._send_to_channel(public, "")
+            raise DeliveryError(_refusal(error)) from error
+
+    async def _send_to_channel(self, view: ui.LayoutView, reply_to: str) -> discord.Message:
+        """Sends a message. Discord takes messages with the same nonce for one."""
+        message: dict[str, Any] = {"view": view, "nonce": self._request.id}
+        if reply_to:
+            message["reference"] = discord.MessageReference(
+                message_id=int(reply_to), channel_id=self._room.id, fail_if_not_exists=False
+            )
+        return await _deliver(lambda: self._room.send(**message))
+
+    async def _try_to(self, remove: Awaitable[None]) -> None:
+        try:
+            await remove
         except (*ERRORS, DeliveryError) as error:
-            _log.info("A message could not be taken away: %s", type(error).__name__)
+            _log.info("Could not remove a message: %s", type(error).__name__)
 
     @property
-    def _hook(self) -> discord.Webhook:
+    def _room(self) -> discord.PartialMessageable:
+        return self._rest.get_partial_messageable(int(self._request.room))
+
+    @property
+    def _webhook(self) -> discord.Webhook:
         application = self._rest.application_id
-        assert application is not None  # noqa: S101 - it is known since the login
-        hook = discord.Webhook.partial(application, self._task.token, client=self._rest)
-        hook.type = discord.WebhookType.application
-        return hook
+        assert application is not None  # noqa: S101 - known since the login
+        webhook = discord.Webhook.partial(application, self._request.callback, client=self._rest)
+        webhook.type = discord.WebhookType.application
+        return webhook
 
 
-class DiscordVoices:
-    """Voices for all jobs."""
-
-    def __init__(self, rest: discord.Client) -> None:
-        self._rest = rest
-
-    async def of(self, job: Job) -> tuple[DiscordRequest, DiscordResponder]:
-        """A job's task and its voice."""
-        task = task_of(job)
-        return task, DiscordResponder(self._rest, task)
-
-
-async def _or(refusal: str, call: Callable[[], Awaitable[Value]], *, gone_is_fine: bool = False) -> Value | Any:
-    """What ``call`` gives. Raises ``DeliveryError`` with ``refusal`` where Discord refuses or is away."""
+async def _deliver(send: Callable[[], Awaitable[Value]], refusal: str = "") -> Value:
+    """Raises ``DeliveryError`` for an error of Discord's, with ``refusal`` or a sentence that fits the error."""
     try:
-        return await call()
+        return await send()
     except ERRORS as error:
-        if gone_is_fine and isinstance(error, discord.NotFound) and error.code == 10008:
-            return None
-        raise DeliveryError(refusal) from error
+        raise DeliveryError(refusal or _refusal(error)) from error
+
+
+def _refusal(error: Exception) -> str:
+    return text.CANNOT_POST.get(getattr(error, "code", 0), text.NOT_ACCEPTED)

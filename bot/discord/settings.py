@@ -1,4 +1,4 @@
-"""The settings of a guild as a private message that saves each choice at once."""
+"""The settings of a server: a private message that saves each choice at once."""
 
 from __future__ import annotations
 
@@ -13,39 +13,36 @@ from discord import ui
 
 from deepgif.bot.chat import replies
 from deepgif.bot.discord import components
-from deepgif.bot.discord.context import place_of
-from deepgif.bot.discord.listeners import Interaction, quietly, respond
-from deepgif.bot.discord.request import PLATFORM
+from deepgif.bot.discord.listeners import ignore_rejection, respond
+from deepgif.bot.discord.request import PLATFORM, Interaction, context_of
+from deepgif.bot.discord.text import MANAGERS_ONLY
+from deepgif.bot.request import ChatContext, Preferences
 from deepgif.bot.store.collections import GifCollections, SavedGif
 from deepgif.bot.store.preferences import (
     MAX_REPEAT_HOURS,
-    ChatContext,
-    Preferences,
     PreferenceStore,
     Scope,
-    listed,
-    word_list,
+    format_word_list,
+    parse_word_list,
 )
-from deepgif.engine.api.schemas import language_of
 from deepgif.engine.errors import DeepGifError, InvalidRequestError
-from deepgif.engine.types import GifKey, Rating
+from deepgif.engine.types import GifKey, Rating, parse_language
 
 MODAL = "set:texts"
-MANAGERS_ONLY = "Only those who manage the server change its settings. /deepgif-preview is for your own GIFs."
-HEADING = "**DeepGIF on this server** · each choice is saved at once."
+HEADING = "**DeepGIF on this server** · each choice is saved right away."
 MAX_OPTIONS = 25
 MAX_TEXT = 4000
 _PREVIEWS = {"direct": False, "preview": True, "same": None}
 _PREVIEW_LABELS = {
-    "direct": "Post the best GIF at once",
+    "direct": "Post the best match right away",
     "preview": "Show a preview first",
-    "same": "As everywhere else",
+    "same": "Use the server's default",
 }
-_GENERAL = Rating.PG_13  # the most that Discord's rules allow where anybody may look
+_GENERAL = Rating.PG_13  # Discord's rules allow no more where minors may look
 
 
 class SettingItem(ui.DynamicItem[ui.Item[Any]], template=r"set:(?P<name>[a-z]+)"):
-    """A menu or button of the settings, known by its ``custom_id`` only."""
+    """A menu or button of the settings, identified by its ``custom_id``."""
 
     @classmethod
     async def from_custom_id(
@@ -55,32 +52,47 @@ class SettingItem(ui.DynamicItem[ui.Item[Any]], template=r"set:(?P<name>[a-z]+)"
         return cls(item)
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Somebody used it."""
+        """The item was used."""
         await interaction.client.on_setting(interaction, self.custom_id.partition(":")[2])
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What the message shows."""
+    """What the message shows. ``channel_preview`` is None if the channel uses the server's default."""
 
-    chosen: Preferences
-    channel: bool | None
+    preferences: Preferences
+    channel_preview: bool | None
     blocked: tuple[SavedGif, ...]
-    most: Rating
+    max_rating: Rating
 
 
 def settings_view(shown: Shown) -> ui.LayoutView:
     """The message."""
-    chosen = shown.chosen
-    ratings = [rating for rating in Rating if shown.most.allows(rating)]
+    preferences = shown.preferences
+    ratings = [rating for rating in Rating if shown.max_rating.allows(rating)]
     general = [rating for rating in ratings if _GENERAL.allows(rating)]
     rows = [
-        *_select("rating", "No GIF rated above", _named(general), [min(chosen.max_rating, _GENERAL, key=_level)]),
-        *_select("restricted", "In age-restricted channels, none above", _named(ratings), [chosen.restricted_rating]),
-        *_select("workspace", "GIFs on this server", _previews("direct", "preview"), [_choice(chosen.preview)]),
-        *_select("channel", "GIFs in this channel", _previews("same", "direct", "preview"), [_choice(shown.channel)]),
-        ui.TextDisplay("Channels without GIFs"),
-        _row(_channels(chosen.off_channels)),
+        *_select("rating", "Highest rating allowed", _named(general), [_limited(preferences.max_rating)]),
+        *_select(
+            "restricted",
+            "Highest rating allowed in age-restricted channels",
+            _named(ratings),
+            [preferences.restricted_rating],
+        ),
+        *_select(
+            "workspace",
+            "When someone asks for a GIF on this server",
+            _previews("direct", "preview"),
+            [_choice(preferences.preview)],
+        ),
+        *_select(
+            "channel",
+            "When someone asks for a GIF in this channel",
+            _previews("same", "direct", "preview"),
+            [_choice(shown.channel_preview)],
+        ),
+        ui.TextDisplay("Turn GIFs off in these channels (requests there get a private note)"),
+        _row(_channels(preferences.off_channels)),
     ]
     if shown.blocked:
         gifs = {f"{gif.key.provider}:{gif.key.id}"[:100]: gif.title or gif.key.id for gif in shown.blocked}
@@ -89,22 +101,24 @@ def settings_view(shown: Shown) -> ui.LayoutView:
     return components.view_of(ui.TextDisplay(HEADING), *rows, _row(words))
 
 
-def texts_modal(chosen: Preferences) -> ui.Modal:
-    """What is typed rather than chosen. The id of each field says what it showed: nothing else comes back with it."""
+def texts_modal(preferences: Preferences) -> ui.Modal:
+    """The settings that are typed. The ID of each field contains a digest of what it showed, because Discord sends
+    nothing else back."""
     modal = ui.Modal(title="DeepGIF settings", custom_id=MODAL)
+    words = format_word_list(preferences.blocked_words, MAX_TEXT)
     fields = (
-        ("words", "Blocked words", "Separated by commas.", listed(chosen.blocked_words, MAX_TEXT), MAX_TEXT),
-        ("language", "Language of searches", "Two letters, such as en or de; empty for any.", chosen.language, 20),
-        ("hours", "Hours before a GIF may be repeated", "In the same channel.", f"{chosen.repeat_hours:g}", 6),
+        ("words", "Blocked words", "Separate them with commas.", words, MAX_TEXT),
+        ("language", "Search language", "Two-letter code such as en or de.", preferences.language, 20),
+        ("hours", "Hours before the same GIF can be posted again", "Per channel.", f"{preferences.repeat_hours:g}", 6),
     )
-    for name, label, description, value, most in fields:
-        style = discord.TextStyle.paragraph if most > 100 else discord.TextStyle.short
-        shown = value[:most]
+    for name, label, description, value, max_length in fields:
+        style = discord.TextStyle.paragraph if max_length > 100 else discord.TextStyle.short
+        shown = value[:max_length]
         field = ui.TextInput[Any](
             custom_id=f"{name}:{_digest(name, shown)}",
             style=style,
             required=False,
-            max_length=most,
+            max_length=max_length,
             default=shown or None,
         )
         modal.add_item(ui.Label(text=label, description=description, component=field))
@@ -112,15 +126,15 @@ def texts_modal(chosen: Preferences) -> ui.Modal:
 
 
 def read_texts(values: Mapping[str, str]) -> dict[str, Any]:
-    """What was typed and is not what the modal showed, by the names of ``Preferences``; ``values`` are by the ids of
-    the fields. Raises ``InvalidRequestError``."""
+    """What the user changed, by the names of ``Preferences``; ``values`` are by field ID. Raises
+    ``InvalidRequestError``."""
     changed = {}
     for field, value in values.items():
         name, _, shown = field.partition(":")
-        preference, meaning = _TYPED[name]
-        meant = meaning(value)  # which is refused before it is compared
+        preference, parse = _TYPED[name]
+        parsed = parse(value)  # first: _digest must not fail
         if _digest(name, value) != shown:
-            changed[preference] = meant
+            changed[preference] = parsed
     return changed
 
 
@@ -135,68 +149,68 @@ def _hours(text: str) -> float:
 
 
 _TYPED: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "words": ("blocked_words", word_list),
-    "language": ("language", lambda text: language_of(text.strip().lower())),
+    "words": ("blocked_words", parse_word_list),
+    "language": ("language", lambda text: parse_language(text.strip().lower())),
     "hours": ("repeat_hours", _hours),
 }
 
 
 def _digest(name: str, text: str) -> str:
-    """What tells a meaning from another one; it is no secret."""
-    _, meaning = _TYPED[name]
-    return hashlib.sha256(repr(meaning(text)).encode("utf-8", "replace")).hexdigest()[:16]
+    """A digest of the value that ``text`` stands for. It is not a secret."""
+    _, parse = _TYPED[name]
+    return hashlib.sha256(repr(parse(text)).encode("utf-8", "replace")).hexdigest()[:16]
 
 
 class SettingsPanel:
-    """Opens the settings and saves what is chosen."""
+    """Shows the settings and saves changes."""
 
-    def __init__(self, preferences: PreferenceStore, shelf: GifCollections) -> None:
+    def __init__(self, preferences: PreferenceStore, collections: GifCollections) -> None:
         self._preferences = preferences
-        self._shelf = shelf
+        self._collections = collections
 
     async def open(self, interaction: Interaction) -> None:
-        """Shows the settings to who manages the guild."""
-        if await self._may(interaction):
-            await respond(interaction, await self._view(place_of(interaction)))
+        """``/deepgif-settings``"""
+        if await self._allowed(interaction):
+            await respond(interaction, await self._view(context_of(interaction)))
 
     async def change(self, interaction: Interaction, name: str) -> None:
-        """Something was chosen in the message."""
-        if not await self._may(interaction):
+        """A menu or button of the message was used."""
+        if not await self._allowed(interaction):
             return
-        place = place_of(interaction)
+        context = context_of(interaction)
         if name == "open":
-            chosen = await self._preferences.of_workspace(PLATFORM, place.workspace)
-            await quietly(interaction.response.send_modal(texts_modal(chosen)))
+            preferences = await self._preferences.of_workspace(PLATFORM, context.workspace)
+            await ignore_rejection(interaction.response.send_modal(texts_modal(preferences)))
             return
-        await self._save(place, name, _values(interaction, "values"))
-        await quietly(interaction.response.edit_message(view=await self._view(place)))
+        await self._save(context, name, _values(interaction, "values"))
+        await ignore_rejection(interaction.response.edit_message(view=await self._view(context)))
 
-    async def typed(self, interaction: Interaction) -> None:
-        """The modal was filled in."""
-        if not await self._may(interaction):
+    async def submit(self, interaction: Interaction) -> None:
+        """The modal was submitted."""
+        if not await self._allowed(interaction):
             return
-        place = place_of(interaction)
+        context = context_of(interaction)
         try:
             changed = read_texts(dict(_texts(_values(interaction, "components"))))
         except (DeepGifError, KeyError) as error:
             text = str(error) if isinstance(error, DeepGifError) else replies.PROBLEM
-            await respond(interaction, components.told(text))
+            await respond(interaction, components.paragraphs(text))
             return
         if changed:
-            await self._preferences.change(PLATFORM, place.workspace, **changed)
-        await respond(interaction, components.told("Saved."))
+            await self._preferences.change(PLATFORM, context.workspace, **changed)
+        await respond(interaction, components.paragraphs(replies.SAVED))
 
-    async def _save(self, place: ChatContext, name: str, values: Sequence[str]) -> None:
+    async def _save(self, context: ChatContext, name: str, values: Sequence[str]) -> None:
         if name == "channel":
-            await self._preferences.set_preview(place, Scope.CHANNEL, _PREVIEWS.get(values[0]))
+            await self._preferences.set_preview(context, Scope.CHANNEL, _PREVIEWS.get(values[0]))
             return
         if name == "unblock":
-            await self._shelf.unblock(place, {GifKey(*value.split(":", 1)) for value in values})
+            await self._collections.unblock(context, {GifKey(*value.split(":", 1)) for value in values})
             return
         changed: dict[str, Any] = {}
         match name:
             case "rating":
-                changed = {"max_rating": min(Rating(values[0]), _GENERAL, key=_level)}
+                changed = {"max_rating": _limited(Rating(values[0]))}
             case "restricted":
                 changed = {"restricted_rating": Rating(values[0])}
             case "workspace":
@@ -204,23 +218,23 @@ class SettingsPanel:
             case "off":
                 changed = {"off_channels": tuple(values)}
         if changed:
-            await self._preferences.change(PLATFORM, place.workspace, **changed)
+            await self._preferences.change(PLATFORM, context.workspace, **changed)
 
-    async def _view(self, place: ChatContext) -> ui.LayoutView:
+    async def _view(self, context: ChatContext) -> ui.LayoutView:
         return settings_view(
             Shown(
-                await self._preferences.of_workspace(PLATFORM, place.workspace),
-                await self._preferences.preview(place, Scope.CHANNEL),
-                tuple(await self._shelf.blocked(place)),
-                self._preferences.most,
+                await self._preferences.of_workspace(PLATFORM, context.workspace),
+                await self._preferences.preview(context, Scope.CHANNEL),
+                tuple(await self._collections.blocked(context)),
+                self._preferences.max_rating,
             )
         )
 
-    async def _may(self, interaction: Interaction) -> bool:
-        """Discord shows the command to managers only, but an older message may be used by somebody who no longer is."""
+    async def _allowed(self, interaction: Interaction) -> bool:
+        """Discord shows the command to managers only, but an old message may be used by a former manager."""
         if interaction.is_guild_integration() and interaction.permissions.manage_guild:
             return True
-        await respond(interaction, components.told(MANAGERS_ONLY))
+        await respond(interaction, components.paragraphs(MANAGERS_ONLY))
         return False
 
 
@@ -229,8 +243,8 @@ def _values(interaction: Interaction, name: str) -> list[Any]:
     return list(data.get(name) or ())
 
 
-def _level(rating: Rating) -> int:
-    return rating.level
+def _limited(rating: Rating) -> Rating:
+    return rating if _GENERAL.allows(rating) else _GENERAL
 
 
 def _named(ratings: Sequence[Rating]) -> dict[str, str]:

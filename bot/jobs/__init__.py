@@ -1,1 +1,1 @@
-"""Acknowledged requests: queued, done exactly once, and taken over by another replica if this one stops."""
+"""Requests that were acknowledged: stored, answered once, and taken over if their process dies."""

@@ -1,4 +1,4 @@
-"""Work that comes again and again beside everything else."""
+"""Background work that repeats."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ _log = logging.getLogger(__name__)
 
 
 class PeriodicTask:
-    """Calls ``work`` now and every ``every_s`` seconds; an error is logged, and the next call comes all the same. An
-    async context manager: at its end it waits for a call under way, because a connection whose user is cancelled may
-    stay open for ever."""
+    """Calls ``work`` now and every ``every_s`` seconds, also after an error. An async context manager: on exit it waits
+    for a call in flight, because cancelling the user of a database connection can leave the connection open."""
 
     def __init__(self, work: Callable[[], Awaitable[None]], every_s: float) -> None:
         self._work = work
@@ -34,8 +33,8 @@ class PeriodicTask:
         while not self._stopped.is_set():
             try:
                 await self._work()
-            except Exception:  # noqa: BLE001 - it comes again
-                _log.exception("Something that is done from time to time failed; it is tried again.")
+            except Exception:  # noqa: BLE001 - retried next time
+                _log.exception("Periodic work failed. Retrying in %g s.", self._every_s)
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._every_s):
                     await self._stopped.wait()

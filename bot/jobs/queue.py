@@ -1,22 +1,24 @@
-"""What was acknowledged and is not answered yet. It survives the process, and another one may take it over."""
+"""A queue of requests that were acknowledged but not answered yet. It outlives the process: if one dies, another one
+takes its jobs over."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
 
+from deepgif.bot.request import Request
 from deepgif.bot.store.database import Database, jobs
 from deepgif.bot.store.encryption import Cipher
 
-LEASE_S = 20.0  # after so long without a sign of life, somebody else goes on with a job
+LEASE_S = 20.0  # a job is taken over if its process has not renewed it for this long
 
 
 class State(StrEnum):
-    """How far a job has come. Whoever dies while ``POSTING`` may have posted or not."""
+    """How far a job is. A process that dies while ``POSTING`` may or may not have posted."""
 
     ACCEPTED = "accepted"
     POSTING = "posting"
@@ -25,82 +27,77 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One thing to do: ``name`` is the platform's own id of what was asked, ``task`` all that is needed to do it;
-    ``waited_s`` is how long ago it was accepted, where another process left it."""
+    """A request to answer. ``waited_s`` is how long ago it was accepted, if another process left it."""
 
-    name: str
-    workspace: str
-    task: dict[str, Any]
+    request: Request
     state: State = State.ACCEPTED
     waited_s: float = 0.0
 
 
 class JobQueue:
-    """The jobs of one platform. What they hold is sealed, and erased once they are done."""
+    """The jobs of one platform. Requests are stored encrypted, and erased when their jobs are complete."""
 
-    def __init__(self, database: Database, seal: Cipher, platform: str, lease_s: float = LEASE_S) -> None:
+    def __init__(self, database: Database, cipher: Cipher, platform: str, lease_s: float = LEASE_S) -> None:
         self._database = database
-        self._seal = seal
+        self._cipher = cipher
         self._platform = platform
         self.lease_s = lease_s
 
-    async def accept(self, job: Job) -> bool:
-        """Keeps a job for this process to do. False where it is known already: delivered twice."""
+    async def enqueue(self, request: Request) -> bool:
+        """Stores a request as a job of this process. Returns False if it was delivered before."""
         now = time.time()
+        row = {
+            "platform": self._platform,
+            "id": request.id,
+            "workspace": request.context.workspace,
+            "state": State.ACCEPTED,
+            "encrypted": self._cipher.encrypt(asdict(request)),
+            "leased_until": now + self.lease_s,
+            "created_at": now,
+        }
         try:
             async with self._database.write() as connection:
-                await connection.execute(
-                    jobs.insert().values(
-                        platform=self._platform,
-                        name=job.name,
-                        workspace=job.workspace,
-                        state=job.state,
-                        sealed=self._seal.close(job.task),
-                        lease=now + self.lease_s,
-                        at=now,
-                    )
-                )
+                await connection.execute(jobs.insert().values(row))
         except sa.exc.IntegrityError:
             return False
         return True
 
-    async def posting(self, name: str) -> None:
-        """Notes that the answer is about to be posted."""
-        await self._update([name], state=State.POSTING)
+    async def mark_posting(self, request_id: str) -> None:
+        """Records that the answer is about to be posted."""
+        await self._update([request_id], state=State.POSTING)
 
-    async def done(self, name: str) -> None:
-        """Notes that there is nothing left to do."""
-        await self._update([name], state=State.DONE, sealed="")
+    async def complete(self, request_id: str) -> None:
+        """Records that a job is done, and erases its request."""
+        await self._update([request_id], state=State.DONE, encrypted="")
 
-    async def renew(self, names: list[str]) -> None:
-        """A sign of life for jobs that this process is doing."""
-        await self._update(names, lease=time.time() + self.lease_s)
+    async def renew(self, request_ids: list[str]) -> None:
+        """Extends the leases of jobs that this process is working on."""
+        await self._update(request_ids, leased_until=time.time() + self.lease_s)
 
-    async def abandoned(self) -> list[Job]:
-        """Jobs that nobody is doing any more; they are this process's from now on."""
+    async def reclaim(self) -> list[Job]:
+        """Takes over the jobs whose leases ran out."""
         now = time.time()
         c = jobs.c
-        open_ones = sa.and_(c.platform == self._platform, c.state != State.DONE, c.lease < now)
-        taken = []
-        for row in await self._database.read(sa.select(jobs).where(open_ones).order_by(c.at)):
+        expired = sa.and_(c.platform == self._platform, c.state != State.DONE, c.leased_until < now)
+        reclaimed = []
+        for row in await self._database.read(sa.select(jobs).where(expired).order_by(c.created_at)):
             async with self._database.write() as connection:
-                # Two processes may see the same row; only one changes it.
+                # Two processes may see the same row; only one of them changes it.
                 changed = await connection.execute(
-                    jobs.update().where(open_ones, c.name == row.name).values(lease=now + self.lease_s)
+                    jobs.update().where(expired, c.id == row.id).values(leased_until=now + self.lease_s)
                 )
             if changed.rowcount == 1:
                 try:
-                    taken.append(self._job(row, now - row.at))
-                except ValueError:  # sealed with another secret: nobody can do it any more
-                    await self.done(row.name)
-        return taken
+                    request = Request.from_json(self._cipher.decrypt(row.encrypted))
+                except ValueError:  # another secret, or another version: nobody can answer it any more
+                    await self.complete(row.id)
+                else:
+                    reclaimed.append(Job(request, State(row.state), now - row.created_at))
+        return reclaimed
 
-    def _job(self, row: Any, waited_s: float) -> Job:
-        return Job(row.name, row.workspace, self._seal.open(row.sealed), State(row.state), waited_s)
-
-    async def _update(self, names: list[str], **values: Any) -> None:
-        if names:
+    async def _update(self, request_ids: list[str], **values: Any) -> None:
+        if request_ids:
             async with self._database.write() as connection:
                 await connection.execute(
-                    jobs.update().where(jobs.c.platform == self._platform, jobs.c.name.in_(names)).values(**values)
+                    jobs.update().where(jobs.c.platform == self._platform, jobs.c.id.in_(request_ids)).values(**values)
                 )

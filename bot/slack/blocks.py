@@ -1,4 +1,5 @@
-"""Messages in Block Kit (docs.slack.dev/reference/block-kit). People's and providers' words go into ``plain_text``."""
+"""Messages and views in Block Kit (docs.slack.dev/reference/block-kit). Text from users and providers is always
+``plain_text``, which Slack doesn't interpret."""
 
 from __future__ import annotations
 
@@ -7,65 +8,89 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from deepgif.bot.chat import replies
-from deepgif.bot.chat.replies import LABELS, Action
-from deepgif.bot.chat.search import FoundGif
+from deepgif.bot.chat.replies import LABELS, Action, Edit, Post, Preview
 from deepgif.bot.chat.urls import is_publicly_reachable
-from deepgif.bot.slack.text import WORDING
+from deepgif.bot.slack.text import REPORT_CONFIRM, TEXT
+from deepgif.bot.store.collections import SavedGif
 from deepgif.engine.types import Gif
 
 Block = dict[str, Any]
-MAX_URL, MAX_ALT, MAX_TITLE, MAX_SECTION, MAX_LABEL = 3000, 2000, 2000, 3000, 75
-_OFFERED = (Action.NEXT, Action.MORE, Action.STAR, Action.DELETE)
-_OFFERED_BEFORE = (Action.SEND, Action.NEXT, Action.PREVIOUS, Action.MORE, Action.CANCEL)
+MAX_URL, MAX_ALT, MAX_TITLE, MAX_SECTION, MAX_LABEL, MAX_HEADER = 3000, 2000, 2000, 3000, 75, 150
+MAX_FAVOURITES_SHOWN = 20
+_POSTED = (Action.NEXT, Action.MORE, Action.STAR, Action.DELETE)
+_PREVIEWED = (Action.SEND, Action.NEXT, Action.PREVIOUS, Action.MORE, Action.CANCEL)
 _IN_THREADS = (Action.NEXT, Action.DELETE)
 
 
 def can_show(gif: Gif) -> bool:
-    """Whether Slack can fetch and show the GIF: it takes png, jpg and gif from public addresses."""
+    """Whether Slack can load the GIF: it shows png, jpg and gif from public URLs."""
     return is_publicly_reachable(gif.url) and len(gif.url) <= MAX_URL and not urlsplit(gif.url).path.endswith(".webp")
 
 
-def plain_text(text: str, most: int = MAX_SECTION) -> Block:
-    """``text`` as it is: nothing in it is a mention, a link, a format or an emoji."""
-    shown = text if len(text) <= most else text[: most - 1] + "…"
+def plain_text(text: str, max_length: int = MAX_SECTION) -> Block:
+    """``text`` as it is, without mentions, links, formatting or emoji; cut if it is too long."""
+    shown = text if len(text) <= max_length else text[: max_length - 1] + "…"
     return {"type": "plain_text", "text": shown or "…", "emoji": False}
 
 
-def told(text: str) -> list[Block]:
-    """One sentence."""
-    return [{"type": "section", "text": plain_text(text)}]
+def section(text: str) -> Block:
+    """A paragraph."""
+    return {"type": "section", "text": plain_text(text)}
 
 
-def posted(found: FoundGif, said: str, button: str) -> list[Block]:
-    """A GIF for all to see, under what its person ``said``; its menu reports it."""
+def post(reply: Post | Edit, user_name: str) -> list[Block]:
+    """A GIF that everybody sees, below its user's name and query, with a menu to report it."""
+    confirm = {
+        "title": plain_text(f"{LABELS[Action.REPORT]}?"),
+        "text": plain_text(REPORT_CONFIRM),
+        "confirm": plain_text("Report"),
+        "deny": plain_text("Cancel"),
+    }
     menu = {
         "type": "overflow",
-        "action_id": "gif:report",
-        "options": [{"text": plain_text(LABELS[Action.REPORT], MAX_LABEL), "value": button}],
+        "action_id": f"gif:{Action.REPORT}",
+        "options": [{"text": plain_text(LABELS[Action.REPORT], MAX_LABEL), "value": reply.button}],
+        "confirm": confirm,
     }
-    return [{"type": "section", "text": plain_text(said), "accessory": menu}, *_gif(found.gif)]
+    heading = {**section(f"@{user_name}: {reply.session.query}"), "accessory": menu}
+    return [heading, *_gif(reply.found.gif)]
 
 
-def controls(found: FoundGif, button: str, in_thread: bool) -> list[Block]:
-    """The buttons for a GIF that was posted."""
-    said = " ".join((f"“{found.gif.title}” is posted. Only you see these buttons.", *found.notices))
-    return [*told(said), _buttons(_IN_THREADS if in_thread else _OFFERED, button)]
+def controls(reply: Post | Edit, in_thread: bool) -> list[Block]:
+    """The private buttons for a GIF that was posted."""
+    text = " ".join((f"Posted “{reply.found.gif.title}”. Only you can see these buttons.", *reply.found.notices))
+    return [section(text), _buttons(_IN_THREADS if in_thread else _POSTED, reply.button)]
 
 
-def in_message(button: str) -> list[Block]:
-    """The same buttons, where they can only stand in the message itself."""
-    return [_buttons(_OFFERED, button)]
+def public_controls(reply: Post | Edit) -> list[Block]:
+    """The same buttons as a part of the post."""
+    return [_buttons(_POSTED, reply.button)]
 
 
-def preview(found: FoundGif, button: str) -> list[Block]:
-    """A GIF that only its person sees, and what they can do."""
-    said = " ".join(("Only you see this. Send it?", *found.notices))
-    return [*told(said), *_gif(found.gif), _buttons(_OFFERED_BEFORE, button)]
+def preview(reply: Preview) -> list[Block]:
+    """A GIF that only the user sees, with its buttons."""
+    text = " ".join((replies.PREVIEW, *reply.found.notices))
+    return [section(text), *_gif(reply.found.gif), _buttons(_PREVIEWED, reply.button)]
 
 
 def help_text() -> list[Block]:
-    """What the bot does and how it is asked."""
-    return [block for line in (replies.ABOUT, *replies.help_lines(WORDING), replies.STORED) for block in told(line)]
+    """What the bot does, how to use it, and what it stores."""
+    return [section(paragraph) for paragraph in (*TEXT.help(), replies.STORED)]
+
+
+def home_view(favourites: Sequence[SavedGif]) -> Block:
+    """The app's Home tab: the help, and the titles of the user's newest favourites."""
+    titles = [section(gif.title or gif.key.id) for gif in favourites[:MAX_FAVOURITES_SHOWN]]
+    none_yet = section(f"None yet. Press “{LABELS[Action.STAR]}” below a GIF to add one.")
+    return {
+        "type": "home",
+        "blocks": [
+            {"type": "header", "text": plain_text("DeepGIF", MAX_HEADER)},
+            *help_text(),
+            {"type": "header", "text": plain_text("Your favourites", MAX_HEADER)},
+            *(titles or [none_yet]),
+        ],
+    }
 
 
 def _gif(gif: Gif) -> list[Block]:
@@ -75,8 +100,8 @@ def _gif(gif: Gif) -> list[Block]:
         "alt_text": (gif.alt_text or gif.title or "A GIF")[:MAX_ALT],
         "title": plain_text(gif.title or "GIF", MAX_TITLE),
     }
-    thanks = [{"type": "context", "elements": [plain_text(gif.attribution)]}] if gif.attribution else []
-    return [image, *thanks]
+    attribution = [{"type": "context", "elements": [plain_text(gif.attribution)]}] if gif.attribution else []
+    return [image, *attribution]
 
 
 def _buttons(actions: Sequence[Action], button: str) -> Block:

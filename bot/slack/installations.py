@@ -1,4 +1,4 @@
-"""The workspaces that the app is installed in, and their tokens: one by setting, or many through OAuth."""
+"""The workspaces that installed the app, and their tokens: one from the settings, or many through OAuth."""
 
 from __future__ import annotations
 
@@ -21,80 +21,80 @@ from deepgif.bot.store.encryption import Cipher
 
 _log = logging.getLogger(__name__)
 SCOPES = ("app_mentions:read", "chat:write", "chat:write.public", "commands", "im:history", "users:read")
-STATE_S = 600  # for which an installation may take
+STATE_S = 600  # for one installation
 _TOKENS = ("bot_token", "bot_refresh_token", "user_token", "user_refresh_token")
-_SEALED = "sealed:"
-Kept = TypeVar("Kept", Bot, Installation)
+_ENCRYPTED = "sealed:"  # in front of encrypted tokens; stored ones begin with it
+Stored = TypeVar("Stored", Bot, Installation)
 
 
 class SingleWorkspace:
-    """The workspace of one token."""
+    """The workspace that the bot's token belongs to."""
 
     def __init__(self, client: AsyncWebClient) -> None:
         self._client = client
 
-    async def client(self, team: str, enterprise: str) -> AsyncWebClient | None:
-        """The client for it."""
+    async def client(self, workspace: str, enterprise: str) -> AsyncWebClient | None:
+        """The client with the token."""
         return self._client
 
 
-class SealedInstallationStore(AsyncSQLAlchemyInstallationStore):
-    """slack_sdk's store, with every token sealed."""
+class EncryptedInstallationStore(AsyncSQLAlchemyInstallationStore):
+    """slack_sdk's store, with encrypted tokens."""
 
-    def __init__(self, client_id: str, engine: AsyncEngine, seal: Cipher) -> None:
-        self._seal = seal
+    def __init__(self, client_id: str, engine: AsyncEngine, cipher: Cipher) -> None:
+        self._cipher = cipher
         super().__init__(client_id, engine, logger=_log)
 
     @classmethod
     def build_installations_table(cls, metadata: sa.MetaData, table_name: str) -> sa.Table:
-        """Sealed tokens are longer than tokens."""
+        """Widens the columns: encrypted tokens are longer."""
         return _with_wide_tokens(super().build_installations_table(metadata, table_name))
 
     @classmethod
     def build_bots_table(cls, metadata: sa.MetaData, table_name: str) -> sa.Table:
-        """Sealed tokens are longer than tokens."""
+        """Widens the columns: encrypted tokens are longer."""
         return _with_wide_tokens(super().build_bots_table(metadata, table_name))
 
     async def async_save(self, installation: Installation) -> None:
-        """Keeps an installation."""
-        await super().async_save(self._close(installation))
+        """Stores an installation."""
+        await super().async_save(self._encrypt(installation))
 
     async def async_save_bot(self, bot: Bot) -> None:
-        """Keeps a bot's token."""
-        await super().async_save_bot(self._close(bot))
+        """Stores a bot's token."""
+        await super().async_save_bot(self._encrypt(bot))
 
     async def async_find_bot(self, **where: Any) -> Bot | None:
         """The newest bot of a workspace."""
-        return self._open(await super().async_find_bot(**where))
+        return self._decrypt(await super().async_find_bot(**where))
 
     async def async_find_installation(self, **where: Any) -> Installation | None:
         """The newest installation in a workspace."""
-        return self._open(await super().async_find_installation(**where))
+        return self._decrypt(await super().async_find_installation(**where))
 
-    def _close(self, kept: Kept) -> Kept:
+    def _encrypt(self, stored: Stored) -> Stored:
         for name in _TOKENS:
-            token = getattr(kept, name, None)
-            if token and not token.startswith(_SEALED):
-                setattr(kept, name, _SEALED + self._seal.close(token))
-        return kept
+            token = getattr(stored, name, None)
+            if token and not token.startswith(_ENCRYPTED):
+                setattr(stored, name, _ENCRYPTED + self._cipher.encrypt(token))
+        return stored
 
-    def _open(self, kept: Kept | None) -> Kept | None:
-        if kept is None:
+    def _decrypt(self, stored: Stored | None) -> Stored | None:
+        if stored is None:
             return None
         for name in _TOKENS:
-            token = getattr(kept, name, None)
+            token = getattr(stored, name, None)
             if token:
                 try:
-                    setattr(kept, name, self._seal.open(token.removeprefix(_SEALED)))
+                    setattr(stored, name, self._cipher.decrypt(token.removeprefix(_ENCRYPTED)))
                 except ValueError:
-                    _log.error("A workspace's token was sealed with another DEEPGIF_SECRET; it must install again.")
+                    _log.error("Can't decrypt a workspace's token: DEEPGIF_BOT_ENCRYPTION_KEY has changed.")
                     return None
-        return kept
+        return stored
 
 
 @dataclass(frozen=True, slots=True)
 class OAuthOptions:
-    """The app's own credentials; ``redirect_url`` is the address Slack sends people back to."""
+    """The app's credentials. Slack redirects to ``redirect_url`` after an installation."""
 
     client_id: str
     client_secret: str
@@ -106,20 +106,20 @@ class OAuthWorkspaces:
     """Every workspace that installed the app."""
 
     def __init__(
-        self, options: OAuthOptions, engine: AsyncEngine, seal: Cipher, client_for: Callable[[str], AsyncWebClient]
+        self, options: OAuthOptions, engine: AsyncEngine, cipher: Cipher, client_for: Callable[[str], AsyncWebClient]
     ) -> None:
         self._options = options
         self._client_for = client_for
-        self.store = SealedInstallationStore(options.client_id, engine, seal)
+        self.store = EncryptedInstallationStore(options.client_id, engine, cipher)
         self._states = AsyncSQLAlchemyOAuthStateStore(STATE_S, engine, logger=_log)
 
     async def open(self) -> None:
-        """Makes the tables."""
+        """Creates the tables."""
         await self.store.create_tables()  # type: ignore[no-untyped-call]
         await self._states.create_tables()
 
     def settings(self) -> AsyncOAuthSettings:
-        """For bolt's OAuth flow."""
+        """The settings of bolt's OAuth flow."""
         options = self._options
         return AsyncOAuthSettings(
             client_id=options.client_id,
@@ -133,7 +133,7 @@ class OAuthWorkspaces:
         )
 
     def authorize(self) -> AsyncInstallationStoreAuthorize:
-        """Finds the token for a request, and changes it in time where tokens rotate."""
+        """Finds the token for a request, and rotates it in time."""
         return AsyncInstallationStoreAuthorize(
             logger=_log,
             installation_store=self.store,
@@ -143,13 +143,14 @@ class OAuthWorkspaces:
             cache_enabled=True,
         )
 
-    async def client(self, team: str, enterprise: str) -> AsyncWebClient | None:
-        """A client with the workspace's token; None where the app is not installed there."""
-        bot = await self.store.async_find_bot(enterprise_id=enterprise or None, team_id=team or None)
+    async def client(self, workspace: str, enterprise: str) -> AsyncWebClient | None:
+        """A client with the workspace's token; None if the app is not installed there."""
+        team = None if workspace == enterprise else workspace  # installed for the whole organization
+        bot = await self.store.async_find_bot(enterprise_id=enterprise or None, team_id=team)
         return self._client_for(bot.bot_token) if bot is not None else None
 
-    async def forget(self, team: str, enterprise: str) -> None:
-        """Deletes the tokens of a workspace."""
+    async def delete(self, team: str, enterprise: str) -> None:
+        """Deletes a workspace's tokens."""
         await self.store.async_delete_all(enterprise_id=enterprise or None, team_id=team or None)
 
 

@@ -1,47 +1,67 @@
-"""What Slack asked for, as the journal keeps it."""
+"""Reads requests from what Slack sends."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
 from typing import Any
 
-from deepgif.bot.jobs.queue import Job
-from deepgif.bot.request import RequestKind
-from deepgif.bot.store.preferences import ChatContext
+from deepgif.bot.request import ChatContext, Request, RequestKind
 
 PLATFORM = "slack"
 
 
-@dataclass(frozen=True, slots=True)
-class SlackRequest:
-    """One request: where and by whom, what for (``words``, or ``action`` and ``button``), and how it is answered.
-    ``person_name`` is the person's name where Slack said it; ``private`` says that the button's message is seen by one
-    person only."""
-
-    kind: RequestKind
-    team: str
-    enterprise: str
-    channel: str
-    person: str
-    person_name: str = ""
-    thread: str = ""
-    words: str = ""
-    action: str = ""
-    button: str = ""
-    private: bool = False
-    response_url: str = ""
-
-    @property
-    def place(self) -> ChatContext:
-        """The same, for the parts that know no platform."""
-        return ChatContext(PLATFORM, self.team or self.enterprise, self.channel, self.person, self.thread)
-
-    def job(self, name: str) -> Job:
-        """For the journal, under Slack's own id of the request."""
-        return Job(f"{self.kind}:{name}", self.place.workspace, asdict(self))
+def from_command(body: Mapping[str, Any], **wanted: Any) -> Request:
+    """The request of a slash command."""
+    context = ChatContext(PLATFORM, _workspace(body), body["channel_id"], body["user_id"])
+    return Request(
+        f"{RequestKind.COMMAND}:{body['trigger_id']}",
+        RequestKind.COMMAND,
+        context,
+        user_name=body.get("user_name") or "",
+        callback=body["response_url"],
+        enterprise=body.get("enterprise_id") or "",
+        **wanted,
+    )
 
 
-def task_of(job: Job) -> SlackRequest:
-    """The task in a job."""
-    values: dict[str, Any] = job.task
-    return SlackRequest(**{**values, "kind": RequestKind(values["kind"])})
+def from_event(body: Mapping[str, Any], thread: str, **wanted: Any) -> Request:
+    """The request of a message to the bot."""
+    event = body["event"]
+    return Request(
+        f"{RequestKind.MENTION}:{body['event_id']}",
+        RequestKind.MENTION,
+        ChatContext(PLATFORM, _workspace(body), event["channel"], event["user"], thread),
+        enterprise=body.get("enterprise_id") or "",
+        **wanted,
+    )
+
+
+def from_interaction(body: Mapping[str, Any], kind: RequestKind, suffix: str, thread: str, **wanted: Any) -> Request:
+    """The request of a button or a shortcut. Several presses may share a trigger ID, so ``suffix`` tells them apart."""
+    user = body["user"]
+    return Request(
+        f"{kind}:{body['trigger_id']}{suffix}",
+        kind,
+        context_of_interaction(body, (body.get("channel") or {}).get("id") or "", thread),
+        user_name=user.get("name") or user.get("username") or "",
+        callback=body["response_url"],
+        enterprise=(body.get("enterprise") or {}).get("id") or "",
+        **wanted,
+    )
+
+
+def context_of_interaction(body: Mapping[str, Any], channel: str, thread: str = "") -> ChatContext:
+    """Who used a button, a shortcut or a modal."""
+    user = body["user"]
+    team = (body.get("team") or {}).get("id") or user.get("team_id") or ""
+    workspace = team or (body.get("enterprise") or {}).get("id") or ""
+    return ChatContext(PLATFORM, workspace, channel, user["id"], thread)
+
+
+def context_of(body: Mapping[str, Any], channel: str, user: str) -> ChatContext:
+    """Who sent a command or an event."""
+    return ChatContext(PLATFORM, _workspace(body), channel, user)
+
+
+def _workspace(body: Mapping[str, Any]) -> str:
+    return body.get("team_id") or body.get("enterprise_id") or ""

@@ -1,24 +1,41 @@
-"""Slack's mrkdwn and plain text (docs.slack.dev/messaging/formatting-message-text)."""
+"""Slack's markup (docs.slack.dev/messaging/formatting-message-text), and the sentences that only Slack shows."""
 
 from __future__ import annotations
 
 import html
 import re
 
-from deepgif.bot.chat.replies import Wording
+from deepgif.bot.chat.replies import PlatformText
 
-WORDING = Wording(
-    "/deepgif settings opens the settings, /deepgif delete takes back your newest GIF here, /deepgif help says this.",
-    "Type /deepgif settings in a channel: that opens the settings.",
+TEXT = PlatformText(
+    name="Slack",
+    workspace="workspace",
+    settings="/deepgif settings",
+    starred="Added to your favourites. See them in the app's Home tab.",
+    commands="/deepgif settings: change settings. /deepgif delete: remove your latest GIF in this channel. "
+    "/deepgif help: show this help.",
 )
-ADMINS_ONLY = "Only workspace admins change what counts for everybody; your own choices are saved."
+ADMINS_ONLY = "Only workspace admins can change these settings. Your own settings were saved."
+REPORT_CONFIRM = "This deletes the post and hides the GIF for the whole workspace."
+USE_DELETE_BUTTON = "Use the Delete button below that GIF."
+CANNOT_DELETE = "Slack didn't let me delete that message."
+UNREACHABLE = "I can't reach Slack right now."
+NOT_ACCEPTED = "Slack didn't accept my reply."
+_INVITE = "I can't post here. Invite me with /invite @deepgif and try again."
+CANNOT_POST = {  # by Slack's error code
+    "not_in_channel": _INVITE,
+    "channel_not_found": _INVITE,
+    "is_archived": "This channel is archived, so I can't post here.",
+    "restricted_action": "An admin has restricted who can post here.",
+    "missing_scope": "I'm not allowed to post here. Ask whoever runs DeepGIF to reinstall the app.",
+}
 _SPECIAL = re.compile(r"<([^<>]*)>")
 
 
 def plain(text: str, own_id: str = "") -> str:
-    """The words in a message: labels in place of references and links, no mention of ``own_id``."""
+    """The words of a message: references and links become their labels, and mentions of ``own_id`` disappear."""
 
-    def shown(match: re.Match[str]) -> str:
+    def label_of(match: re.Match[str]) -> str:
         target, _, label = match[1].partition("|")
         if target.startswith("@"):
             return "" if target[1:] == own_id else label
@@ -26,9 +43,9 @@ def plain(text: str, own_id: str = "") -> str:
             return label
         return label or target
 
-    return html.unescape(_SPECIAL.sub(shown, text))
+    return html.unescape(_SPECIAL.sub(label_of, text))
 
 
 def escape(text: str) -> str:
-    """``text`` as Slack shows it literally where it would read references and links."""
+    """Escapes ``text`` so that Slack shows it literally."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

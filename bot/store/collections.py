@@ -1,4 +1,4 @@
-"""GIFs that somebody blocked, starred or posted."""
+"""GIFs that were blocked, added to favourites, or posted."""
 
 from __future__ import annotations
 
@@ -7,92 +7,90 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from deepgif.bot.store.database import Database, blocked, favourites, posted
-from deepgif.bot.store.preferences import ChatContext
+from deepgif.bot.request import ChatContext
+from deepgif.bot.store.database import Database, blocked_gifs, favourites, posted_gifs
 from deepgif.engine.types import GifKey
 
-MAX_FAVOURITES = 100  # of one person
+MAX_FAVOURITES = 100  # of one user
 TITLE_LENGTH = 500
 
 
 @dataclass(frozen=True, slots=True)
 class SavedGif:
-    """A GIF that is known by its title only."""
+    """A GIF of which only the title is stored."""
 
     key: GifKey
     title: str
 
 
 class GifCollections:
-    """Keeps ids and titles of GIFs, no addresses and no media."""
+    """Stores IDs and titles of GIFs; no URLs and no media."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def block(self, place: ChatContext, gif: SavedGif) -> None:
-        """Never shows the GIF in the place's workspace again."""
-        await self._put(blocked, {**_workspace(place), **_named(gif)}, gif.title)
+    async def block(self, context: ChatContext, gif: SavedGif) -> None:
+        """Hides a GIF from the whole workspace."""
+        await self._put(blocked_gifs, _workspace(context), gif)
 
-    async def unblock(self, place: ChatContext, keys: set[GifKey]) -> None:
-        """Allows GIFs again."""
-        async with self._database.write() as connection:
-            for key in keys:
-                await connection.execute(
-                    blocked.delete().where(
-                        _same(blocked, {**_workspace(place), "provider": key.provider, "gif": key.id})
-                    )
-                )
+    async def unblock(self, context: ChatContext, keys: set[GifKey]) -> None:
+        """Allows blocked GIFs again."""
+        await self._remove(blocked_gifs, _workspace(context), keys)
 
-    async def blocked(self, place: ChatContext) -> list[SavedGif]:
-        """What is blocked in the place's workspace, newest first."""
-        return await self._titled(blocked, _workspace(place))
+    async def blocked(self, context: ChatContext) -> list[SavedGif]:
+        """The GIFs that are blocked in the workspace, newest first."""
+        return await self._saved(blocked_gifs, _workspace(context))
 
-    async def star(self, place: ChatContext, gif: SavedGif) -> None:
-        """Keeps a GIF among the person's favourites, of which the newest are kept."""
-        owner = {**_workspace(place), "person": place.person}
-        await self._put(favourites, {**owner, **_named(gif)}, gif.title)
-        for old in (await self.favourites(place))[MAX_FAVOURITES:]:
-            async with self._database.write() as connection:
-                same = _same(favourites, {**owner, "provider": old.key.provider, "gif": old.key.id})
-                await connection.execute(favourites.delete().where(same))
+    async def star(self, context: ChatContext, gif: SavedGif) -> None:
+        """Adds a GIF to the user's favourites. The oldest ones make room for it."""
+        await self._put(favourites, _user(context), gif)
+        old = {favourite.key for favourite in (await self.favourites(context))[MAX_FAVOURITES:]}
+        await self._remove(favourites, _user(context), old)
 
-    async def favourites(self, place: ChatContext) -> list[SavedGif]:
-        """The person's favourites, newest first."""
-        return await self._titled(favourites, {**_workspace(place), "person": place.person})
+    async def favourites(self, context: ChatContext) -> list[SavedGif]:
+        """The user's favourites, newest first."""
+        return await self._saved(favourites, _user(context))
 
-    async def post(self, place: ChatContext, key: GifKey) -> None:
-        """Remembers that a GIF was posted in the place's channel."""
-        values = {**_workspace(place), "channel": place.channel, "provider": key.provider, "gif": key.id}
-        await self._database.put(posted, **values, at=time.time())
+    async def add_posted(self, context: ChatContext, key: GifKey) -> None:
+        """Records that a GIF was posted in the channel."""
+        values = {**_workspace(context), "channel": context.channel, "provider": key.provider, "gif_id": key.id}
+        await self._database.upsert(posted_gifs, **values, created_at=time.time())
 
-    async def posted(self, place: ChatContext, hours: float) -> set[GifKey]:
-        """What was posted in the place's channel within so many hours."""
+    async def posted(self, context: ChatContext, hours: float) -> set[GifKey]:
+        """The GIFs that were posted in the channel in the last ``hours``."""
         rows = await self._database.read(
-            sa.select(posted.c.provider, posted.c.gif).where(
-                _same(posted, {**_workspace(place), "channel": place.channel}),
-                posted.c.at > time.time() - 3600 * hours,
+            sa.select(posted_gifs.c.provider, posted_gifs.c.gif_id).where(
+                _same(posted_gifs, {**_workspace(context), "channel": context.channel}),
+                posted_gifs.c.created_at > time.time() - 3600 * hours,
             )
         )
-        return {GifKey(row.provider, row.gif) for row in rows}
+        return {GifKey(row.provider, row.gif_id) for row in rows}
 
-    async def _titled(self, table: sa.Table, owner: dict[str, str]) -> list[SavedGif]:
+    async def _saved(self, table: sa.Table, owner: dict[str, str]) -> list[SavedGif]:
         rows = await self._database.read(
-            sa.select(table.c.provider, table.c.gif, table.c.title)
+            sa.select(table.c.provider, table.c.gif_id, table.c.title)
             .where(_same(table, owner))
-            .order_by(table.c.at.desc())
+            .order_by(table.c.created_at.desc())
         )
-        return [SavedGif(GifKey(row.provider, row.gif), row.title) for row in rows]
+        return [SavedGif(GifKey(row.provider, row.gif_id), row.title) for row in rows]
 
-    async def _put(self, table: sa.Table, values: dict[str, str], title: str) -> None:
-        await self._database.put(table, **values, title=title[:TITLE_LENGTH], at=time.time())
+    async def _put(self, table: sa.Table, owner: dict[str, str], gif: SavedGif) -> None:
+        values = {**owner, "provider": gif.key.provider, "gif_id": gif.key.id, "title": gif.title[:TITLE_LENGTH]}
+        await self._database.upsert(table, **values, created_at=time.time())
+
+    async def _remove(self, table: sa.Table, owner: dict[str, str], keys: set[GifKey]) -> None:
+        if keys:
+            named = sa.tuple_(table.c.provider, table.c.gif_id).in_([tuple(key) for key in keys])
+            async with self._database.write() as connection:
+                await connection.execute(table.delete().where(_same(table, owner), named))
 
 
-def _workspace(place: ChatContext) -> dict[str, str]:
-    return {"platform": place.platform, "workspace": place.workspace}
+def _workspace(context: ChatContext) -> dict[str, str]:
+    return {"platform": context.platform, "workspace": context.workspace}
 
 
-def _named(gif: SavedGif) -> dict[str, str]:
-    return {"provider": gif.key.provider, "gif": gif.key.id}
+def _user(context: ChatContext) -> dict[str, str]:
+    return {**_workspace(context), "user_id": context.user}
 
 
 def _same(table: sa.Table, values: dict[str, str]) -> sa.ColumnElement[bool]:

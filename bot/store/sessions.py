@@ -1,4 +1,4 @@
-"""One search that somebody leafs through: what buttons act on, kept so that they outlive the process."""
+"""Search sessions: what the buttons of a GIF act on. Stored, so that buttons outlive the process."""
 
 from __future__ import annotations
 
@@ -7,122 +7,119 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from deepgif.bot.store.database import Database, showings
+from deepgif.bot.request import ChatContext
+from deepgif.bot.store.database import Database, sessions
 from deepgif.bot.store.encryption import Cipher
-from deepgif.bot.store.preferences import ChatContext
 from deepgif.engine.types import Gif, GifKey
+
+_NAMES_IN_VERSION_1 = {"words": "query", "at": "position", "like": "similar_to"}
 
 
 @dataclass(frozen=True, slots=True)
 class SearchSession:
-    """A search and where its reader is. ``seen`` are the GIFs shown so far, ``at`` the place of the present one in them
-    and ``title`` its title; ``like`` is the GIF that others should look like, in place of the words; ``message`` is the
-    platform's id of the posted message, empty as long as nothing is posted."""
+    """A search and how far its user has paged. ``seen`` are the GIFs shown so far, ``position`` the current one in them
+    and ``title`` its title. With ``similar_to``, the session shows GIFs that look like that one, not matches of
+    ``query``. ``message`` is the ID of the post, empty before there is one; ``removed`` says that it was deleted."""
 
-    name: str
-    place: ChatContext
-    words: str
+    id: str
+    context: ChatContext
+    query: str
     seen: tuple[GifKey, ...] = ()
-    at: int = 0
-    like: GifKey | None = None
+    position: int = 0
+    similar_to: GifKey | None = None
     message: str = ""
     title: str = ""
+    removed: bool = False
 
     @property
     def key(self) -> GifKey:
-        """The GIF that is shown. Raises ``IndexError`` where there is none yet."""
-        return self.seen[self.at]
+        """The current GIF. Raises ``IndexError`` before the first one."""
+        return self.seen[self.position]
 
     def with_next(self, gif: Gif) -> SearchSession:
-        """The same with one more GIF, which is shown."""
-        seen = (*self.seen, gif.key)
-        return replace(self, seen=seen, at=len(seen) - 1, title=gif.title)
+        """The session with one more GIF, which becomes the current one."""
+        return replace(self, seen=(*self.seen, gif.key), position=len(self.seen), title=gif.title)
 
 
 class SessionStore:
-    """Keeps showings. The words and what was seen are sealed."""
+    """Stores sessions. What was searched for and seen is encrypted."""
 
-    def __init__(self, database: Database, seal: Cipher) -> None:
+    def __init__(self, database: Database, cipher: Cipher) -> None:
         self._database = database
-        self._seal = seal
+        self._cipher = cipher
 
-    async def put(self, showing: SearchSession) -> None:
-        """Keeps a showing, in place of an older state of it."""
-        place = showing.place
+    async def put(self, session: SearchSession) -> None:
+        """Stores a session, or its new state."""
+        context = session.context
         body = {
-            "words": showing.words,
-            "seen": showing.seen,
-            "at": showing.at,
-            "like": showing.like,
-            "thread": place.thread,
-            "title": showing.title,
+            "query": session.query,
+            "seen": session.seen,
+            "position": session.position,
+            "similar_to": session.similar_to,
+            "thread": context.thread,
+            "title": session.title,
+            "removed": session.removed,
         }
-        await self._database.put(
-            showings,
-            name=showing.name,
-            platform=place.platform,
-            workspace=place.workspace,
-            channel=place.channel,
-            person=place.person,
-            message=showing.message,
-            sealed=self._seal.close(body),
-            at=time.time(),
+        await self._database.upsert(
+            sessions,
+            id=session.id,
+            platform=context.platform,
+            workspace=context.workspace,
+            channel=context.channel,
+            user_id=context.user,
+            message=session.message,
+            encrypted=self._cipher.encrypt(body),
+            updated_at=time.time(),
         )
 
-    async def get(self, name: str) -> SearchSession | None:
-        """The showing of that name, as long as it is kept."""
-        return self._first(await self._database.read(sa.select(showings).where(showings.c.name == name)))
+    async def get(self, session_id: str) -> SearchSession | None:
+        """The session with this ID, unless it has expired."""
+        found = await self._select(sessions.c.id == session_id, limit=1)
+        return found[0] if found else None
 
-    async def last_posted(self, place: ChatContext) -> SearchSession | None:
-        """The newest that the person posted in the channel and did not delete."""
-        c = showings.c
-        rows = await self._database.read(
-            sa.select(showings)
-            .where(
-                c.platform == place.platform,
-                c.workspace == place.workspace,
-                c.channel == place.channel,
-                c.person == place.person,
-                c.message != "",
-            )
-            .order_by(c.at.desc())
-            .limit(1)
+    async def last_posted(self, context: ChatContext) -> SearchSession | None:
+        """The session of the user's latest post in the channel that is not deleted."""
+        found = await self._select(
+            _of_user(context), sessions.c.channel == context.channel, sessions.c.message != "", limit=1
         )
-        return self._first(rows)
+        return found[0] if found else None
 
-    async def recent_words(self, place: ChatContext, limit: int) -> list[str]:
-        """What the person searched for there of late, newest first, each once."""
-        c = showings.c
-        rows = await self._database.read(
-            sa.select(showings)
-            .where(c.platform == place.platform, c.workspace == place.workspace, c.person == place.person)
-            .order_by(c.at.desc())
-            .limit(limit)
-        )
-        found = [self._first([row]) for row in rows]
-        return list(dict.fromkeys(showing.words for showing in found if showing is not None))
+    async def recent_queries(self, context: ChatContext, limit: int) -> list[str]:
+        """What the user searched for most recently in the workspace, newest first, without repeats."""
+        found = await self._select(_of_user(context), limit=limit)
+        return list(dict.fromkeys(session.query for session in found if session.query))
 
-    async def remove(self, name: str) -> None:
-        """Forgets a showing."""
+    async def remove(self, session_id: str) -> None:
+        """Deletes a session."""
         async with self._database.write() as connection:
-            await connection.execute(showings.delete().where(showings.c.name == name))
+            await connection.execute(sessions.delete().where(sessions.c.id == session_id))
 
-    def _first(self, rows: list[sa.Row[tuple[object, ...]]]) -> SearchSession | None:
-        if not rows:
-            return None
-        row = rows[0]._mapping
-        try:
-            body = self._seal.open(str(row["sealed"]))
-        except ValueError:  # sealed with another secret
-            return None
-        place = ChatContext(row["platform"], row["workspace"], row["channel"], row["person"], body["thread"])
-        return SearchSession(
-            row["name"],
-            place,
-            body["words"],
-            tuple(GifKey(*key) for key in body["seen"]),
-            body["at"],
-            GifKey(*body["like"]) if body["like"] else None,
-            row["message"],
-            body["title"],
-        )
+    async def _select(self, *conditions: sa.ColumnElement[bool], limit: int) -> list[SearchSession]:
+        """Sessions, newest first. Leaves out those encrypted with another secret."""
+        query = sa.select(sessions).where(*conditions).order_by(sessions.c.updated_at.desc()).limit(limit)
+        found = []
+        for row in await self._database.read(query):
+            try:
+                stored = self._cipher.decrypt(row.encrypted)
+            except ValueError:
+                continue
+            body = {_NAMES_IN_VERSION_1.get(name, name): value for name, value in stored.items()}
+            found.append(
+                SearchSession(
+                    row.id,
+                    ChatContext(row.platform, row.workspace, row.channel, row.user_id, body["thread"]),
+                    body["query"],
+                    tuple(GifKey(*key) for key in body["seen"]),
+                    body["position"],
+                    GifKey(*body["similar_to"]) if body["similar_to"] else None,
+                    row.message,
+                    body["title"],
+                    body.get("removed", False),
+                )
+            )
+        return found
+
+
+def _of_user(context: ChatContext) -> sa.ColumnElement[bool]:
+    c = sessions.c
+    return sa.and_(c.platform == context.platform, c.workspace == context.workspace, c.user_id == context.user)

@@ -1,1 +1,1 @@
-"""Maintenance beside a running engine: backup, export, re-indexing, stored models."""
+"""Maintenance while an engine may be running: backup, export, reindexing, stored models."""

@@ -1,4 +1,4 @@
-"""What an engine would run with: versions, model, device, and what can be found."""
+"""What ``deepgif info`` shows: versions, model, device, and what is stored."""
 
 from __future__ import annotations
 
@@ -7,52 +7,53 @@ from typing import Any
 
 import torch
 
-from deepgif.engine.admin.stored_models import kept_models, pictures_of
-from deepgif.engine.cluster.options import RedisOptions
-from deepgif.engine.engine import SHIPPED_CATALOGUE, EngineOptions, bundle_info, devices_of
+from deepgif.engine.admin.stored_models import clip_space_of, stored_models
+from deepgif.engine.engine import SHIPPED_CATALOGUE, bundle_info, devices_of
 from deepgif.engine.errors import StoreError
-from deepgif.engine.providers.factory import open_budget
-from deepgif.engine.providers.folder import LocalCatalogue
-from deepgif.engine.store.database import FILE, Database, embedding_space
+from deepgif.engine.options import EngineOptions, RedisOptions
+from deepgif.engine.providers.factory import open_quota
+from deepgif.engine.providers.folder import FolderCatalogue
+from deepgif.engine.store.database import FILE, Database
+from deepgif.engine.store.embeddings import embedding_space
 
 
 async def describe_engine(options: EngineOptions) -> dict[str, Any]:
-    """Facts by name, without loading the model. Raises ``DeepGifError``."""
+    """Describes an engine without loading its model. Raises ``DeepGifError``."""
     bundle = bundle_info(options.bundle)
     devices = devices_of(options.device)
     folder = options.folder or SHIPPED_CATALOGUE
     name = "folder" if options.folder else "catalogue"
     async with Database(options.data_dir / FILE) as database:
-        catalogue = LocalCatalogue(name, folder, database, options.limits)
+        catalogue = FolderCatalogue(name, folder, database, options.limits)
         await catalogue.open()
         query = "SELECT COUNT(*) FROM embeddings WHERE space=? AND provider=?"
         ((embedded,),) = await database.read(query, (embedding_space(bundle), name))
-        kept = await kept_models(database)
-        seen = await catalogue.count()
-        remote = {}
-        for chosen in options.remote.providers:
-            budget = await open_budget(chosen, database)
-            limit = f" of {budget.per_hour}" if budget.per_hour else ""
-            remote[f"{chosen.name}_calls_last_hour"] = f"{budget.used()}{limit}"
+        models = await stored_models(database)
+        gifs = await catalogue.count()
+        calls = {}
+        for chosen in options.providers.providers:
+            quota = await open_quota(chosen, database)
+            limit = f" of {quota.per_hour}" if quota.per_hour else ""
+            calls[f"{chosen.name}_calls_last_hour"] = f"{quota.used()}{limit}"
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "device": ", ".join(_described(one) for one in devices),
+        "device": ", ".join(_describe_device(one) for one in devices),
         "model": bundle.space,
         "model_licence": bundle.licence,
         "frames": str(bundle.sampling),
         "folder": str(folder),
-        "gifs_in_folder": seen,
+        "gifs_in_folder": gifs,
         "gifs_embedded": embedded,
-        "models_kept": kept,
-        **await _shared(options.redis),
-        **remote,
+        "models_kept": models,
+        **await _redis_info(options.redis),
+        **calls,
         "data": str(options.data_dir),
     }
 
 
-async def _shared(redis: RedisOptions | None) -> dict[str, str]:
-    """Whether Redis answers, where one is set, and of which models vectors are noted there."""
+async def _redis_info(redis: RedisOptions | None) -> dict[str, str]:
+    """Whether Redis is up, if one is configured, and the models that have vectors there."""
     if redis is None:
         return {}
     from deepgif.engine.cluster.spaces import spaces_in_redis
@@ -62,10 +63,10 @@ async def _shared(redis: RedisOptions | None) -> dict[str, str]:
     except StoreError as error:
         return {"redis": str(error)}
     if spaces is None:
-        return {"redis": "does not answer"}
-    models = ", ".join(sorted({pictures_of(space) for space in spaces}))
-    return {"redis": "answers", "models_in_redis": models or "none"}
+        return {"redis": "down"}
+    models = ", ".join(sorted({clip_space_of(space) for space in spaces}))
+    return {"redis": "up", "models_in_redis": models or "none"}
 
 
-def _described(device: str) -> str:
+def _describe_device(device: str) -> str:
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.startswith("cuda") else device

@@ -1,15 +1,15 @@
-"""The engine as its clients see it: bots and the command line ask over HTTP."""
+"""The engine's HTTP client, for bots and the command line."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import aiohttp
 
-from deepgif.engine.api.schemas import answer_from_json, request_to_json
+from deepgif.engine.api.schemas import GifReference, Problem, SearchResponse, Suggestions
+from deepgif.engine.api.schemas import SearchRequest as SearchBody
 from deepgif.engine.errors import (
     DeepGifError,
     EngineUnavailableError,
@@ -34,7 +34,7 @@ _ERRORS: dict[int, type[DeepGifError]] = {
 
 
 class EngineClient:
-    """Asks one engine. An async context manager: it keeps its connections while it is open."""
+    """A client of one engine; an async context manager that reuses its connections."""
 
     def __init__(self, url: str, token: str = "", timeout_s: float = 10.0) -> None:
         self._url = url.rstrip("/")
@@ -53,24 +53,29 @@ class EngineClient:
             await self._session.close()
 
     async def search(self, request: SearchRequest) -> SearchAnswer:
-        """The engine's answer. Raises the ``DeepGifError`` that the engine had, or ``EngineUnavailableError``."""
-        return await self._call("POST", "/v1/search", answer_from_json, json=request_to_json(request))
+        """Searches. Raises the ``DeepGifError`` that the engine answered with, or ``EngineUnavailableError``."""
+        body = SearchBody.of(request).model_dump(mode="json")
+        return await self._call("POST", "/v1/search", _answer, json=body)
 
     async def similar(self, key: GifKey, limit: int, max_rating: Rating) -> SearchAnswer:
-        """GIFs that look like one that is known; errors are those of ``search``."""
+        """GIFs that look like an indexed one. Raises the errors of ``search``."""
         asked = {"provider": key.provider, "id": key.id, "limit": str(limit), "max_rating": max_rating.value}
-        return await self._call("GET", "/v1/similar", answer_from_json, params=asked)
+        return await self._call("GET", "/v1/similar", _answer, params=asked)
 
-    async def sent(self, key: GifKey) -> None:
-        """Says that a GIF was sent; errors are those of ``search``."""
-        await self._call("POST", "/v1/sent", lambda body: None, json=key._asdict())
+    async def share(self, key: GifKey) -> None:
+        """Reports that a GIF was posted. Raises the errors of ``search``."""
+        body = GifReference(provider=key.provider, id=key.id).model_dump()
+        await self._call("POST", "/v1/share", lambda content: None, json=body)
 
-    async def words(self, start: str, limit: int) -> tuple[str, ...]:
-        """The most frequent words of known GIFs that begin with ``start``; errors are those of ``search``."""
-        asked = {"start": start, "limit": str(limit)}
-        return await self._call("GET", "/v1/words", lambda body: tuple(map(str, body["words"])), params=asked)
+    async def suggest(self, prefix: str, limit: int) -> tuple[str, ...]:
+        """The most frequent words of indexed GIFs that begin with ``prefix``. Raises the errors of ``search``."""
 
-    async def _call(self, method: str, path: str, read: Callable[[Any], Answer], **asked: Any) -> Answer:
+        def words(content: bytes) -> tuple[str, ...]:
+            return Suggestions.model_validate_json(content).suggestions
+
+        return await self._call("GET", "/v1/suggest", words, params={"prefix": prefix, "limit": str(limit)})
+
+    async def _call(self, method: str, path: str, read: Callable[[bytes], Answer], **asked: Any) -> Answer:
         if self._session is None:
             raise RuntimeError("the client is not open")
         try:
@@ -78,17 +83,16 @@ class EngineClient:
                 content = await response.content.read(MAX_ANSWER_BYTES)
                 while len(content) < MAX_ANSWER_BYTES and (more := await response.content.read(MAX_ANSWER_BYTES)):
                     content += more
-                body = None if response.status == 204 else json.loads(content)
                 if response.status not in (200, 204):
-                    raise _error(response.status, body)
-                return read(body)
+                    raise _error(response.status, content)
+                return read(content)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise EngineUnavailableError(
-                "The search engine does not answer at the moment; please try again later."
-            ) from error
+            raise EngineUnavailableError("Can't reach the search engine. Try again later.") from error
 
 
-def _error(status: int, body: Any) -> DeepGifError:
-    detail = body.get("detail") if isinstance(body, dict) else None
-    kind = _ERRORS.get(status, EngineUnavailableError)
-    return kind(detail if isinstance(detail, str) and detail else f"The engine answered with status {status}.")
+def _answer(content: bytes) -> SearchAnswer:
+    return SearchResponse.model_validate_json(content).to_answer()
+
+
+def _error(status: int, content: bytes) -> DeepGifError:
+    return _ERRORS.get(status, EngineUnavailableError)(Problem.model_validate_json(content).detail)

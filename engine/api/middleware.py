@@ -1,4 +1,4 @@
-"""What stands between a request and its route: who may ask, what is counted, how errors and answers leave."""
+"""Middlewares: access, metrics, errors and response headers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from deepgif.engine.metrics import Metrics
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-OPEN_ROUTES = frozenset({"page", "asset", "media", "healthz", "readyz", "openapi"})  # nobody's words, no figures
+OPEN_ROUTES = frozenset({"page", "asset", "media", "healthz", "readyz", "openapi"})  # no queries, no metrics
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; img-src 'self' https: data:; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -32,21 +32,21 @@ HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class AccessRules:
-    """Who may ask. With ``token``, searches and metrics need it. Without, only ``hosts`` are answered: a page
-    elsewhere that points a name of its own at this machine (DNS rebinding) is not."""
+    """Who has access. If ``token`` is set, searches and metrics require it. Otherwise the Host header must be one of
+    ``hosts``, which stops DNS rebinding: a web page elsewhere whose name resolves to this machine."""
 
     token: str = ""
     hosts: frozenset[str] = LOOPBACK_NAMES
 
 
 def own_names(host: str, public_url: str) -> frozenset[str]:
-    """The names under which an engine that listens on ``host`` is asked, with that in ``public_url`` if it is set."""
+    """The host names of an engine that listens on ``host``, with that of ``public_url`` if set."""
     public = urlsplit(public_url).hostname
     return LOOPBACK_NAMES | {host} | ({public} if public else frozenset())
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach ``host``."""
+    """Whether ``host`` is only reachable from this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -54,14 +54,14 @@ def is_loopback(host: str) -> bool:
 
 
 def layers(access: AccessRules, metrics: Metrics, closing: Callable[[], bool]) -> tuple[Middleware, ...]:
-    """The middlewares, outermost first. While the service is ``closing``, each answer ends its connection, so that
-    callers who keep connections open turn to another one."""
+    """The middlewares, outermost first. While the service is ``closing``, each response closes its connection, so that
+    clients with keep-alive connections reconnect elsewhere."""
 
     @web.middleware
     async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = time.perf_counter()
         route = _name(request)
-        with metrics.in_hand.labels(route).track_inprogress():
+        with metrics.in_flight.labels(route).track_inprogress():
             response = await handler(request)
         metrics.requests.labels(route, _method(request), response.status).inc()
         metrics.request_seconds.labels(route).observe(time.perf_counter() - started)
@@ -71,7 +71,7 @@ def layers(access: AccessRules, metrics: Metrics, closing: Callable[[], bool]) -
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             response = await handler(request)
-        except Exception as error:  # noqa: BLE001 - the one place where errors become answers
+        except Exception as error:  # noqa: BLE001 - the one place where errors become responses
             response = problem_of(error)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
@@ -83,10 +83,10 @@ def layers(access: AccessRules, metrics: Metrics, closing: Callable[[], bool]) -
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         if access.token:
             if _name(request) not in OPEN_ROUTES and not _bears(request, access.token):
-                raise UnauthorizedError("This engine asks for its token, as “Authorization: Bearer …”.")
+                raise UnauthorizedError("This engine requires its token: “Authorization: Bearer …”.")
         elif _host(request) not in access.hosts:
-            detail = "This engine answers only under its own name; DEEPGIF_PUBLIC_URL tells it another one."
-            return problem(421, "That is not this engine's name", detail)
+            detail = "The Host header is not this engine's name; DEEPGIF_PUBLIC_URL adds one."
+            return problem(421, "Misdirected request", detail)
         return await handler(request)
 
     return (count, answer, guard)

@@ -1,5 +1,5 @@
-"""The life of the service: listen at once, load, answer, embed what is new meanwhile, and when asked to stop, first
-finish what is in hand."""
+"""The life of the service: listens at once, loads the engine, indexes new GIFs while it answers, and shuts down
+gracefully."""
 
 from __future__ import annotations
 
@@ -11,18 +11,40 @@ from contextlib import suppress
 
 from aiohttp import web
 
-from deepgif.engine.api.app import FINISH_S, ServerOptions, create_app, create_runner
+from deepgif.engine.api.app import ServerOptions, create_app
+from deepgif.engine.api.middleware import is_loopback
 from deepgif.engine.api.signals import ShutdownSignals, until
-from deepgif.engine.engine import Engine, EngineOptions, open_engine
+from deepgif.engine.engine import Engine, open_engine
 from deepgif.engine.errors import DeepGifError, ListenError
 from deepgif.engine.metrics import Metrics
+from deepgif.engine.options import EngineOptions
 from deepgif.engine.protocols import Encoder
 from deepgif.engine.search.service import SearchService
+from deepgif.engine.types import MAX_DEADLINE_S
 
 _log = logging.getLogger(__name__)
-FORGET_EVERY_S = 3600.0  # between two looks for GIFs of providers that were kept long enough
-PROGRESS_EVERY = 100  # GIFs between two lines in the log
-CUT_S = 1.0  # for the last answers once the engine is closed
+MAX_LINE_BYTES = 16 * 1024  # of a request's first line: 1,000 emoji are 12,000 bytes of URL
+DRAIN_S = 5.0  # load balancers that probe /readyz every 2 seconds notice after two failures
+FINISH_S = MAX_DEADLINE_S + 2.0  # for in-flight requests: the longest search, and sending its answer
+FORGET_EVERY_S = 3600.0  # between deletions of providers' expired GIFs
+PROGRESS_EVERY = 100  # GIFs between two log lines
+CUT_S = 1.0  # for the last answers after the engine has closed
+
+
+def drain_seconds(setting: float | None, host: str) -> float:
+    """How long a stopping engine on ``host`` keeps answering: the setting, else ``DRAIN_S``, or 0 on loopback, where
+    there is no load balancer."""
+    if setting is not None:
+        return setting
+    return 0.0 if is_loopback(host) else DRAIN_S
+
+
+def create_runner(app: web.Application) -> web.AppRunner:
+    """Runs the application. Handlers are cancelled if the client disconnects. There is no access log, because URLs
+    contain search queries."""
+    return web.AppRunner(
+        app, handler_cancellation=True, access_log=None, max_line_size=MAX_LINE_BYTES, shutdown_timeout=FINISH_S
+    )
 
 
 async def serve(
@@ -33,11 +55,11 @@ async def serve(
     on_listening: Callable[[str], None],
     load: Callable[[EngineOptions], Encoder] | None = None,
 ) -> None:
-    """Serves until SIGINT or SIGTERM. ``on_listening`` gets the address, ``load`` is that of ``open_engine``.
+    """Serves until SIGINT or SIGTERM. ``on_listening`` is called with the URL; ``load`` is passed to ``open_engine``.
 
-    Asked to stop, it says so on ``/readyz`` and answers for ``server.drain_s`` more, in which load balancers notice;
-    then it listens no more and finishes what is in hand, for at most ``FINISH_S``. A second signal ends both. Raises
-    ``ListenError``, and whatever keeps the engine from loading.
+    On the first signal, ``/readyz`` starts returning 503 and requests are answered for ``server.drain_s`` more seconds,
+    so that load balancers notice. Then the service stops listening and finishes in-flight requests, for at most
+    ``FINISH_S``. A second signal skips both. Raises ``ListenError``, and the errors of ``open_engine``.
     """
     stop = ShutdownSignals()
     stop.listen()
@@ -67,7 +89,7 @@ async def serve(
 
 
 async def _drain(runner: web.AppRunner, grace_s: float, stop: ShutdownSignals) -> None:
-    _log.info("Closing down: what is in hand is finished first; a second signal stops at once.")
+    _log.info("Shutting down: finishing in-flight requests. A second signal stops at once.")
     with suppress(TimeoutError):
         async with asyncio.timeout(grace_s):
             await stop.at_once.wait()
@@ -81,9 +103,9 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> str:
         await web.TCPSite(runner, host, port).start()
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            message = f"Port {port} is taken: stop what uses it, or choose another with --port."
+            message = f"Port {port} is taken. Stop the program that uses it, or choose another port with --port."
         else:
-            message = f"{host}:{port} cannot be listened on ({error.strerror})."
+            message = f"Can't listen on {host}:{port} ({error.strerror})."
         raise ListenError(message) from error
     bound = runner.addresses[0][1]
     shown = f"[{host}]" if ":" in host else host
@@ -98,11 +120,11 @@ async def _run_engine(
     finished: asyncio.Event,
     load: Callable[[EngineOptions], Encoder] | None,
 ) -> None:
-    """Keeps an engine open until ``finished``; what it does in the background ends when it is ``asked`` to stop."""
+    """Keeps an engine open until ``finished``; its background work ends when ``asked`` is set."""
     async with open_engine(options, metrics, load) as engine:
-        coverage = await engine.search.coverage()
+        coverage = await engine.search.collection.coverage()
         loaded.append(engine.search)
-        _log.info("Ready with the model %s and %d GIFs from before.", engine.search.model, coverage.seen)
+        _log.info("Ready with the model %s and %d indexed GIFs.", engine.search.model, coverage.embedded)
         await until(asked, _in_background(engine, metrics))
         await finished.wait()
 
@@ -116,9 +138,9 @@ async def _in_background(engine: Engine, metrics: Metrics) -> None:
 
 async def _forget(engine: Engine) -> None:
     try:
-        await engine.forget_expired()
+        await engine.ingestion.forget_expired()
     except DeepGifError as error:
-        _log.error("%s", error)  # the next time will do
+        _log.error("%s", error)  # tried again an hour later
 
 
 async def _index(engine: Engine, metrics: Metrics) -> None:
@@ -127,9 +149,9 @@ async def _index(engine: Engine, metrics: Metrics) -> None:
             _log.info("%d of %d GIFs can be found.", done, total)
 
     try:
-        done = await engine.index(report)
+        done = await engine.ingestion.index(report)
     except DeepGifError as error:
-        _log.error("%s", error)  # what is embedded already can still be searched
+        _log.error("%s", error)  # GIFs indexed earlier can still be found
         return
     metrics.unreadable.set(len(done.unreadable))
     for path, reason in done.unreadable:

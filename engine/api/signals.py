@@ -1,4 +1,4 @@
-"""How a process is asked to end: politely by a first signal, at once by a second."""
+"""Shutdown signals: the first asks for a graceful shutdown, the second for an immediate one."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class ShutdownSignals:
-    """Set by SIGINT and SIGTERM: ``asked`` by the first, ``at_once`` by the second. The third does what it does to any
-    process."""
+    """Events set by SIGINT and SIGTERM: ``asked`` by the first, ``at_once`` by the second. A third signal kills the
+    process, as the default handlers do."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
         self.at_once = asyncio.Event()
 
     def listen(self) -> None:
-        """Takes the signals from now on."""
+        """Installs the signal handlers."""
         for number in SIGNALS:
             asyncio.get_running_loop().add_signal_handler(number, self._signalled)
 
@@ -33,7 +33,7 @@ class ShutdownSignals:
 
 
 async def until(event: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
-    """Does ``work`` until the event, which cancels it and lets it clean up. Raises what ``work`` raised."""
+    """Runs ``work`` and cancels it when ``event`` is set. Raises what ``work`` raised."""
     working, waiting = asyncio.create_task(work), asyncio.create_task(event.wait())
     try:
         await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)

@@ -1,1 +1,1 @@
-"""What several engines share in Redis or Valkey, one node or a Cluster. Needs the extra ``redis``."""
+"""What replicas share in Redis or Valkey, a single node or a Cluster. Optional; needs the extra ``redis``."""

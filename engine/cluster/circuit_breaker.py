@@ -1,7 +1,7 @@
-"""One circuit breaker for all engines that call a provider with one key, in Redis and by its own clock.
+"""One circuit breaker for all engines that call a provider with one key, in Redis and by the clock of Redis.
 
-Closed, the failures in a row of all engines are counted; the one that is too many opens it. When the rest is over, the
-first that asks tries (half-open) while the others go on resting: its call closes the breaker or opens it again.
+While it is closed, consecutive failures of all engines are counted; enough of them open it. After the reset timeout,
+one engine makes a trial call (half-open), which closes the breaker or opens it again.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
 
-from deepgif.engine.cluster.embeddings import part_of_key
+from deepgif.engine.cluster.embeddings import key_part
 from deepgif.engine.cluster.redis import RedisConnection, RedisDownError, RedisRefusedError
 from deepgif.engine.errors import CircuitOpenError
 from deepgif.engine.providers.circuit_breaker import NO_FAILURES, LocalCircuitBreaker
 from deepgif.engine.providers.http import TIMEOUT_S
 
-TRY_S = 2 * TIMEOUT_S  # in which whoever tries has an answer, or is taken for dead
-KEPT_S = 3600.0  # how long failures, or a rest that is over, are remembered
-# A hash: failures in a row; until when nobody asks (us), which is there while it is not closed; and who tries.
-# ARGV: who asks, how long it may try, and the longest that a rest can be (us): the clock may have been set back.
-# Answers: whether it may ask, how many calls have failed, and whether it is the one that tries.
+TRIAL_S = 2 * TIMEOUT_S  # after which whoever makes the trial call is presumed dead
+KEEP_S = 3600.0  # for which the state is stored
+# A hash: consecutive "failures"; "until" when it is open (us), if it is not closed; and who is "trying" (half-open).
+# ARGV: caller, time for a trial call, and the longest possible time left (us), as the clock may have been set back.
+# Returns whether the call may be made, how many have failed, and whether this is the trial call.
 _ENTER = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -33,8 +33,8 @@ if left > 0 and left <= tonumber(ARGV[3]) then return {0, 0, 0} end
 redis.call('HSET', KEYS[1], 'until', string.format('%.0f', now + ARGV[2]), 'trying', ARGV[1])
 return {1, 0, 1}
 """
-# ARGV: who asked, how the call went, how many failures open it, for how long (us), how long all is remembered (ms).
-# What began before it opened says nothing any more.
+# ARGV: caller, outcome, failures that open it, reset timeout (us), for how long the state is stored (ms).
+# Calls that began before it opened are ignored.
 _LEAVE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -59,61 +59,59 @@ redis.call('PEXPIRE', KEYS[1], ARGV[5])
 """
 
 
-class _Went(StrEnum):
-    """How a call went; ``LEFT`` where that says nothing of the provider."""
+class _Outcome(StrEnum):
+    """The outcome of a call; ``CANCELLED`` says nothing about the provider."""
 
     ANSWERED = "answered"
     FAILED = "failed"
-    LEFT = "left"
+    CANCELLED = "left"
 
 
 class RedisCircuitBreaker:
-    """``CircuitBreaker`` of all engines with the key of this ``name``, within ``near``, this engine's own, which is
-    all that counts while Redis is away."""
+    """``CircuitBreaker`` of all engines with the key of this ``name``. Around it, ``local`` is this engine's own, the
+    only one while Redis is down."""
 
-    def __init__(self, near: LocalCircuitBreaker, link: RedisConnection, name: str) -> None:
-        self._near = near
-        self._link = link
-        self._key = f"{link.prefix}:b:{{{part_of_key(name)}}}:breaker"
+    def __init__(self, local: LocalCircuitBreaker, connection: RedisConnection, name: str) -> None:
+        self._local = local
+        self._connection = connection
+        self._key = f"{connection.prefix}:b:{{{key_part(name)}}}:breaker"
 
     @asynccontextmanager
-    async def calling(self) -> AsyncIterator[None]:
-        """What a call is made within: one round trip before it, and one after it where calls fail. Raises
-        ``CircuitOpenError`` where the provider is left alone by all engines, or by this one."""
-        async with self._near.calling():
-            me = secrets.token_hex(8)
-            failures, tries = await self._enter(me)
+    async def guard(self) -> AsyncIterator[None]:
+        """Guards a call: one round trip before it, and one after it if calls fail. Raises ``CircuitOpenError`` if this
+        breaker or the local one is open."""
+        async with self._local.guard():
+            caller = secrets.token_hex(8)
+            failures, trial = await self._enter(caller)
             try:
                 yield
             except NO_FAILURES:
-                if tries:
-                    await self._leave(me, _Went.LEFT)
+                if trial:
+                    await self._leave(caller, _Outcome.CANCELLED)
                 raise
             except Exception:
-                await self._leave(me, _Went.FAILED)
+                await self._leave(caller, _Outcome.FAILED)
                 raise
-            if failures or tries:
-                await self._leave(me, _Went.ANSWERED)
+            if failures or trial:
+                await self._leave(caller, _Outcome.ANSWERED)
 
-    async def _enter(self, me: str) -> tuple[int, bool]:
-        """How many calls of all engines have failed in a row, and whether this one is to try."""
-        longest_us = int(1e6 * max(self._near.rest_s, TRY_S))
+    async def _enter(self, caller: str) -> tuple[int, bool]:
+        """The consecutive failures of all engines, and whether this is the trial call."""
+        longest_us = int(1e6 * max(self._local.reset_s, TRIAL_S))
         try:
-            allowed, failures, tries = await self._link.call(
-                lambda client: client.eval(_ENTER, 1, self._key, me, int(1e6 * TRY_S), longest_us)
+            allowed, failures, trial = await self._connection.call(
+                lambda client: client.eval(_ENTER, 1, self._key, caller, int(1e6 * TRIAL_S), longest_us)
             )
         except (RedisDownError, RedisRefusedError):
             return 0, False
-        except asyncio.CancelledError:  # it may be the one that is to try
-            await self._leave(me, _Went.LEFT)
+        except asyncio.CancelledError:  # it may have become the trial call
+            await self._leave(caller, _Outcome.CANCELLED)
             raise
         if not allowed:
-            raise CircuitOpenError(self._near.provider)
-        return failures, bool(tries)
+            raise CircuitOpenError(self._local.provider)
+        return failures, bool(trial)
 
-    async def _leave(self, me: str, went: _Went) -> None:
-        opens, rest_us = self._near.failures, int(1e6 * self._near.rest_s)
+    async def _leave(self, caller: str, outcome: _Outcome) -> None:
+        opens = (self._local.max_failures, int(1e6 * self._local.reset_s), int(1000 * KEEP_S))
         with suppress(RedisDownError, RedisRefusedError):
-            await self._link.call(
-                lambda client: client.eval(_LEAVE, 1, self._key, me, went.value, opens, rest_us, int(1000 * KEPT_S))
-            )
+            await self._connection.call(lambda client: client.eval(_LEAVE, 1, self._key, caller, outcome.value, *opens))

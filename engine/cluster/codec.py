@@ -1,67 +1,69 @@
-"""What is shared of a provider's GIFs besides their vectors: JSON of bounded size, checked when it is read."""
+"""How the metadata of providers' GIFs is stored in Redis: bounded JSON, validated when it is read."""
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from deepgif.engine.types import Candidate, Gif, GifKey, Rating
 
-VERSION = 1
-MAX_BYTES = 32 * 1024
-MAX_TEXT, MAX_TAGS, MAX_URL = 1000, 50, 2000
-MAX_SIDE = 2**31
+MAX_BYTES = 64 * 1024  # more than the limits below allow
+MAX_TEXT, MAX_TAGS, MAX_TAG = 1000, 50, 100
+Text = Annotated[str, Field(max_length=MAX_TEXT)]
+Side = Annotated[int, Field(ge=0, lt=2**31)]
 
 
-def write_row(candidate: Candidate, expires: float, *, keep_url: bool) -> bytes:
-    """A candidate, kept until ``expires`` (seconds since 1970), as it is stored; the address only with ``keep_url``."""
-    gif = candidate.gif
-    row: dict[str, Any] = {
-        "v": VERSION,
-        "title": gif.title[:MAX_TEXT],
-        "alt_text": gif.alt_text[:MAX_TEXT],
-        "tags": [tag[:MAX_TEXT] for tag in candidate.tags[:MAX_TAGS]],
-        "rating": gif.rating.value,
-        "size": [gif.width, gif.height],
-        "url": gif.url if keep_url else "",
-        "expires": expires,
-    }
-    written = json.dumps(row, separators=(",", ":")).encode()
-    while len(written) > MAX_BYTES and row["tags"]:
-        row["tags"] = row["tags"][:-1]
-        written = json.dumps(row, separators=(",", ":")).encode()
-    return written
+class Stored(BaseModel):
+    """Base of what is stored as JSON. Only exact types are accepted, and numbers must be finite."""
+
+    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
+
+    v: Literal[1] = 1
 
 
-def read_row(value: bytes | None, key: GifKey, attribution: str) -> tuple[Candidate, float] | None:
-    """The candidate and when it expires; None, as if it were not there, for whatever else the value is."""
+class StoredGif(Stored):
+    """A GIF, stored until ``expires`` (seconds since 1970). ``url`` is empty unless it may be stored."""
+
+    title: Text
+    alt_text: Text
+    tags: tuple[Text, ...] = Field(max_length=MAX_TAGS)
+    rating: Rating
+    size: tuple[Side, Side]
+    url: str = Field(max_length=2000, pattern="^(https?://|$)")
+    expires: float = Field(ge=0, lt=2**53)
+
+    @classmethod
+    def of(cls, candidate: Candidate, expires: float, *, keep_url: bool) -> StoredGif:
+        """What may be stored of a candidate, within the limits."""
+        gif = candidate.gif
+        return cls.model_construct(
+            title=gif.title[:MAX_TEXT],
+            alt_text=gif.alt_text[:MAX_TEXT],
+            tags=tuple(tag[:MAX_TAG] for tag in candidate.tags[:MAX_TAGS]),
+            rating=gif.rating,
+            size=(gif.width, gif.height),
+            url=gif.url if keep_url else "",
+            expires=expires,
+        )
+
+    def candidate(self, key: GifKey, attribution: str) -> Candidate:
+        """The candidate again, without renditions."""
+        gif = Gif(key, self.title, self.alt_text, self.rating, self.url, *self.size, attribution)
+        return Candidate(gif, self.tags)
+
+
+def write_gif(candidate: Candidate, expires: float, *, keep_url: bool) -> bytes:
+    """A candidate as JSON."""
+    return StoredGif.of(candidate, expires, keep_url=keep_url).model_dump_json().encode()
+
+
+def read_gif(value: bytes | None, key: GifKey, attribution: str) -> tuple[Candidate, float] | None:
+    """The candidate and when it expires (seconds since 1970), or None if the value is missing or invalid."""
     if value is None or len(value) > MAX_BYTES:
         return None
     try:
-        row: Any = json.loads(value)
-        if row["v"] != VERSION:
-            return None
-        width, height = (_number(side, MAX_SIDE) for side in row["size"])
-        expires = float(_number(row["expires"], 2**53))
-        tags = tuple(_text(tag, MAX_TEXT) for tag in row["tags"][:MAX_TAGS])
-        title, alt_text = _text(row["title"], MAX_TEXT), _text(row["alt_text"], MAX_TEXT)
-        url = _text(row["url"], MAX_URL)
-        if url and not url.startswith(("https://", "http://")):
-            return None
-        gif = Gif(key, title, alt_text, Rating(row["rating"]), url, int(width), int(height), attribution)
-    except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
+        stored = StoredGif.model_validate_json(value)
+    except ValidationError:
         return None
-    return Candidate(gif, tags), expires
-
-
-def _text(value: object, longest: int) -> str:
-    if not isinstance(value, str) or len(value) > longest:
-        raise ValueError("no text of that length")
-    value.encode()  # lone surrogates, which cannot be stored or sent
-    return value
-
-
-def _number(value: object, below: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < below:
-        raise ValueError("no number of that size")
-    return value
+    return stored.candidate(key, attribution), stored.expires

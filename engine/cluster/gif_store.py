@@ -1,4 +1,4 @@
-"""What is kept of a provider's GIFs where several engines share it: on this machine, with Redis behind."""
+"""Metadata of a provider's GIFs where several engines share it: on this machine, with Redis behind it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
-from deepgif.engine.cluster.codec import read_row, write_row
-from deepgif.engine.cluster.embeddings import RedisEmbeddingStore, part_of_key, whole
+from deepgif.engine.cluster.codec import read_gif, write_gif
+from deepgif.engine.cluster.embeddings import RedisEmbeddingStore, from_key_part, key_part
 from deepgif.engine.cluster.events import EventStream
 from deepgif.engine.cluster.redis import PATIENT_S, RedisConnection, RedisDownError, RedisRefusedError
 from deepgif.engine.cluster.write_behind import QueuedWrite, WriteBehindQueue
@@ -16,20 +16,20 @@ from deepgif.engine.providers.gif_store import DAY_S, SqliteGifStore
 from deepgif.engine.types import Candidate, GifKey
 
 SCAN_CHUNK = 1000
-TOLD = 100_000  # GIFs of which this engine knows that it has told Redis
-RENEW_AFTER = 1 / 30  # of the time for which they are kept
+MAX_SHARED = 100_000  # GIFs that this engine remembers having shared
+RENEW_AFTER = 1 / 30  # of the time for which they are stored
 
 
 class RedisGifStore:
-    """``GifStore`` over ``near``, the GIFs of one provider on this machine, and Redis. A GIF that is seen again is
-    kept longer, and its vectors in ``spaces`` with it. ``clock`` gives seconds since 1970."""
+    """``GifStore`` over ``local``, the GIFs of one provider on this machine, and Redis. Whenever a GIF is seen again,
+    its metadata and its vectors in ``spaces`` are stored for longer. ``clock`` returns seconds since 1970."""
 
     def __init__(
         self,
-        near: SqliteGifStore,
-        link: RedisConnection,
-        writer: WriteBehindQueue,
-        store: RedisEmbeddingStore,
+        local: SqliteGifStore,
+        connection: RedisConnection,
+        queue: WriteBehindQueue,
+        embeddings: RedisEmbeddingStore,
         stream: EventStream,
         spaces: Sequence[str],
         *,
@@ -37,144 +37,144 @@ class RedisGifStore:
         keep_urls: bool,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.provider = near.provider
-        self._near = near
-        self._link = link
-        self._writer = writer
-        self._store = store
+        self.provider = local.provider
+        self._local = local
+        self._connection = connection
+        self._queue = queue
+        self._embeddings = embeddings
         self._stream = stream
         self._spaces = tuple(spaces)
         self._keep_s = days * DAY_S
         self._keep_urls = keep_urls
         self._clock = clock
-        self._told: OrderedDict[str, float] = OrderedDict()  # when, in seconds since 1970
-        self._prefix = f"{link.prefix}:g:{part_of_key(near.provider)}:"
-        self._forgotten = f"{link.prefix}:forgotten:{part_of_key(near.provider)}"
+        self._shared_at: OrderedDict[str, float] = OrderedDict()  # seconds since 1970, by id
+        self._prefix = f"{connection.prefix}:g:{key_part(local.provider)}:"
+        self._forgotten = f"{connection.prefix}:forgotten:{key_part(local.provider)}"
 
     async def put(self, candidates: Sequence[Candidate]) -> None:
-        """Keeps the candidates, here and for all; those that were kept shortly before only here."""
-        await self._near.put(candidates)
+        """Stores the candidates here and in Redis; only here if they were shared shortly before."""
+        await self._local.put(candidates)
         now = self._clock()
-        due = [one for one in candidates if self._told.get(one.gif.key.id, 0.0) < now - RENEW_AFTER * self._keep_s]
+        due = [one for one in candidates if self._shared_at.get(one.gif.key.id, 0.0) < now - RENEW_AFTER * self._keep_s]
         await self._share([(one, now + self._keep_s) for one in due])
         for one in due:
-            self._told[one.gif.key.id] = now
-            self._told.move_to_end(one.gif.key.id)
-        while len(self._told) > TOLD:
-            self._told.popitem(last=False)
+            self._shared_at[one.gif.key.id] = now
+            self._shared_at.move_to_end(one.gif.key.id)
+        while len(self._shared_at) > MAX_SHARED:
+            self._shared_at.popitem(last=False)
 
     async def get(self, ids: Collection[str]) -> dict[str, Candidate]:
-        """Those of ``ids`` that are kept, here or by others; their ``url`` is empty unless addresses may be kept."""
-        found = await self._near.get(ids)
+        """The stored GIFs among ``ids``, here or in Redis. Their ``url`` is empty unless URLs may be stored."""
+        found = await self._local.get(ids)
         missing = [gif_id for gif_id in ids if gif_id not in found]
         try:
-            rows = await self._read(missing)
+            shared = await self._read(missing)
         except (RedisDownError, RedisRefusedError):
             return found
-        if rows:
-            await self._near.put_until(list(rows.values()))
-            found |= await self._near.get(list(rows))
+        if shared:
+            await self._local.put_until(list(shared.values()))
+            found |= await self._local.get(list(shared))
         return found
 
     async def count(self) -> int:
-        """How many are kept, as far as this machine knows."""
-        return await self._near.count()
+        """How many GIFs are stored on this machine."""
+        return await self._local.count()
 
     def scan(self) -> AsyncIterator[list[Candidate]]:
-        """All that are kept on this machine, in chunks."""
-        return self._near.scan()
+        """All GIFs stored on this machine, in chunks."""
+        return self._local.scan()
 
     async def forget_expired(self) -> list[GifKey]:
-        """Removes what nobody has seen for long enough; the keys of it. What others have seen is kept on."""
-        expired = await self._near.expired()
+        """Deletes expired GIFs, unless another engine has seen them since; returns their keys."""
+        expired = await self._local.expired()
         gone: list[str] = []
         for start in range(0, len(expired), SCAN_CHUNK):
             part = expired[start : start + SCAN_CHUNK]
             try:
-                rows = await self._read(part, PATIENT_S)
+                shared = await self._read(part, PATIENT_S)
             except (RedisDownError, RedisRefusedError):
-                rows = {}
-            await self._near.put_until(list(rows.values()))
-            gone += [gif_id for gif_id in part if gif_id not in rows]
-        await self._near.forget(gone)
+                shared = {}
+            await self._local.put_until(list(shared.values()))
+            gone += [gif_id for gif_id in part if gif_id not in shared]
+        await self._local.forget(gone)
         return [GifKey(self.provider, gif_id) for gif_id in gone]
 
     async def forget(self, ids: Collection[str]) -> None:
-        """Removes these GIFs, with their vectors for every model, here and everywhere."""
-        await self._near.forget(ids)
+        """Deletes these GIFs and their vectors of every model, here and on all engines."""
+        await self._local.forget(ids)
         for gif_id in ids:
-            self._told.pop(gif_id, None)
+            self._shared_at.pop(gif_id, None)
         if not ids:
             return
         now = self._clock()
-        await self._store.delete(self.provider, ids)
-        await self._writer.write([QueuedWrite(self._name(gif_id), (("DEL", self._name(gif_id)),)) for gif_id in ids])
-        # For those who miss the events: it is looked through after a gap.
+        await self._embeddings.delete(self.provider, ids)
+        await self._queue.write([QueuedWrite(self._name(gif_id), (("DEL", self._name(gif_id)),)) for gif_id in ids])
+        # Engines that miss the events read this set when they catch up.
         noted = [("ZADD", self._forgotten, now, gif_id) for gif_id in ids]
         old = ("ZREMRANGEBYSCORE", self._forgotten, "-inf", now - self._keep_s)
-        await self._writer.write([QueuedWrite(f"{self._forgotten}:{now}", (*noted, old))])
-        await self._writer.write(self._stream.forgotten([GifKey(self.provider, gif_id) for gif_id in ids]))
+        await self._queue.write([QueuedWrite(f"{self._forgotten}:{now}", (*noted, old))])
+        await self._queue.write(self._stream.forgotten([GifKey(self.provider, gif_id) for gif_id in ids]))
 
     async def forgotten_elsewhere(self, ids: Collection[str]) -> list[str]:
-        """Removes from this machine those of ``ids`` that nobody has seen since they were forgotten; the ids of those.
-        Raises ``RedisDownError`` or ``RedisRefusedError``."""
-        there = await self._read(list(ids), PATIENT_S)
-        gone = [gif_id for gif_id in ids if gif_id not in there]
-        await self._near.forget(gone)
+        """Deletes from this machine those of ``ids`` that no engine has seen since they were forgotten; returns their
+        ids. Raises ``RedisDownError`` or ``RedisRefusedError``."""
+        shared = await self._read(list(ids), PATIENT_S)
+        gone = [gif_id for gif_id in ids if gif_id not in shared]
+        await self._local.forget(gone)
         return gone
 
     async def all_forgotten(self) -> list[str]:
-        """The ids of all GIFs that were forgotten before their time. Raises ``RedisDownError`` or
+        """The ids of all GIFs that were forgotten before they expired. Raises ``RedisDownError`` or
         ``RedisRefusedError``."""
-        found = await self._link.call(lambda client: client.zrange(self._forgotten, 0, -1), PATIENT_S)
+        found = await self._connection.call(lambda client: client.zrange(self._forgotten, 0, -1), PATIENT_S)
         return [gif_id.decode("utf-8", "replace") for gif_id in found]
 
     async def shared_ids(self) -> AsyncIterator[list[str]]:
-        """The ids of all GIFs that any engine keeps, in chunks; some may come twice. Raises ``RedisDownError`` or
+        """The ids of all GIFs in Redis, in chunks; some may be repeated. Raises ``RedisDownError`` or
         ``RedisRefusedError``."""
         ids: list[str] = []
-        async for name in self._link.scan(f"{self._prefix}*", SCAN_CHUNK):
-            ids.append(whole(name.removeprefix(self._prefix)))
+        async for name in self._connection.scan(f"{self._prefix}*", SCAN_CHUNK):
+            ids.append(from_key_part(name.removeprefix(self._prefix)))
             if len(ids) >= SCAN_CHUNK:
                 yield ids
                 ids = []
         if ids:
             yield ids
 
-    async def refill(self, near: EmbeddingStore) -> None:
-        """Gives Redis what this machine has and it lacks. Raises ``RedisDownError`` or ``RedisRefusedError``."""
-        async for some in self._near.scan_until():
-            for start in range(0, len(some), SCAN_CHUNK):
-                part = some[start : start + SCAN_CHUNK]
+    async def refill(self, local: EmbeddingStore) -> None:
+        """Writes to Redis what this machine has and Redis lacks. Raises ``RedisDownError`` or
+        ``RedisRefusedError``."""
+        async for chunk in self._local.scan_until():
+            for start in range(0, len(chunk), SCAN_CHUNK):
+                part = chunk[start : start + SCAN_CHUNK]
                 ids = [one.gif.key.id for one, _ in part]
-                there = await self._read(ids, PATIENT_S)
-                await self._share([(one, expires) for one, expires in part if one.gif.key.id not in there])
+                shared = await self._read(ids, PATIENT_S)
+                await self._share([(one, expires) for one, expires in part if one.gif.key.id not in shared])
                 keys = [GifKey(self.provider, gif_id) for gif_id in ids]
                 for space in self._spaces:
-                    held = await self._store.get_many(space, keys)
-                    own = await near.get_many(space, [key for key in keys if key not in held])
-                    writes = [*self._store.writes(space, own), *self._stream.added(space, own)]
-                    await self._writer.write(writes)
+                    held = await self._embeddings.get_many(space, keys)
+                    own = await local.get_many(space, [key for key in keys if key not in held])
+                    writes = [*self._embeddings.writes(space, own), *self._stream.added(space, own)]
+                    await self._queue.write(writes)
 
-    async def _share(self, some: Sequence[tuple[Candidate, float]]) -> None:
+    async def _share(self, gifs: Sequence[tuple[Candidate, float]]) -> None:
         writes = []
-        for one, expires in some:
-            ends_ms = int(1000 * expires)
+        for one, expires in gifs:
+            expires_ms = int(1000 * expires)
             name = self._name(one.gif.key.id)
-            row = ("SET", name, write_row(one, expires, keep_url=self._keep_urls), "PXAT", ends_ms)
-            vectors = [("PEXPIREAT", self._store.name(space, one.gif.key), ends_ms) for space in self._spaces]
+            row = ("SET", name, write_gif(one, expires, keep_url=self._keep_urls), "PXAT", expires_ms)
+            vectors = [("PEXPIREAT", self._embeddings.name(space, one.gif.key), expires_ms) for space in self._spaces]
             writes.append(QueuedWrite(name, (row, *vectors)))
-        await self._writer.write(writes)
+        await self._queue.write(writes)
 
     async def _read(self, ids: Sequence[str], timeout_s: float | None = None) -> Mapping[str, tuple[Candidate, float]]:
-        values = await self._link.get_many([self._name(gif_id) for gif_id in ids], timeout_s)
+        values = await self._connection.get_many([self._name(gif_id) for gif_id in ids], timeout_s)
         now = self._clock()
-        found = {}
-        for gif_id, value in zip(ids, values, strict=True):
-            row = read_row(value, GifKey(self.provider, gif_id), self._near.attribution)
-            if row is not None and row[1] > now:
-                found[gif_id] = row
-        return found
+        read = (
+            (gif_id, read_gif(value, GifKey(self.provider, gif_id), self._local.attribution))
+            for gif_id, value in zip(ids, values, strict=True)
+        )
+        return {gif_id: row for gif_id, row in read if row is not None and row[1] > now}
 
     def _name(self, gif_id: str) -> str:
-        return self._prefix + part_of_key(gif_id)
+        return self._prefix + key_part(gif_id)

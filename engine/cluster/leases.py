@@ -1,8 +1,8 @@
-"""What one engine embeds, no other embeds: claims in Redis that end by themselves where their holder dies.
+"""Leases in Redis, so that what one engine is embedding no other engine embeds.
 
-A claim is ``SET NX PX`` with a random token, renewed while the work goes on and released only by the same token
-(redis.io/docs, "Distributed locks", with one instance). It saves work and guards nothing: in the worst case a GIF is
-embedded twice.
+A lease is ``SET NX PX`` with a random token. It is renewed while the work goes on, released only with the same token,
+and expires if its holder dies (redis.io/docs, "Distributed locks", with one instance). Leases save work but guard
+nothing: at worst a GIF is embedded twice.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from deepgif.engine.cluster.embeddings import RedisEmbeddingStore, unpack
 from deepgif.engine.cluster.redis import Command, RedisConnection, RedisDownError, RedisRefusedError, refused
 from deepgif.engine.cluster.write_behind import QueuedWrite, WriteBehindQueue
 from deepgif.engine.errors import MediaError
-from deepgif.engine.ingest.deduplication import Make, Vector
+from deepgif.engine.ingest.deduplication import Compute
+from deepgif.engine.protocols import Vector
 from deepgif.engine.types import GifKey
 
-FAILED_S = 30.0  # for so long others do not try what one could not look at
-LOOK_S = 0.04  # between two looks at what others have claimed, give or take a half
+FAILED_S = 30.0  # for which a GIF that one engine could not decode is not tried again
+POLL_S = 0.04  # between two looks at other engines' leases, give or take a half
 FAILED = b"-"
-# Both keys lie in one slot: that of the claim has the other as its hash tag.
-_CLAIM = """
+# Both keys are in one slot: the lease's key has the vector's key as its hash tag.
+_ACQUIRE = """
 local value = redis.call('GET', KEYS[1])
 if value then return value end
 if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
@@ -38,176 +39,175 @@ Announce = Callable[[str, Collection[GifKey]], list[QueuedWrite]]
 
 
 class RedisLeases:
-    """``EmbeddingLeases`` for engines over one Redis. What is made is stored at once, and told to the others by
-    ``announce``, which gives the writes for keys of a space."""
+    """``EmbeddingLeases`` for engines over one Redis. New vectors are stored at once; ``announce`` gives the writes
+    that tell other engines of the new keys of a space."""
 
     def __init__(
         self,
-        link: RedisConnection,
-        writer: WriteBehindQueue,
+        connection: RedisConnection,
+        queue: WriteBehindQueue,
         store: RedisEmbeddingStore,
         dimension: int,
         announce: Announce = lambda space, keys: [],
         lease_s: float = 6.0,
     ) -> None:
-        self._link = link
-        self._writer = writer
+        self._connection = connection
+        self._queue = queue
         self._store = store
         self._dimension = dimension
         self._announce = announce
         self._lease_ms = int(1000 * lease_s)
-        self._held: dict[str, str] = {}  # keys of vectors, and the tokens of their claims
-        self._claimed_by_others: dict[tuple[str, GifKey], asyncio.Future[Vector | bytes | None]] = {}
-        self._looking: asyncio.Task[None] | None = None
+        self._held: dict[str, str] = {}  # tokens of our leases, by the keys of their vectors
+        self._held_by_others: dict[tuple[str, GifKey], asyncio.Future[Vector | bytes | None]] = {}
+        self._polling: asyncio.Task[None] | None = None
         self._background: set[asyncio.Task[None]] = set()
 
-    async def vectors(self, space: str, keys: Sequence[GifKey], make: Make) -> dict[GifKey, Vector]:
-        """The vectors (D,) of ``keys`` in ``space``: what others have made or are about to make, and what ``make``
-        makes of the rest. Raises what ``make`` raises, and ``MediaError`` where others could make none."""
+    async def vectors(self, space: str, keys: Sequence[GifKey], compute: Compute) -> dict[GifKey, Vector]:
+        """The vectors (D,) of ``keys`` in ``space``: those that other engines have computed or are computing, and the
+        rest from ``compute``. Raises what ``compute`` raises, and ``MediaError`` if other engines failed at all."""
         found: dict[GifKey, Vector] = {}
         wanted = list(keys)
         failed = False
         while wanted:
             try:
-                answers = await self._claim(space, wanted)
+                replies = await self._acquire(space, wanted)
             except (RedisDownError, RedisRefusedError):
                 found |= await self._store.get_many(space, wanted)
-                return found | await self._make(space, [key for key in wanted if key not in found], make)
-            mine, others = [], []
-            for key, answer in zip(wanted, answers, strict=True):
-                if answer == 0:
+                return found | await self._compute(space, [key for key in wanted if key not in found], compute)
+            ours, others = [], []
+            for key, reply in zip(wanted, replies, strict=True):
+                if reply == 0:
                     others.append(key)
-                elif answer == -1:
+                elif reply == -1:
                     failed = True
-                elif (vector := unpack(answer, self._dimension)) is not None:
+                elif (vector := unpack(reply, self._dimension)) is not None:
                     found[key] = vector
-                else:  # claimed; or refused, or something that is no vector, which is made and stored in its place
-                    mine.append(key)
-            found |= await self._make(space, mine, make)
+                else:  # acquired; or an error or an invalid vector, which is computed again and replaced
+                    ours.append(key)
+            found |= await self._compute(space, ours, compute)
             wanted = []
-            for key, came in zip(others, await self._wait(space, others), strict=True):
-                if came is None:
+            for key, result in zip(others, await self._wait(space, others), strict=True):
+                if result is None:
                     wanted.append(key)
-                elif isinstance(came, bytes):
+                elif isinstance(result, bytes):
                     failed = True
                 else:
-                    found[key] = came
+                    found[key] = result
         if failed and not found:
-            raise MediaError("It could not be looked at a moment ago.")
+            raise MediaError("This GIF could not be decoded a moment ago.")
         return found
 
     async def run(self) -> None:
-        """Renews what is held, for ever."""
+        """Renews our leases, forever."""
         while True:
             await asyncio.sleep(self._lease_ms / 3000)
-            await self._each(_RENEW, dict(self._held), self._lease_ms)
+            await self._run_for_each(_RENEW, dict(self._held), self._lease_ms)
 
     async def close(self) -> None:
-        """Ends what is under way; releases are made."""
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.gather(self._looking, return_exceptions=True)
+        """Stops polling and waits until leases are released."""
+        if self._polling is not None:
+            self._polling.cancel()
+            await asyncio.gather(self._polling, return_exceptions=True)
         await asyncio.gather(*self._background, return_exceptions=True)
 
-    async def _claim(self, space: str, keys: Sequence[GifKey]) -> list[Any]:
-        """For each key the stored value, 1 where it is claimed now, 0 where another has it, -1 where another failed. An
-        error where Redis refused."""
+    async def _acquire(self, space: str, keys: Sequence[GifKey]) -> list[Any]:
+        """For each key: the stored value, 1 if we now have the lease, 0 if another engine has it, -1 if another engine
+        failed, or an error if Redis rejected the command."""
         names, token = [self._store.name(space, key) for key in keys], secrets.token_hex(8)
-        commands: list[Command] = [("EVAL", _CLAIM, 2, name, self._name(name), token, self._lease_ms) for name in names]
+        commands: list[Command] = [
+            ("EVAL", _ACQUIRE, 2, name, self._name(name), token, self._lease_ms) for name in names
+        ]
         try:
-            answers = await self._link.pipeline(commands)
-        except asyncio.CancelledError:  # some may be claimed
-            self._later(self._each(_RELEASE, dict.fromkeys(names, token)))
+            replies = await self._connection.pipeline(commands)
+        except asyncio.CancelledError:  # some may have been acquired
+            self._start(self._run_for_each(_RELEASE, dict.fromkeys(names, token)))
             raise
-        self._held |= {name: token for name, answer in zip(names, answers, strict=True) if answer == 1}
-        if answers and all(refused(answer) for answer in answers):
+        self._held |= {name: token for name, reply in zip(names, replies, strict=True) if reply == 1}
+        if replies and all(refused(reply) for reply in replies):
             raise RedisRefusedError
-        return answers
+        return replies
 
-    async def _make(self, space: str, keys: Sequence[GifKey], make: Make) -> dict[GifKey, Vector]:
+    async def _compute(self, space: str, keys: Sequence[GifKey], compute: Compute) -> dict[GifKey, Vector]:
         if not keys:
             return {}
         names = [self._store.name(space, key) for key in keys]
         try:
-            made = dict(await make(keys))
+            made = dict(await compute(keys))
         except MediaError:
-            self._later(self._fail(names))
+            self._start(self._run_for_each(_FAIL, self._pop(names), int(1000 * FAILED_S)))
             raise
         except BaseException:
-            self._later(self._release(names))
+            self._start(self._release(names))
             raise
-        await asyncio.shield(self._later(self._put(space, made, names)))
+        await asyncio.shield(self._start(self._put(space, made, names)))
         return made
 
     async def _put(self, space: str, made: dict[GifKey, Vector], names: Sequence[str]) -> None:
         try:
-            await self._writer.write([*self._store.writes(space, made), *self._announce(space, made)])
+            await self._queue.write([*self._store.writes(space, made), *self._announce(space, made)])
         finally:
             await self._release(names)
 
-    async def _fail(self, names: Sequence[str]) -> None:
-        await self._each(_FAIL, self._let_go(names), int(1000 * FAILED_S))
-
     async def _release(self, names: Sequence[str]) -> None:
-        await self._each(_RELEASE, self._let_go(names))
+        await self._run_for_each(_RELEASE, self._pop(names))
 
-    def _let_go(self, names: Sequence[str]) -> dict[str, str]:
+    def _pop(self, names: Sequence[str]) -> dict[str, str]:
         return {name: self._held.pop(name) for name in names if name in self._held}
 
-    async def _each(self, script: str, claims: Mapping[str, str], *arguments: object) -> None:
-        """Runs a script for each of our claims; where that fails they end by themselves."""
+    async def _run_for_each(self, script: str, leases: Mapping[str, str], *arguments: object) -> None:
+        """Runs a script for each of our leases. If that fails, they expire."""
         commands: list[Command] = [
-            ("EVAL", script, 1, self._name(name), token, *arguments) for name, token in claims.items()
+            ("EVAL", script, 1, self._name(name), token, *arguments) for name, token in leases.items()
         ]
         try:
             if commands:
-                await self._link.pipeline(commands)
+                await self._connection.pipeline(commands)
         except (RedisDownError, RedisRefusedError):
             pass
 
     async def _wait(self, space: str, keys: Sequence[GifKey]) -> list[Vector | bytes | None]:
-        """For each key the vector that another made, ``FAILED``, or None where it can be claimed."""
+        """For each key: the vector that another engine computed, ``FAILED``, or None if its lease is free again."""
         futures = []
         for key in keys:
-            if (space, key) not in self._claimed_by_others:
-                self._claimed_by_others[space, key] = asyncio.get_running_loop().create_future()
-            futures.append(self._claimed_by_others[space, key])
-        if futures and (self._looking is None or self._looking.done()):
-            self._looking = asyncio.create_task(self._look())
+            if (space, key) not in self._held_by_others:
+                self._held_by_others[space, key] = asyncio.get_running_loop().create_future()
+            futures.append(self._held_by_others[space, key])
+        if futures and (self._polling is None or self._polling.done()):
+            self._polling = asyncio.create_task(self._poll())
         return [await asyncio.shield(future) for future in futures]
 
-    async def _look(self) -> None:
-        """One task looks for all who wait: at the claims, and at the vectors of those that have ended."""
+    async def _poll(self) -> None:
+        """Polls the leases that others hold, and the vectors behind those that have ended, for all waiting callers."""
         try:
-            while self._claimed_by_others:
-                await asyncio.sleep(LOOK_S * random.uniform(0.5, 1.5))  # noqa: S311 - only so that not all look at once
-                await self._look_once()
-        finally:  # closing, or an error: whoever waits sees for themselves
-            for future in self._claimed_by_others.values():
+            while self._held_by_others:
+                await asyncio.sleep(POLL_S * random.uniform(0.5, 1.5))  # noqa: S311 - only to spread the load
+                await self._poll_once()
+        finally:  # on close or error, waiting callers try for themselves
+            for future in self._held_by_others.values():
                 if not future.done():
                     future.set_result(None)
-            self._claimed_by_others.clear()
+            self._held_by_others.clear()
 
-    async def _look_once(self) -> None:
-        waiting = list(self._claimed_by_others)
+    async def _poll_once(self) -> None:
+        waiting = list(self._held_by_others)
         try:
-            claims = await self._link.get_many([self._name(self._store.name(*one)) for one in waiting])
+            leases = await self._connection.get_many([self._name(self._store.name(*one)) for one in waiting])
         except (RedisDownError, RedisRefusedError):
-            claims = [None] * len(waiting)
-        ended = [one for one, claim in zip(waiting, claims, strict=True) if claim is None]
+            leases = [None] * len(waiting)
+        ended = [one for one, lease in zip(waiting, leases, strict=True) if lease is None]
         vectors: dict[tuple[str, GifKey], Vector] = {}
         for space in {space for space, _ in ended}:
             keys = [key for other, key in ended if other == space]
             vectors |= {(space, key): vector for key, vector in (await self._store.get_many(space, keys)).items()}
-        for one, claim in zip(waiting, claims, strict=True):
-            if claim is None or claim == FAILED:
-                self._claimed_by_others.pop(one).set_result(FAILED if claim == FAILED else vectors.get(one))
+        for one, lease in zip(waiting, leases, strict=True):
+            if lease is None or lease == FAILED:
+                self._held_by_others.pop(one).set_result(FAILED if lease == FAILED else vectors.get(one))
 
     def _name(self, name: str) -> str:
-        """The key in Redis of the claim on a vector."""
-        return f"{self._link.prefix}:c:{{{name}}}"
+        """The Redis key of the lease on a vector."""
+        return f"{self._connection.prefix}:c:{{{name}}}"
 
-    def _later(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)

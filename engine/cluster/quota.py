@@ -1,4 +1,4 @@
-"""How many calls a provider still allows all engines together, counted in Redis by its own clock."""
+"""A provider's hourly quota for all engines together, counted in Redis by the clock of Redis."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ import math
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable
 
-from deepgif.engine.cluster.embeddings import part_of_key
+from deepgif.engine.cluster.embeddings import key_part
 from deepgif.engine.cluster.redis import RedisConnection, RedisDownError, RedisRefusedError
 from deepgif.engine.errors import QuotaError
-from deepgif.engine.providers.quota import FOR_ADDRESSES, HOUR_S, NO_LIMIT, LocalQuota
+from deepgif.engine.providers.quota import HOUR_S, NO_LIMIT, RESERVED_FOR_LOOKUPS, LocalQuota
 
-FEW = 4  # engines that are supposed where Redis has never said how many there are
-# Calls and engines are sorted sets by time, in microseconds; both keys lie in one slot.
-# KEYS: calls, engines. ARGV: most in an hour, how many now, engine, then ages of calls that Redis was not told of.
-# Answers: whether they were taken, how many are counted now, by how many engines, and when one more may be (us).
-_TAKE = """
+DEFAULT_ENGINES = 4  # assumed until Redis has said how many there are
+# Calls and engines are sorted sets, scored by time in microseconds; both keys are in one slot.
+# KEYS: calls, engines. ARGV: limit per hour, calls to count now, engine, then the ages of calls not yet reported (us).
+# Returns whether the calls were counted, all calls counted, how many engines there are, and when a call is free (us).
+_ACQUIRE = """
 local time = redis.call('TIME')
 local now, hour = time[1] * 1000000 + time[2], 3600000000
 local function at(when) return string.format('%.0f', when) end
@@ -48,70 +47,71 @@ return {taken and 1 or 0, used, redis.call('ZCARD', KEYS[2]), math.floor(left)}
 
 
 class RedisQuota:
-    """``Quota`` of all engines with one key, over ``near``, which counts this engine's own calls on its disk.
+    """``Quota`` of all engines with one key. ``local`` counts this engine's own calls on disk.
 
-    While Redis is away, this engine takes no more than its equal share of what was left when it was last asked, and an
-    hour later of the whole allowance. ``clock`` gives seconds since 1970.
+    While Redis is down, this engine uses at most its equal share of what was left when Redis last replied, and after
+    an hour of the whole quota.
     """
 
-    def __init__(self, near: LocalQuota, link: RedisConnection, clock: Callable[[], float] = time.time) -> None:
-        self.provider = near.provider
-        self.per_hour = near.per_hour
-        self._near = near
-        self._link = link
-        self._clock = clock
-        tag = f"{link.prefix}:b:{{{part_of_key(near.name)}}}"
+    def __init__(self, local: LocalQuota, connection: RedisConnection) -> None:
+        self.provider = local.provider
+        self.per_hour = local.per_hour
+        self._local = local
+        self._connection = connection
+        tag = f"{connection.prefix}:b:{{{key_part(local.name)}}}"
         self._keys = (f"{tag}:calls", f"{tag}:engines")
-        self._me = secrets.token_hex(8)
-        self._alone: deque[float] = deque()  # when calls were made that Redis was not told of
-        self._told_at = float("-inf")
-        self._told_used, self._engines = 0, FEW
-        self._taking = asyncio.Lock()
+        self._engine = secrets.token_hex(8)
+        self._unreported: deque[float] = deque()  # calls that Redis does not know of, in seconds since 1970
+        self._replied_at = float("-inf")
+        self._used, self._engines = 0, DEFAULT_ENGINES
+        self._lock = asyncio.Lock()
 
-    async def take(self, *, leave: float = FOR_ADDRESSES) -> None:
-        """Counts a call that is about to be made, for all engines at once; on this machine's disk too. Raises
-        ``QuotaError`` and counts nothing where less than the share ``leave`` of the allowance would be left."""
-        most = self.per_hour - int(self.per_hour * leave) if self.per_hour else NO_LIMIT
-        async with self._taking:
+    async def acquire(self, *, reserve: float = RESERVED_FOR_LOOKUPS) -> None:
+        """Counts a call before it is made, for all engines and on this machine's disk. Raises ``QuotaError``, and
+        counts nothing, if less than the share ``reserve`` of the quota would be left."""
+        limit = self.per_hour - int(self.per_hour * reserve) if self.per_hour else NO_LIMIT
+        async with self._lock:
             try:
-                taken, wait_s = await self._ask(most)
+                acquired, wait_s = await self._ask(limit)
             except (RedisDownError, RedisRefusedError):
-                taken, wait_s = self._alone_allows(most), HOUR_S
-                if taken:
-                    self._alone.append(self._clock())
-            if not taken:
+                acquired, wait_s = self._share_allows(limit), HOUR_S
+                if acquired:
+                    self._unreported.append(time.time())
+            if not acquired:
                 raise QuotaError(self.provider, max(1, math.ceil(wait_s / 60)))
-            await self._near.take(leave=0.0)
+            await self._local.acquire(reserve=0.0)
 
     def used(self) -> int:
-        """Calls made in the last 60 minutes by all engines, as far as this one was told, or by itself."""
-        told = self._told_used if self._clock() - self._told_at < HOUR_S else 0
-        return max(self._near.used(), told + len(self._alone))
+        """Calls of all engines in the last 60 minutes, as far as this one knows."""
+        shared = self._used if time.time() - self._replied_at < HOUR_S else 0
+        return max(self._local.used(), shared + len(self._unreported))
 
-    async def _ask(self, most: int) -> tuple[bool, float]:
-        """Whether all engines together have made less than ``most`` calls, so that one more is counted, and else for
-        how many seconds none may be made. Raises ``RedisDownError`` or ``RedisRefusedError``."""
-        taken, wait_s = await self._run(most, 1, list(self._alone))
-        self._alone.clear()
-        missing = self._near.used() + taken - self._told_used
-        if missing > 0:  # Redis was emptied, and is told what this engine knows
-            await self._run(most, 0, self._near.times()[-missing:])
-            taken = taken and self._told_used <= most
-        return taken, wait_s
+    async def _ask(self, limit: int) -> tuple[bool, float]:
+        """Counts one call if all engines together have made fewer than ``limit``. Returns whether it was counted, and
+        otherwise the seconds until a call is free. Raises ``RedisDownError`` or ``RedisRefusedError``."""
+        acquired, wait_s = await self._run(limit, 1, list(self._unreported))
+        self._unreported.clear()
+        missing = self._local.used() + acquired - self._used
+        if missing > 0:  # Redis was emptied: report this engine's calls
+            await self._run(limit, 0, self._local.times()[-missing:])
+            acquired = acquired and self._used <= limit
+        return acquired, wait_s
 
-    async def _run(self, most: int, calls: int, told: list[float]) -> tuple[bool, float]:
-        now = self._clock()
-        ages = [int(1e6 * max(0.0, now - at)) for at in told]
-        answer = await self._link.call(lambda client: client.eval(_TAKE, 2, *self._keys, most, calls, self._me, *ages))
-        taken, self._told_used, self._engines, left_us = answer
-        self._told_at = now
-        return bool(taken), left_us / 1e6
+    async def _run(self, limit: int, calls: int, unreported: list[float]) -> tuple[bool, float]:
+        now = time.time()
+        ages = [int(1e6 * max(0.0, now - at)) for at in unreported]
+        reply = await self._connection.call(
+            lambda client: client.eval(_ACQUIRE, 2, *self._keys, limit, calls, self._engine, *ages)
+        )
+        acquired, self._used, self._engines, wait_us = reply
+        self._replied_at = now
+        return bool(acquired), wait_us / 1e6
 
-    def _alone_allows(self, most: int) -> bool:
-        now = self._clock()
-        while self._alone and self._alone[0] <= now - HOUR_S:
-            self._alone.popleft()
-        left = most - (self._told_used if now - self._told_at < HOUR_S else 0)
-        if self._told_at == float("-inf"):
-            left -= self._near.used()
-        return not self.per_hour or len(self._alone) < left // max(1, self._engines)
+    def _share_allows(self, limit: int) -> bool:
+        now = time.time()
+        while self._unreported and self._unreported[0] <= now - HOUR_S:
+            self._unreported.popleft()
+        left = limit - (self._used if now - self._replied_at < HOUR_S else 0)
+        if self._replied_at == float("-inf"):
+            left -= self._local.used()
+        return not self.per_hour or len(self._unreported) < left // max(1, self._engines)

@@ -1,169 +1,131 @@
-"""Recent answers that any engine may give: JSON of bounded size, checked when it is read.
+"""A cache of recent rankings that replicas share: bounded JSON, validated when it is read.
 
-Nobody's words are in Redis: an answer is found by a digest of them, which is gone with it after some minutes.
+Queries are not in Redis: the key of a ranking is a digest, and it expires after some minutes.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 import time
-from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Annotated
 
-from deepgif.engine.cluster.codec import read_row, write_row
+from pydantic import Field, ValidationError
+
+from deepgif.engine.cluster.codec import Stored, StoredGif, Text
 from deepgif.engine.cluster.redis import RedisConnection, RedisDownError, RedisRefusedError
 from deepgif.engine.cluster.write_behind import QueuedWrite, WriteBehindQueue
-from deepgif.engine.search.ranking import ScoredCandidate, Signals
-from deepgif.engine.search.reranker import Ranking
-from deepgif.engine.search.single_flight import RECENT, RECENT_S
+from deepgif.engine.search.ranking import Ranking, ScoredCandidate, Signals
+from deepgif.engine.search.single_flight import CACHED_RANKINGS, CACHED_S
 from deepgif.engine.store.cache import BoundedCache
-from deepgif.engine.types import Candidate, Coverage, Gif, GifKey, Origin
+from deepgif.engine.types import Candidate, Coverage, GifKey, Origin
 
-VERSION = 1
 MAX_BYTES = 512 * 1024
-MAX_TEXT = 1000
-MAX_FUSED = 2000
-Attributions = Mapping[str, str]  # of providers, by name
+Attributions = Mapping[str, str]  # by provider
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+# Provider, id, cosines of pixels and texts, rank at the provider; then score, standardised pixels and texts.
+StoredScore = tuple[Text, Text, float | None, float | None, Count | None, float, float | None, float | None]
+
+
+class StoredRanking(Stored):
+    """A ranking, with the GIFs of those providers whose URLs may be stored."""
+
+    fused: tuple[StoredScore, ...] = Field(max_length=2000)
+    gifs: tuple[tuple[Text, Text, StoredGif], ...]
+    chance: float
+    count: Count
+    fetched: tuple[tuple[Text, Text], ...]
+    origin: Origin
+    coverage: tuple[Count, Count]
+    notices: tuple[Text, ...]
 
 
 class RedisResultCache:
-    """Recent rankings of one ``space``, here and for all. ``keeping`` names the providers whose addresses may be kept,
-    with what is to be shown beside their GIFs; the others' are looked up by whoever gives the answer. ``clock`` gives
-    seconds since 1970."""
+    """Recent rankings of one ``space``, in memory and in Redis. ``attributions`` has the providers whose URLs may be
+    stored; the URLs of other providers' GIFs are looked up again by whoever uses a ranking."""
 
     def __init__(
-        self,
-        link: RedisConnection,
-        writer: WriteBehindQueue,
-        space: str,
-        keeping: Attributions,
-        clock: Callable[[], float] = time.time,
+        self, connection: RedisConnection, queue: WriteBehindQueue, space: str, attributions: Attributions
     ) -> None:
-        self._near: BoundedCache[Ranking] = BoundedCache(RECENT, RECENT_S)
-        self._link = link
-        self._writer = writer
+        self._local: BoundedCache[Ranking] = BoundedCache(CACHED_RANKINGS, CACHED_S)
+        self._connection = connection
+        self._queue = queue
         self._space = space
-        self._keeping = keeping
-        self._clock = clock
+        self._attributions = attributions
 
     async def get(self, key: str) -> Ranking | None:
         """The ranking, or None."""
-        near = await self._near.get(key)
-        if near is not None:
-            return near
+        local = await self._local.get(key)
+        if local is not None:
+            return local
         try:
-            (value,) = await self._link.get_many([self._name(key)])
+            (value,) = await self._connection.get_many([self._name(key)])
         except (RedisDownError, RedisRefusedError):
             return None
-        return read_answer(value, self._keeping)
+        return read_ranking(value, self._attributions)
 
     async def set(self, key: str, value: Ranking) -> None:
-        """Keeps the ranking for some minutes."""
-        await self._near.set(key, value)
-        expires = self._clock() + RECENT_S
-        written = write_answer(value, self._keeping, expires)
+        """Stores the ranking for some minutes."""
+        await self._local.set(key, value)
+        expires = time.time() + CACHED_S
+        written = write_ranking(value, self._attributions, expires)
         if len(written) <= MAX_BYTES:
             name = self._name(key)
-            await self._writer.write([QueuedWrite(name, (("SET", name, written, "PXAT", int(1000 * expires)),))])
+            await self._queue.write([QueuedWrite(name, (("SET", name, written, "PXAT", int(1000 * expires)),))])
 
     def _name(self, key: str) -> str:
         digest = hashlib.sha256(f"{self._space}\n{key}".encode("utf-8", "surrogatepass")).hexdigest()
-        return f"{self._link.prefix}:a:{digest}"
+        return f"{self._connection.prefix}:a:{digest}"
 
 
-def write_answer(ranking: Ranking, keeping: Collection[str], expires: float) -> bytes:
-    """A ranking as it is stored, with the GIFs of the providers in ``keeping`` alone."""
-    gifs = [
-        [*key, json.loads(write_row(Candidate(gif), expires, keep_url=True))]
-        for key, gif in ranking.gifs.items()
-        if key.provider in keeping
-    ]
-    fused = []
-    for one in ranking.fused:
-        evidence = one.evidence
-        likeness = (evidence.visual, evidence.text, evidence.place)
-        fused.append([*evidence.key, *likeness, one.score, one.visual, one.text])
-    answer = {
-        "v": VERSION,
-        "fused": fused,
-        "gifs": gifs,
-        "chance": ranking.chance,
-        "count": ranking.count,
-        "fetched": [list(key) for key in ranking.fetched],
-        "origin": ranking.origin.value,
-        "coverage": [ranking.coverage.seen, ranking.coverage.total],
-        "notices": list(ranking.notices),
-    }
-    return json.dumps(answer, separators=(",", ":")).encode()
+def write_ranking(ranking: Ranking, providers: Collection[str], expires: float) -> bytes:
+    """A ranking as JSON, with the GIFs of ``providers`` only."""
+    return (
+        StoredRanking.model_construct(
+            fused=tuple(
+                (*signals.key, signals.visual, signals.text, signals.rank, one.score, one.visual, one.text)
+                for one in ranking.scored
+                for signals in [one.signals]
+            ),
+            gifs=tuple(
+                (*key, StoredGif.of(Candidate(gif), expires, keep_url=True))
+                for key, gif in ranking.gifs.items()
+                if key.provider in providers
+            ),
+            chance=ranking.confidence,
+            count=ranking.count,
+            fetched=tuple(ranking.fetched),
+            origin=ranking.origin,
+            coverage=(ranking.coverage.embedded, ranking.coverage.total),
+            notices=ranking.notices,
+        )
+        .model_dump_json()
+        .encode()
+    )
 
 
-def read_answer(value: bytes | None, keeping: Attributions) -> Ranking | None:
-    """The ranking; None, as if it were not there, for whatever else the value is."""
+def read_ranking(value: bytes | None, attributions: Attributions) -> Ranking | None:
+    """The ranking, or None if the value is missing or invalid."""
     if value is None or len(value) > MAX_BYTES:
         return None
     try:
-        answer: Any = json.loads(value)
-        if answer["v"] != VERSION:
-            return None
-        gifs: dict[GifKey, Gif] = {}
-        for provider, gif_id, row in answer["gifs"]:
-            key = _key(provider, gif_id)
-            read = read_row(json.dumps(row).encode(), key, keeping.get(provider, ""))
-            if read is not None and provider in keeping and read[0].gif.url:
-                gifs[key] = read[0].gif
-        seen, total = (_whole(number) for number in answer["coverage"])
-        return Ranking(
-            fused=tuple(_fused(*one) for one in answer["fused"][:MAX_FUSED]),
-            gifs=gifs,
-            chance=_real(answer["chance"]),
-            count=_whole(answer["count"]),
-            fetched=frozenset(_key(*one) for one in answer["fetched"]),
-            origin=Origin(answer["origin"]),
-            coverage=Coverage(seen, total),
-            notices=tuple(_text(notice) for notice in answer["notices"]),
-        )
-    except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
+        stored = StoredRanking.model_validate_json(value)
+    except ValidationError:
         return None
-
-
-def _fused(
-    provider: object,
-    gif_id: object,
-    seen: object,
-    said: object,
-    place: object,
-    score: object,
-    visual: object,
-    text: object,
-) -> ScoredCandidate:
-    evidence = Signals(_key(provider, gif_id), _maybe(seen), _maybe(said), None if place is None else _whole(place))
-    return ScoredCandidate(evidence, _real(score), _maybe(visual), _maybe(text))
-
-
-def _key(provider: object, gif_id: object) -> GifKey:
-    return GifKey(_text(provider), _text(gif_id))
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or len(value) > MAX_TEXT:
-        raise ValueError("no text of that length")
-    value.encode()  # lone surrogates, which cannot be sent
-    return value
-
-
-def _whole(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**53:
-        raise ValueError("no whole number of that size")
-    return value
-
-
-def _real(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError("no number")
-    return float(value)
-
-
-def _maybe(value: object) -> float | None:
-    return None if value is None else _real(value)
+    return Ranking(
+        scored=tuple(
+            ScoredCandidate(Signals(GifKey(*one[:2]), one[2], one[3], one[4]), *one[5:]) for one in stored.fused
+        ),
+        gifs={
+            key: gif.candidate(key, attributions[provider]).gif
+            for provider, gif_id, gif in stored.gifs
+            for key in [GifKey(provider, gif_id)]
+            if provider in attributions and gif.url
+        },
+        confidence=stored.chance,
+        count=stored.count,
+        fetched=frozenset(GifKey(*key) for key in stored.fetched),
+        origin=stored.origin,
+        coverage=Coverage(*stored.coverage),
+        notices=stored.notices,
+    )

@@ -1,4 +1,4 @@
-"""Writes that wait while Redis is away or full, and are made when it is back."""
+"""A bounded queue of writes that Redis cannot take now, because it is down or full."""
 
 from __future__ import annotations
 
@@ -9,28 +9,30 @@ from dataclasses import dataclass
 
 from deepgif.engine.cluster.redis import PATIENT_S, Command, RedisConnection, RedisDownError, RedisRefusedError, refused
 
-MOST = 20_000  # writes, about 30 MB where all are vectors
-AT_ONCE = 200
-RETRY_S = 1.0  # between two tries while Redis has no room
+MAX_WAITING = 20_000  # writes, about 30 MB if all are vectors
+BATCH = 200
+RETRY_S = 1.0  # while Redis has no room
 
 
 @dataclass(frozen=True, slots=True)
 class QueuedWrite:
-    """Commands that belong together and may be made twice. Of two that wait under one ``name`` the later counts."""
+    """Commands that belong together and are safe to repeat. A later write replaces a waiting one of the same
+    ``name``."""
 
     name: str
     commands: tuple[Command, ...]
 
 
 class WriteBehindQueue:
-    """Writes now where that is possible, else as soon as it is. Beyond ``most`` that wait, the oldest are dropped."""
+    """Writes at once if possible, else as soon as Redis is back. If more than ``max_waiting`` writes wait, the oldest
+    are dropped."""
 
-    def __init__(self, link: RedisConnection, most: int = MOST, retry_s: float = RETRY_S) -> None:
-        self._link = link
-        self._most = most
+    def __init__(self, connection: RedisConnection, max_waiting: int = MAX_WAITING, retry_s: float = RETRY_S) -> None:
+        self._connection = connection
+        self._max_waiting = max_waiting
         self._retry_s = retry_s
         self._waiting: OrderedDict[str, QueuedWrite] = OrderedDict()
-        self._some = asyncio.Event()
+        self._not_empty = asyncio.Event()
         self.dropped = 0
 
     @property
@@ -39,47 +41,47 @@ class WriteBehindQueue:
         return len(self._waiting)
 
     async def write(self, writes: Sequence[QueuedWrite]) -> None:
-        """Makes the writes, in one round trip a node for some hundred of them, or lets them wait."""
-        for start in range(0, len(writes), AT_ONCE):
-            part = writes[start : start + AT_ONCE]
-            for write in part:
+        """Makes the writes, in one round trip per node and batch, or queues them."""
+        for start in range(0, len(writes), BATCH):
+            batch = writes[start : start + BATCH]
+            for write in batch:
                 self._waiting.pop(write.name, None)
             try:
-                left = await self._send(part)
-            except BaseException:  # the caller left in the middle: what is written twice is not lost
-                self._wait_for(part)
+                failed = await self._send(batch)
+            except BaseException:  # cancelled halfway: repeating a write is safe, losing it is not
+                self._enqueue(batch)
                 raise
-            self._wait_for(left)
+            self._enqueue(failed)
 
     async def run(self) -> None:
-        """Makes what waits whenever Redis is there, for ever."""
+        """Makes waiting writes whenever Redis is up, forever."""
         while True:
-            await self._some.wait()
-            await self._link.back()
-            part = list(self._waiting.values())[:AT_ONCE]
-            left = {write.name: write for write in await self._send(part, PATIENT_S)}
-            for write in part:
-                if write.name not in left and self._waiting.get(write.name) is write:
+            await self._not_empty.wait()
+            await self._connection.wait_until_up()
+            batch = list(self._waiting.values())[:BATCH]
+            failed = {write.name for write in await self._send(batch, PATIENT_S)}
+            for write in batch:
+                if write.name not in failed and self._waiting.get(write.name) is write:
                     del self._waiting[write.name]
             if not self._waiting:
-                self._some.clear()
-            elif left:
+                self._not_empty.clear()
+            elif failed:
                 await asyncio.sleep(self._retry_s)
 
     async def _send(self, writes: Sequence[QueuedWrite], timeout_s: float | None = None) -> list[QueuedWrite]:
-        """Makes the writes; those that could not be made."""
+        """Makes the writes; returns those that failed."""
         commands = [command for write in writes for command in write.commands]
         try:
-            answers = iter(await self._link.pipeline(commands, timeout_s))
+            replies = iter(await self._connection.pipeline(commands, timeout_s))
         except (RedisDownError, RedisRefusedError):
             return list(writes)
-        return [write for write in writes if sum(refused(next(answers)) for _ in write.commands)]
+        return [write for write in writes if sum(refused(next(replies)) for _ in write.commands)]
 
-    def _wait_for(self, writes: Sequence[QueuedWrite]) -> None:
+    def _enqueue(self, writes: Sequence[QueuedWrite]) -> None:
         for write in writes:
             self._waiting[write.name] = write
-        while len(self._waiting) > self._most:
+        while len(self._waiting) > self._max_waiting:
             self._waiting.popitem(last=False)
             self.dropped += 1
         if self._waiting:
-            self._some.set()
+            self._not_empty.set()

@@ -4,31 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
-from typing import Literal
 
 from deepgif.engine.errors import IndexUnavailableError
 from deepgif.engine.index.auto import AutoIndex
 from deepgif.engine.index.exact import ExactIndex
+from deepgif.engine.options import IndexKind, QdrantOptions
 from deepgif.engine.protocols import Index
-
-Kind = Literal["auto", "exact", "compact", "qdrant"]
-
-
-@dataclass(frozen=True, slots=True)
-class QdrantOptions:
-    """Where Qdrant is, and how collections are made: ``shards`` 0 leaves their number to Qdrant."""
-
-    url: str
-    api_key: str = field(default="", repr=False)
-    shards: int = 0
-    replicas: int = 1
-    quantization: Literal["none", "scalar", "binary"] = "scalar"
 
 
 @contextmanager
 def open_indexes(
-    kind: Kind, dimension: int, device: str, space: str, qdrant: QdrantOptions | None = None
+    kind: IndexKind, dimension: int, device: str, space: str, qdrant: QdrantOptions | None = None
 ) -> Iterator[tuple[Index, Index]]:
     """One index for pictures and one for texts of a space; those in memory are empty. ``auto`` compares in full on a
     GPU, which is fast enough for millions. Blocks. Raises ``IndexUnavailableError``."""

@@ -22,7 +22,7 @@ from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
 from deepgif.engine.errors import IndexUnavailableError
-from deepgif.engine.index.factory import QdrantOptions
+from deepgif.engine.options import QdrantOptions
 from deepgif.engine.protocols import IndexHits, Vectors
 from deepgif.engine.types import GifKey, Rating
 

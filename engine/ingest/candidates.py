@@ -1,196 +1,121 @@
-"""A candidate's addresses to its vectors: download, decode, embed, keep. Nothing twice, not even at the same time."""
+"""Embeds provider GIFs: each file once, even if several searches need it at the same time."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
-
-import numpy as np
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
 from deepgif.engine.errors import MediaError
-from deepgif.engine.ingest.deduplication import EmbeddingLeases, NoLeases, Vector
-from deepgif.engine.protocols import Clip, EmbeddingStore, Index, Vectors
-from deepgif.engine.providers.remote import Fetch
+from deepgif.engine.ingest.pipeline import Embedded, EmbeddingPipeline, View
+from deepgif.engine.media.download import Downloader
+from deepgif.engine.protocols import Vector
 from deepgif.engine.types import Candidate, Gif, GifKey, Rating
 
-RECENT = 4096  # vectors, 16 MB, for searches that looked into the store before they were there
-AT_ONCE = 64  # candidates whose bytes or frames are in memory
+RECENT = 4096  # vectors, 16 MB, for searches that read the store before these were written
 STORE_EVERY = 32  # vectors
 
 
-class View(StrEnum):
-    """What of a GIF a vector stands for; stills and texts have a space of their own in the store."""
-
-    STILL = "still"
-    CLIP = "clip"
-    TEXT = "text"
-
-    def of(self, space: str) -> str:
-        """The space of this view in the store, where ``space`` is that of clips."""
-        return space if self is View.CLIP else f"{space}:{self}"
-
-
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """The vector (D,) of a still or clip, and how many bytes were downloaded for it now."""
-
-    vector: Vector
-    size: int
-
-
 class CandidateEmbedder:
-    """Vectors of candidates. ``space`` is that of clips; ``decode`` makes clips of bytes, ``embed`` vectors of clips,
-    ``embed_texts`` vectors of texts; none of them may block the event loop. ``once`` keeps engines that share a store
-    from doing the same work."""
+    """Embeds the stills, clips and texts of candidates."""
 
-    def __init__(
-        self,
-        space: str,
-        store: EmbeddingStore,
-        pictures: Index,
-        texts: Index,
-        download: Fetch,
-        decode: Callable[[bytes], Awaitable[Clip]],
-        embed: Callable[[Clip], Awaitable[Vector]],
-        embed_texts: Callable[[Sequence[str]], Awaitable[Vectors]],
-        once: EmbeddingLeases | None = None,
-    ) -> None:
-        self._space = space
-        self._store = store
-        self._pictures = pictures
-        self._texts = texts
-        self._download = download
-        self._decode = decode
-        self._embed = embed
-        self._embed_texts = embed_texts
-        self._once = once or NoLeases()
-        self._under_way: dict[tuple[GifKey, View], asyncio.Task[Looked]] = {}
-        self._asking: Counter[asyncio.Task[Looked]] = Counter()
-        self._recent: OrderedDict[tuple[GifKey, View], Looked] = OrderedDict()
-        self._reading = asyncio.Lock()
-        self._slots = asyncio.Semaphore(AT_ONCE)
+    def __init__(self, pipeline: EmbeddingPipeline, downloader: Downloader) -> None:
+        self._pipeline = pipeline
+        self._downloader = downloader
+        self._in_flight: dict[tuple[GifKey, View], asyncio.Task[Embedded]] = {}
+        self._waiting: Counter[asyncio.Task[Embedded]] = Counter()
+        self._recent: OrderedDict[tuple[GifKey, View], Embedded] = OrderedDict()
+        self._texts_lock = asyncio.Lock()
 
-    async def known(self, view: View, keys: Sequence[GifKey]) -> dict[GifKey, Vector]:
-        """The vectors of this view that are stored."""
-        return await self._store.get_many(view.of(self._space), keys)
+    async def stored(self, view: View, keys: Sequence[GifKey]) -> dict[GifKey, Vector]:
+        """The stored vectors of those of ``keys`` that have one."""
+        return await self._pipeline.stored(view, keys)
 
-    async def look(self, candidate: Candidate, view: View) -> Looked:
-        """What the candidate's still or clip looks like; callers who ask for the same share the work, which ends when
-        the last of them leaves. Raises ``MediaError``, ``NotReadyError`` or ``OverloadedError``."""
+    async def embed(self, candidate: Candidate, view: View) -> Embedded:
+        """Downloads and embeds the candidate's still or clip. Concurrent callers share the work, which is cancelled
+        when the last of them leaves. Raises ``MediaError``, ``NotReadyError`` or ``OverloadedError``."""
         key = candidate.gif.key, view
         if key in self._recent:
             return replace(self._recent[key], size=0)
-        task = self._under_way.get(key)
+        task = self._in_flight.get(key)
         if task is None:
-            task = asyncio.create_task(self._look(candidate, view))
-            self._under_way[key] = task
-            task.add_done_callback(lambda done: self._settled(key, done))
-        self._asking[task] += 1
+            task = asyncio.create_task(self._embed(candidate, view))
+            self._in_flight[key] = task
+            task.add_done_callback(lambda done: self._finished(key, done))
+        self._waiting[task] += 1
         try:
             return await asyncio.shield(task)
         finally:
-            self._asking[task] -= 1
-            if not self._asking[task]:
-                del self._asking[task]
+            self._waiting[task] -= 1
+            if not self._waiting[task]:
+                del self._waiting[task]
                 task.cancel()
 
-    async def read(self, candidates: Sequence[Candidate]) -> dict[GifKey, Vector]:
-        """The vectors of the candidates' texts, of those that have any; new ones are embedded and kept."""
-        wanted = {one.gif.key: one for one in candidates if one.text}
-        async with self._reading:  # one after the other: what several queries share is embedded by the first
-            vectors = await asyncio.to_thread(self._texts.vectors, list(wanted))
-            new = [one for key, one in wanted.items() if key not in vectors]
+    async def embed_texts(self, candidates: Sequence[Candidate]) -> dict[GifKey, Vector]:
+        """The vectors of the candidates' texts, where they have any; new ones are embedded, stored and indexed."""
+        with_text = {one.gif.key: one for one in candidates if one.text}
+        async with self._texts_lock:  # one search at a time, so that shared candidates are embedded once
+            vectors = await self._pipeline.indexed(View.TEXT, list(with_text))
+            new = {key: one for key, one in with_text.items() if key not in vectors}
             if new:
-                texts = {one.gif.key: one.text for one in new}
-
-                async def make(keys: Sequence[GifKey]) -> dict[GifKey, Vector]:
-                    rows = await self._embed_texts([texts[key] for key in keys])
-                    return dict(zip(keys, rows, strict=True))
-
-                fresh = await self._once.vectors(View.TEXT.of(self._space), list(texts), make)
-                await self._add(self._texts, View.TEXT, fresh, {one.gif.key: one.gif.rating for one in new})
+                fresh = await self._pipeline.embed_texts_once({key: one.text for key, one in new.items()})
+                await self.store(View.TEXT, fresh, {key: one.gif.rating for key, one in new.items()})
                 vectors |= fresh
         return vectors
 
-    async def keep(self, view: View, vectors: Mapping[GifKey, Vector], ratings: Mapping[GifKey, Rating]) -> None:
-        """Stores vectors of pictures, and lets them be found."""
-        await self._add(self._pictures, view, vectors, ratings)
+    async def store(self, view: View, vectors: Mapping[GifKey, Vector], ratings: Mapping[GifKey, Rating]) -> None:
+        """Stores and indexes vectors."""
+        await self._pipeline.store(view, vectors)
+        await self._pipeline.index(view, vectors, ratings)
 
     async def load(self, candidates: Sequence[Candidate]) -> None:
-        """Lets what is stored of these GIFs be found; texts that are not stored are embedded."""
+        """Indexes the stored vectors of these GIFs, and embeds texts whose vectors are not stored."""
         ratings = {one.gif.key: one.gif.rating for one in candidates}
         keys = list(ratings)
-        pictures = await self.known(View.STILL, keys) | await self.known(View.CLIP, keys)
-        await self._put(self._pictures, pictures, ratings)
-        seen = [one for one in candidates if one.gif.key in pictures]
-        await self._put(self._texts, await self.known(View.TEXT, list(pictures)), ratings)
-        await self.read(seen)
+        pictures = await self.stored(View.STILL, keys) | await self.stored(View.CLIP, keys)
+        await self._pipeline.index(View.CLIP, pictures, ratings)
+        await self._pipeline.index(View.TEXT, await self.stored(View.TEXT, list(pictures)), ratings)
+        await self.embed_texts([one for one in candidates if one.gif.key in pictures])
 
     async def close(self) -> None:
-        """Ends what is under way."""
-        tasks = list(self._under_way.values())
+        """Cancels everything in flight."""
+        tasks = list(self._in_flight.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _look(self, candidate: Candidate, view: View) -> Looked:
+    async def _embed(self, candidate: Candidate, view: View) -> Embedded:
         rendition = candidate.still if view is View.STILL else candidate.clip
         if rendition is None:
-            raise MediaError("There is no file of it that can be looked at.")
-        key, size = candidate.gif.key, 0
+            raise MediaError("The provider gives no file for this GIF.")
+        return await self._pipeline.embed(view, candidate.gif.key, partial(self._downloader.fetch, rendition.url))
 
-        async def make(keys: Sequence[GifKey]) -> dict[GifKey, Vector]:
-            nonlocal size
-            async with self._slots:
-                data = await self._download.fetch(rendition.url)
-                vector = await self._embed(await self._decode(data))
-            if not np.isfinite(vector).all():
-                raise MediaError("The model finds no vector for it.")
-            size = len(data)
-            return {key: vector}
-
-        vectors = await self._once.vectors(view.of(self._space), [key], make)
-        return Looked(vectors[key], size)
-
-    async def _add(
-        self, index: Index, view: View, vectors: Mapping[GifKey, Vector], ratings: Mapping[GifKey, Rating]
-    ) -> None:
-        if vectors:
-            await self._store.put_many(view.of(self._space), vectors)
-            await self._put(index, vectors, ratings)
-
-    async def _put(self, index: Index, vectors: Mapping[GifKey, Vector], ratings: Mapping[GifKey, Rating]) -> None:
-        if vectors:
-            rows = np.stack(list(vectors.values()))
-            await asyncio.to_thread(index.add, list(vectors), rows, [ratings[key] for key in vectors])
-
-    def _settled(self, key: tuple[GifKey, View], task: asyncio.Task[Looked]) -> None:
-        self._under_way.pop(key, None)
-        if not task.cancelled() and task.exception() is None:  # whoever asked has the exception
+    def _finished(self, key: tuple[GifKey, View], task: asyncio.Task[Embedded]) -> None:
+        self._in_flight.pop(key, None)
+        if not task.cancelled() and task.exception() is None:  # the callers get the exception
             self._recent[key] = task.result()
             if len(self._recent) > RECENT:
                 self._recent.popitem(last=False)
 
 
 class WriteBuffer:
-    """Vectors of pictures that were made one by one, on their way into the store in groups; a kill costs one group."""
+    """Stores vectors of pictures in groups; if the process is killed, at most one group per view is lost."""
 
     def __init__(self, embedder: CandidateEmbedder) -> None:
         self._embedder = embedder
         self._waiting: dict[View, dict[GifKey, tuple[Vector, Rating]]] = {View.STILL: {}, View.CLIP: {}}
 
     async def add(self, view: View, gif: Gif, vector: Vector) -> None:
-        """Takes a vector, and stores those of its view where they are enough."""
+        """Adds a vector, and stores the group if it is full."""
         self._waiting[view][gif.key] = vector, gif.rating
         if len(self._waiting[view]) >= STORE_EVERY:
-            await self.store()
+            await self.flush()
 
-    async def store(self) -> None:
-        """Stores all that wait."""
+    async def flush(self) -> None:
+        """Stores everything that waits."""
         for view, waiting in self._waiting.items():
             self._waiting[view] = {}
             vectors = {key: vector for key, (vector, _) in waiting.items()}
-            await self._embedder.keep(view, vectors, {key: rating for key, (_, rating) in waiting.items()})
+            await self._embedder.store(view, vectors, {key: rating for key, (_, rating) in waiting.items()})

@@ -1,4 +1,4 @@
-"""Work on many things with a bounded number under way."""
+"""Maps over many items with bounded concurrency."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ R = TypeVar("R")
 
 
 async def map_unordered(
-    items: Iterable[T], work: Callable[[T], Coroutine[Any, Any, R]], at_once: int
+    items: Iterable[T], work: Callable[[T], Coroutine[Any, Any, R]], limit: int
 ) -> AsyncGenerator[tuple[T, R | MediaError], None]:
-    """Yields each item with what ``work`` made of it, as they come; a ``MediaError`` stands for its own item only.
-    Whatever else is raised ends all that is under way, and so does closing the generator."""
+    """Yields each item with its result as soon as it is done, in any order; ``limit`` items are in flight. A
+    ``MediaError`` is its item's result; any other exception cancels everything in flight, and so does closing the
+    generator."""
     remaining = iter(items)
-    under_way: dict[asyncio.Task[R], T] = {}
+    in_flight: dict[asyncio.Task[R], T] = {}
     try:
         while True:
-            for item in islice(remaining, at_once - len(under_way)):
-                under_way[asyncio.create_task(work(item))] = item
-            if not under_way:
+            for item in islice(remaining, limit - len(in_flight)):
+                in_flight[asyncio.create_task(work(item))] = item
+            if not in_flight:
                 return
-            finished, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+            finished, _ = await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
             for task in finished:
-                item = under_way.pop(task)
+                item = in_flight.pop(task)
                 error = task.exception()
                 if error is not None and not isinstance(error, MediaError):
                     raise error
                 yield item, (error if error is not None else task.result())
     finally:
-        for task in under_way:
+        for task in in_flight:
             task.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
+        await asyncio.gather(*in_flight, return_exceptions=True)

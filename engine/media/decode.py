@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image
 
 from deepgif.engine.errors import MediaError
-from deepgif.engine.media.probe import MediaInfo, MediaLimits, probe
+from deepgif.engine.media.probe import MediaInfo, probe
+from deepgif.engine.options import MediaLimits
 from deepgif.engine.protocols import Clip
 from deepgif.engine.types import FrameSampling
 from deepgif.models.preprocess.frames import Frame, frame_of, opaque

@@ -5,23 +5,28 @@ that process and no other.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 import select
 import subprocess
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import IO, cast
 
 import numpy as np
 
 from deepgif.engine.errors import MediaError, NotReadyError
-from deepgif.engine.media.decode import MOST_PIXELS
+from deepgif.engine.media.decode import MOST_PIXELS, decode_clip
 from deepgif.engine.media.decoder_worker import FRAMES, LENGTH, READY, REFUSED, SHAPE, command
-from deepgif.engine.media.probe import MediaLimits
+from deepgif.engine.options import MediaLimits
 from deepgif.engine.protocols import Clip
 from deepgif.engine.types import FrameSampling
 
+MAX_DECODERS = 32  # enough for one GPU
 START_S = 30.0  # for which a process may take to start
 GRACE_S = 5.0  # after the time for decoding, before a process is ended
 MOST_WORDS = 1000  # bytes of a sentence
@@ -174,3 +179,26 @@ def _wait(pipe: int, event: int, ends_at: float) -> None:
     poll.register(pipe, event)
     if not poll.poll(max(0.0, ends_at - time.monotonic()) * 1000):
         raise TimeoutError
+
+
+class AsyncDecoder:
+    """Decodes GIFs off the event loop, at most one per CPU core. An encoder on the CPU is slower than decoding, so
+    threads suffice; a GPU needs ``processes``, and resizes frames faster than they would."""
+
+    def __init__(self, sampling: FrameSampling, limits: MediaLimits, *, processes: bool) -> None:
+        count = min(os.cpu_count() or 1, MAX_DECODERS)
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix="deepgif-decode")
+        self._pool = DecoderPool(sampling, limits, resize=False, most=count) if processes else None
+        self._decode: Callable[[bytes], Clip] = partial(decode_clip, sampling=sampling, limits=limits)
+        if self._pool is not None:
+            self._decode = self._pool.decode
+
+    async def decode(self, data: bytes) -> Clip:
+        """The clip, as ``decode_clip`` returns it. Raises ``MediaError`` or ``NotReadyError``."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._decode, data)
+
+    def close(self) -> None:
+        """Waits for the files being decoded, cancels the rest, and ends the processes."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        if self._pool is not None:
+            self._pool.close()

@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 from deepgif.engine.errors import MediaError
 from deepgif.engine.media.decode import decode_clip
-from deepgif.engine.media.probe import MediaLimits
+from deepgif.engine.options import MediaLimits
 from deepgif.engine.types import FrameSampling
 from deepgif.models.preprocess.sampling import Fit
 

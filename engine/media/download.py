@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 from urllib.parse import urljoin, urlsplit
@@ -18,24 +17,11 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from deepgif.engine.errors import MediaError
+from deepgif.engine.options import DownloadRules
 
 CHUNK_BYTES = 64 * 1024
 _REDIRECTS = {301, 302, 303, 307, 308}
 _PORTS = {"https": 443, "http": 80}
-
-
-@dataclass(frozen=True, slots=True)
-class DownloadRules:
-    """What may be downloaded: from which ``hosts`` over which ``schemes``, how much, for how long (seconds, with all
-    redirects), and how many files at once. ``private`` lets addresses through that are not public, on any port."""
-
-    hosts: frozenset[str]
-    schemes: frozenset[str] = frozenset({"https"})
-    private: bool = False
-    max_bytes: int = 4 * 1024 * 1024
-    timeout_s: float = 5.0
-    max_redirects: int = 3
-    at_once: int = 32
 
 
 class PublicResolver(AbstractResolver):

@@ -10,22 +10,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from deepgif.engine.errors import MediaError
+from deepgif.engine.options import MediaLimits
 
 SHORT_DELAY_MS = 10  # browsers show frames that claim to last this or less ...
 DEFAULT_DELAY_MS = 100  # ... for this long
 _WEBP_STILLS = (b"VP8 ", b"VP8L")
-
-
-@dataclass(frozen=True, slots=True)
-class MediaLimits:
-    """What is accepted from outside. ``max_total_pixels`` counts the canvas once for each frame."""
-
-    max_bytes: int = 20 * 1024 * 1024
-    max_side: int = 4096
-    max_canvas_pixels: int = 4_000_000
-    max_frames: int = 1000
-    max_total_pixels: int = 250_000_000
-    decode_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)

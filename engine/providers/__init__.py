@@ -1,1 +1,1 @@
-"""Where GIFs come from: GIPHY, Klipy, a folder."""
+"""Where GIFs come from: GIPHY, Klipy, or a folder."""

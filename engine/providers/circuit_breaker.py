@@ -1,4 +1,4 @@
-"""Leaves a provider alone for a while where its calls fail again and again, so that nobody waits for them."""
+"""A circuit breaker per provider, so that nobody waits for a provider that keeps failing."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from purgatory.domain.model import OpenedState
 
 from deepgif.engine.errors import CircuitOpenError, QuotaError
 
-FAILURES, REST_S = 12, 30.0  # after so many failed calls in a row the provider is left alone for so long
-NO_FAILURES = (asyncio.CancelledError, QuotaError, CircuitOpenError)  # they say nothing of the provider
+MAX_FAILURES, RESET_S = 12, 30.0  # consecutive failures that open the circuit, and for how long
+NO_FAILURES = (asyncio.CancelledError, QuotaError, CircuitOpenError)  # they say nothing about the provider
 
 
 class CircuitBreaker(Protocol):
-    """Whether a provider is asked at present."""
+    """Decides whether a provider may be called."""
 
-    def calling(self) -> AbstractAsyncContextManager[None]:
-        """What a call is made within, whose errors count as the provider's, but for ``NO_FAILURES``. Raises
-        ``CircuitOpenError`` where the provider is left alone."""
+    def guard(self) -> AbstractAsyncContextManager[None]:
+        """Guards a call. Errors inside count as failures of the provider, except for ``NO_FAILURES``. Raises
+        ``CircuitOpenError`` if the circuit is open."""
 
 
 class LocalCircuitBreaker:
-    """The breaker of one engine: after ``failures`` failed calls in a row it opens for ``rest_s`` seconds."""
+    """The circuit breaker of one engine: ``max_failures`` consecutive failures open it for ``reset_s`` seconds."""
 
-    def __init__(self, provider: str, failures: int = FAILURES, rest_s: float = REST_S) -> None:
+    def __init__(self, provider: str, max_failures: int = MAX_FAILURES, reset_s: float = RESET_S) -> None:
         self.provider = provider
-        self.failures = failures
-        self.rest_s = rest_s
-        self._breakers = AsyncCircuitBreakerFactory(failures, rest_s, exclude=list(NO_FAILURES))
+        self.max_failures = max_failures
+        self.reset_s = reset_s
+        self._breakers = AsyncCircuitBreakerFactory(max_failures, reset_s, exclude=list(NO_FAILURES))
 
     @asynccontextmanager
-    async def calling(self) -> AsyncIterator[None]:
-        """What a call is made within. Raises ``CircuitOpenError`` where the provider is left alone."""
+    async def guard(self) -> AsyncIterator[None]:
+        """Guards a call. Raises ``CircuitOpenError`` if the circuit is open."""
         try:
             async with await self._breakers.get_breaker(self.provider):
                 yield

@@ -1,7 +1,7 @@
 """A folder of GIFs and animated WebPs as a provider.
 
-A GIF's id is made from its bytes, so that a file that is moved or renamed keeps its vector, and equal files are one
-GIF. Titles and alt texts come from ``catalogue.json`` in the folder where there is one, else from the file's name.
+A GIF's id is a digest of its bytes: a file that is moved or renamed keeps its vector, and identical files are one GIF.
+Titles and alt texts come from the folder's ``catalogue.json``, or else from file names.
 """
 
 from __future__ import annotations
@@ -16,20 +16,21 @@ from pathlib import Path
 from typing import Any
 
 from deepgif.engine.errors import MediaError, NotFoundError
-from deepgif.engine.media.probe import MediaLimits, probe
+from deepgif.engine.media.probe import probe
+from deepgif.engine.options import MediaLimits
 from deepgif.engine.providers.metadata import CatalogueMetadata, load_metadata
 from deepgif.engine.store.database import Database
 from deepgif.engine.types import Gif, GifKey, Rating
 
 SUFFIXES = frozenset({".gif", ".webp"})
 ID_LENGTH = 20  # hexadecimal digits of SHA-256
-READ_AT_ONCE = 64  # files between two writes to the database
-UNREAD = -1  # the size noted of a file that the disk did not give: another one, so that it is tried again
+BATCH = 64  # files between two writes to the database
+UNREAD = -1  # the stored size of a file that could not be read, so that the next scan tries again
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a look through the folder found, in files. ``unreadable`` holds paths below the folder, and why."""
+    """What a scan found, in files. ``unreadable`` has paths below the folder, and why."""
 
     added: int = 0
     changed: int = 0
@@ -50,9 +51,9 @@ class _File:
     problem: str | None
 
 
-class LocalCatalogue:
-    """``Provider`` for the folder ``folder`` under the name ``name``. GIFs that ``catalogue.json`` does not rate have
-    ``default_rating``; ``url_of`` says where a GIF's media is served."""
+class FolderCatalogue:
+    """``Provider`` of the GIFs in ``folder``, under ``name``. GIFs without a rating in ``catalogue.json`` get
+    ``default_rating``; ``url_of`` gives the URL of a GIF's media."""
 
     def __init__(
         self,
@@ -72,41 +73,41 @@ class LocalCatalogue:
         self._url_of = url_of
         self._key = _printable(str(self.folder))
         self._files: dict[str, _File] = {}  # by id, one path each
-        self._texts = CatalogueMetadata()
+        self._metadata = CatalogueMetadata()
 
     async def open(self) -> None:
-        """Reads what is known from earlier, so that it can be searched at once."""
-        self._texts = await asyncio.to_thread(load_metadata, self.folder)
-        self._files = _by_id(await self._known())
+        """Loads the results of earlier scans, so that they can be searched at once."""
+        self._metadata = await asyncio.to_thread(load_metadata, self.folder)
+        self._files = _by_id(await self._stored())
 
     async def scan(self, on_progress: Callable[[int, int], None] = lambda done, total: None) -> Changes:
-        """Looks through the folder: only files whose size or time have changed are read. Raises ``NotFoundError``
-        where there is no such folder."""
+        """Scans the folder; reads only files whose size or modification time changed. Raises ``NotFoundError`` if there
+        is no such folder."""
         if not await asyncio.to_thread(self.folder.is_dir):
             raise NotFoundError(f"There is no folder {self.folder}.")
-        self._texts = await asyncio.to_thread(load_metadata, self.folder)
-        before = {file.path: file for file in await self._known()}
+        self._metadata = await asyncio.to_thread(load_metadata, self.folder)
+        before = {file.path: file for file in await self._stored()}
         walked = await asyncio.to_thread(lambda: dict(self._walk()))
         seen = {path: stamp for path, stamp in walked.items() if path == _printable(path)}
-        unnameable = tuple((_printable(path), "The file's name is not UTF-8.") for path in walked if path not in seen)
+        unnameable = tuple((_printable(path), "The file name is not UTF-8.") for path in walked if path not in seen)
         pending = [path for path, stamp in seen.items() if path not in before or stamp != _stamp(before[path])]
         gone = [path for path in before if path not in seen]
         after = {path: before[path] for path in seen if path in before}
-        for start in range(0, len(pending), READ_AT_ONCE):
-            part = pending[start : start + READ_AT_ONCE]
+        for start in range(0, len(pending), BATCH):
+            part = pending[start : start + BATCH]
             read = await asyncio.to_thread(lambda paths: [self._read(path, *seen[path]) for path in paths], part)
             await self._database.write(
                 "INSERT OR REPLACE INTO files VALUES (?,?,?,?,?,?,?,?)", [self._row(f) for f in read]
             )
             after.update((file.path, file) for file in read)
-            on_progress(min(start + READ_AT_ONCE, len(pending)), len(pending))
+            on_progress(min(start + BATCH, len(pending)), len(pending))
         await self._database.write(
             "DELETE FROM files WHERE catalogue=? AND path=?", [(self._key, path) for path in gone]
         )
         self._files = _by_id(after.values())
         new = [path for path in seen if path not in before]
         changed = sum(path in before and before[path] != after[path] for path in pending)
-        moved = (_copies(before[path] for path in gone) & _copies(after[path] for path in new)).total()
+        moved = (_count_by_id(before[path] for path in gone) & _count_by_id(after[path] for path in new)).total()
         unreadable = ((file.path, file.problem) for file in after.values() if file.problem is not None)
         return Changes(
             added=len(new) - moved,
@@ -118,50 +119,50 @@ class LocalCatalogue:
         )
 
     def ids(self) -> list[str]:
-        """The ids of all readable GIFs, in order."""
+        """The ids of all readable GIFs, sorted."""
         return sorted(self._files)
 
     async def count(self) -> int:
-        """How many different GIFs there are."""
+        """The number of distinct GIFs."""
         return len(self._files)
 
-    async def lookup(self, ids: Collection[str], *, ask: bool = True) -> dict[str, Gif]:
-        """What is known of those of ``ids`` that exist; nobody needs to be asked."""
+    async def lookup(self, ids: Collection[str], *, fetch: bool = True) -> dict[str, Gif]:
+        """Those of ``ids`` that exist. ``fetch`` has no effect."""
         return {gif_id: self._gif(gif_id, self._files[gif_id]) for gif_id in ids if gif_id in self._files}
 
     async def media(self, gif_id: str) -> Path | None:
-        """The file of a GIF, or None where it is no longer there, or leads out of the folder."""
+        """The file of a GIF, or None if it is gone or leads out of the folder."""
         file = self._files.get(gif_id)
         return await asyncio.to_thread(self._inside, file.path) if file is not None else None
 
     async def read(self, gif_id: str) -> bytes:
-        """The bytes of a GIF. Raises ``MediaError`` where it cannot be read, or is not what it was."""
+        """The bytes of a GIF. Raises ``MediaError`` if it cannot be read or has changed."""
         path = await self.media(gif_id)
         if path is None:
             raise MediaError("The file is gone.")
         try:
             data = await asyncio.to_thread(_bytes, path, self._limits.max_bytes)
         except OSError as error:
-            raise MediaError(_refusal(error)) from error
+            raise MediaError(_unreadable(error)) from error
         if _id(data) != gif_id:
-            raise MediaError("The file has changed while it was looked at.")
+            raise MediaError("The file changed while it was being read.")
         return data
 
     def path_of(self, gif_id: str) -> str:
-        """The path of a GIF below the folder, to name it to people."""
+        """The path of a GIF below the folder, for messages."""
         return self._files[gif_id].path
 
     def _gif(self, gif_id: str, file: _File) -> Gif:
         key = GifKey(self.name, gif_id)
         return Gif(
             key=key,
-            title=self._texts.title(file.path),
-            alt_text=self._texts.alt_text(file.path),
-            rating=self._texts.rating(file.path, self._default_rating),
+            title=self._metadata.title(file.path),
+            alt_text=self._metadata.alt_text(file.path),
+            rating=self._metadata.rating(file.path, self._default_rating),
             url=self._url_of(key),
             width=file.width or 0,
             height=file.height or 0,
-            attribution=self._texts.attribution,
+            attribution=self._metadata.attribution,
         )
 
     def _walk(self) -> Iterator[tuple[str, tuple[int, int]]]:
@@ -177,7 +178,7 @@ class LocalCatalogue:
                     continue
                 try:
                     stat = inside.stat()
-                except OSError:  # it may go at any moment
+                except OSError:  # it may disappear at any moment
                     continue
                 yield relative, (stat.st_size, stat.st_mtime_ns)
 
@@ -195,13 +196,13 @@ class LocalCatalogue:
         except MediaError as error:
             return _File(path, size, mtime_ns, None, None, None, str(error))
         except OSError as error:
-            return _File(path, UNREAD, mtime_ns, None, None, None, _refusal(error))
+            return _File(path, UNREAD, mtime_ns, None, None, None, _unreadable(error))
         return _File(path, size, mtime_ns, _id(data), info.width, info.height, None)
 
     def _row(self, file: _File) -> tuple[Any, ...]:
         return (self._key, file.path, file.size, file.mtime_ns, file.id, file.width, file.height, file.problem)
 
-    async def _known(self) -> list[_File]:
+    async def _stored(self) -> list[_File]:
         rows = await self._database.read(
             "SELECT path, size, mtime_ns, id, width, height, problem FROM files WHERE catalogue=? ORDER BY path",
             (self._key,),
@@ -211,7 +212,7 @@ class LocalCatalogue:
 
 def _by_id(files: Collection[_File]) -> dict[str, _File]:
     found: dict[str, _File] = {}
-    for file in sorted(files, key=lambda file: file.path):  # of equal files always the same one speaks
+    for file in sorted(files, key=lambda file: file.path):  # of identical files, always the first
         if file.id is not None:
             found.setdefault(file.id, file)
     return found
@@ -221,24 +222,24 @@ def _stamp(file: _File) -> tuple[int, int]:
     return file.size, file.mtime_ns
 
 
-def _copies(files: Iterable[_File]) -> Counter[str]:
-    """How often each readable content is among the files."""
+def _count_by_id(files: Iterable[_File]) -> Counter[str]:
+    """How many of the files have each readable content."""
     return Counter(file.id for file in files if file.id is not None)
 
 
-def _bytes(path: Path, most: int) -> bytes:
+def _bytes(path: Path, max_bytes: int) -> bytes:
     with path.open("rb") as file:
-        if (size := os.fstat(file.fileno()).st_size) > most:
-            raise MediaError(f"The file has {size:,} bytes; at most {most:,} are read.")
-        return file.read(most + 1)  # one more, where it has grown since, is refused by the probe
+        if (size := os.fstat(file.fileno()).st_size) > max_bytes:
+            raise MediaError(f"The file has {size:,} bytes; the limit is {max_bytes:,}.")
+        return file.read(max_bytes + 1)  # if it has grown since, the probe rejects it
 
 
-def _refusal(error: OSError) -> str:
+def _unreadable(error: OSError) -> str:
     return f"The file cannot be read ({error.strerror})."
 
 
 def _printable(path: str) -> str:
-    """The path itself, or with escapes for bytes that are not UTF-8, which neither SQLite nor JSON can hold."""
+    """The path, with escapes for bytes that are not UTF-8, which neither SQLite nor JSON can store."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 

@@ -1,4 +1,4 @@
-"""What is kept of a provider's GIFs: ids, short texts and sizes for a while; addresses only where they may be."""
+"""Metadata of a provider's GIFs, stored for some days: ids, short texts and sizes; URLs only if that is allowed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ DAY_S = 24 * 3600.0
 
 
 class SqliteGifStore:
-    """GIFs of one provider in a ``Database``, each for ``days`` from when it was last seen. ``keep_urls`` is for
-    operators whom the provider allowed to keep addresses. ``clock`` gives seconds since 1970."""
+    """GIFs of one provider in a ``Database``, each stored for ``days`` after it was last seen. ``keep_urls`` requires
+    the provider's approval. ``clock`` returns seconds since 1970."""
 
     def __init__(
         self,
@@ -35,19 +35,19 @@ class SqliteGifStore:
         self._clock = clock
 
     async def put(self, candidates: Sequence[Candidate]) -> None:
-        """Keeps the candidates, or what is new of them."""
+        """Stores or updates the candidates."""
         expires = self._clock() + self._days * DAY_S
         await self.put_until([(candidate, expires) for candidate in candidates])
 
-    async def put_until(self, some: Sequence[tuple[Candidate, float]]) -> None:
-        """Keeps candidates, each until a time of its own, in seconds since 1970."""
+    async def put_until(self, gifs: Sequence[tuple[Candidate, float]]) -> None:
+        """Stores candidates, each until its own time, in seconds since 1970."""
         await self._database.write(
             "INSERT OR REPLACE INTO gifs VALUES (?,?,?,?,?,?,?,?,?,?)",
-            [self._row(candidate, expires) for candidate, expires in some],
+            [self._row(candidate, expires) for candidate, expires in gifs],
         )
 
     async def get(self, ids: Collection[str]) -> dict[str, Candidate]:
-        """Those of ``ids`` that are kept; their ``url`` is empty unless addresses may be kept."""
+        """The stored GIFs among ``ids``. Their ``url`` is empty unless URLs may be stored."""
         wanted = list(ids)
         found: dict[str, Candidate] = {}
         for start in range(0, len(wanted), CHUNK):
@@ -59,18 +59,18 @@ class SqliteGifStore:
         return found
 
     async def count(self) -> int:
-        """How many are kept."""
+        """How many GIFs are stored."""
         query = "SELECT COUNT(*) FROM gifs WHERE provider=? AND expires_at>?"
-        ((kept,),) = await self._database.read(query, (self.provider, self._clock()))
-        return int(kept)
+        ((count,),) = await self._database.read(query, (self.provider, self._clock()))
+        return int(count)
 
     async def scan(self) -> AsyncIterator[list[Candidate]]:
-        """All that are kept, in chunks."""
-        async for some in self.scan_until():
-            yield [candidate for candidate, _ in some]
+        """All stored GIFs, in chunks."""
+        async for chunk in self.scan_until():
+            yield [candidate for candidate, _ in chunk]
 
     async def scan_until(self) -> AsyncIterator[list[tuple[Candidate, float]]]:
-        """All that are kept, in chunks, each with the time until which it is, in seconds since 1970."""
+        """All stored GIFs, in chunks, each with when it expires, in seconds since 1970."""
         last = ""
         while rows := await self._database.read(
             f"{_SELECT} AND id>? ORDER BY id LIMIT ?", (self.provider, self._clock(), last, SCAN_CHUNK)
@@ -79,23 +79,23 @@ class SqliteGifStore:
             yield [(self._candidate(row[:-1]), row[-1]) for row in rows]
 
     async def forget_expired(self) -> list[GifKey]:
-        """Removes what has been kept long enough, with its vectors; the keys of it."""
+        """Deletes expired GIFs and their vectors; returns their keys."""
         ids = await self.expired()
         await self.forget(ids)
         return [GifKey(self.provider, gif_id) for gif_id in ids]
 
     async def expired(self) -> list[str]:
-        """The ids of what has been kept long enough."""
+        """The ids of expired GIFs."""
         values = (self.provider, self._clock())
         rows = await self._database.read("SELECT id FROM gifs WHERE provider=? AND expires_at<=?", values)
         return [gif_id for (gif_id,) in rows]
 
     async def forget(self, ids: Collection[str]) -> None:
-        """Removes these GIFs, with their vectors for every model."""
+        """Deletes these GIFs and their vectors of every model."""
         if ids:
-            held = [(self.provider, json.dumps(list(ids)))]
+            values = [(self.provider, json.dumps(list(ids)))]
             for statement in _FORGET:
-                await self._database.write(statement, held)
+                await self._database.write(statement, values)
 
     def _row(self, candidate: Candidate, expires: float) -> tuple[object, ...]:
         gif = candidate.gif

@@ -1,9 +1,10 @@
-"""Calls to a provider's JSON API: counted, retried, cut off while it is down, and every failure one sentence."""
+"""Calls to a provider's JSON API, with quota, retries and circuit breaker. Every error is a sentence for people."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import aiohttp
@@ -11,52 +12,63 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from deepgif.engine.errors import ProviderError
 from deepgif.engine.providers.circuit_breaker import CircuitBreaker
-from deepgif.engine.providers.quota import FOR_ADDRESSES, Quota
+from deepgif.engine.providers.quota import RESERVED_FOR_LOOKUPS, Quota
 
-MAX_BYTES = 4 * 1024 * 1024  # of one answer; 50 GIFs with all renditions are about 500 KB
-TIMEOUT_S = 5.0  # of one call
+MAX_BYTES = 4 * 1024 * 1024  # per response; 50 GIFs with all renditions are about 500 KB
+TIMEOUT_S = 5.0  # per call
 ATTEMPTS = 3
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 1.0
 
 
-class _PassingError(ProviderError):
-    """A failure that another attempt may not meet."""
+class _TransientError(ProviderError):
+    """A failure that may not happen again."""
 
 
 class JsonApi:
-    """GET calls to one provider. ``name`` is what people know it by; every call is taken from ``budget`` and made
-    within ``breaker``."""
+    """GET calls to one provider, whose ``name`` people see. Every call counts against ``quota`` and is guarded by
+    ``breaker``."""
 
     def __init__(
         self,
         session: aiohttp.ClientSession,
         name: str,
-        budget: Quota,
+        quota: Quota,
         breaker: CircuitBreaker,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
-        self.budget = budget
+        self.quota = quota
         self._session = session
         self._name = name
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._breaker = breaker
 
-    async def get(self, url: str, parameters: Mapping[str, str], *, leave: float = FOR_ADDRESSES) -> dict[str, Any]:
-        """The JSON object that ``url`` answers; at least the share ``leave`` of the calls is left. Raises
-        ``QuotaError``, ``CircuitOpenError``, and ``ProviderError`` for everything else that goes wrong; no text holds
-        the address, which has the key in it."""
+    async def get(
+        self, url: str, parameters: Mapping[str, str], *, reserve: float = RESERVED_FOR_LOOKUPS
+    ) -> dict[str, Any]:
+        """The JSON object at ``url``, if at least the share ``reserve`` of the quota is left. Raises ``QuotaError``,
+        ``CircuitOpenError``, and ``ProviderError`` for all other failures. No error contains the URL, which has the
+        key in it."""
         retrying = AsyncRetrying(
-            retry=retry_if_exception_type(_PassingError),
+            retry=retry_if_exception_type(_TransientError),
             wait=wait_random_exponential(FIRST_WAIT_S, LONGEST_WAIT_S),
             stop=stop_after_attempt(ATTEMPTS),
             reraise=True,
         )
         async for attempt in retrying:
             with attempt:
-                async with self._breaker.calling():
-                    await self.budget.take(leave=leave)
+                async with self._breaker.guard():
+                    await self.quota.acquire(reserve=reserve)
                     return await self._call(url, parameters)
         raise AssertionError("tenacity ends with a value or an error")
+
+    async def get_pages(self, url: str, pages: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
+        """The JSON objects for several sets of parameters, without those that failed. Raises ``ProviderError`` if all
+        failed."""
+        found = await asyncio.gather(*(self.get(url, parameters) for parameters in pages), return_exceptions=True)
+        bodies = [page for page in found if not isinstance(page, BaseException)]
+        if not bodies:
+            raise next(page for page in found if isinstance(page, BaseException))
+        return bodies
 
     async def _call(self, url: str, parameters: Mapping[str, str]) -> dict[str, Any]:
         try:
@@ -66,15 +78,15 @@ class JsonApi:
                 body = _parsed(await _read(response))
                 status = _status(response.status, body)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _PassingError(f"{self._name} cannot be reached at the moment.") from _without_address(error)
+            raise _TransientError(f"{self._name} cannot be reached right now.") from _without_url(error)
         if status == 429:
-            raise ProviderError(f"{self._name} allows no more calls at the moment.")
+            raise ProviderError(f"{self._name} does not allow more calls right now.")
         if status in (401, 403):
-            raise ProviderError(f"{self._name} refuses the key; please check the setting.")
+            raise ProviderError(f"{self._name} rejected the API key. Check the setting.")
         if status == 414:
-            raise ProviderError(f"{self._name} finds the search too long.")
+            raise ProviderError(f"{self._name} says that the search is too long.")
         if status >= 500 or body is None:
-            raise _PassingError(f"{self._name} has a problem at the moment.")
+            raise _TransientError(f"{self._name} has a problem right now.")
         if status != 200:
             raise ProviderError(f"{self._name} answered with status {status}.")
         return body
@@ -85,7 +97,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     async for chunk in response.content.iter_chunked(64 * 1024):
         data += chunk
         if len(data) > MAX_BYTES:
-            raise aiohttp.ClientPayloadError("the answer is too large")
+            raise aiohttp.ClientPayloadError("the response is too large")
     return bytes(data)
 
 
@@ -98,16 +110,16 @@ def _parsed(data: bytes) -> dict[str, Any] | None:
 
 
 def _status(status: int, body: dict[str, Any] | None) -> int:
-    """The status that the answer means: some say 200 and another one inside."""
+    """The actual status: some responses have status 200 and another one in the body."""
     meta = body.get("meta") if body is not None else None
     if status == 200 and isinstance(meta, dict):
-        if meta.get("response_id") == "":  # made up by something in between
+        if meta.get("response_id") == "":  # not made by the provider itself
             return 502
         inner = meta.get("status", 200)
         return inner if isinstance(inner, int) else 502
     return status
 
 
-def _without_address(error: BaseException) -> Exception:
-    """A cause for the log that cannot hold the address, and so the key."""
+def _without_url(error: BaseException) -> Exception:
+    """A cause for the log that cannot contain the URL, and so the key."""
     return ConnectionError(type(error).__name__)

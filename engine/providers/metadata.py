@@ -1,4 +1,4 @@
-"""What is said of the GIFs in a folder: by its ``catalogue.json`` where there is one, else by their files' names."""
+"""Titles and other metadata of the GIFs in a folder, from its ``catalogue.json`` or from file names."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ MAX_CATALOGUE_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class CatalogueMetadata:
-    """Titles, alt texts and ratings by path below the folder, and whom to name for all of them."""
+    """Titles, alt texts and ratings by path below the folder, and one attribution for all GIFs."""
 
     attribution: str = ""
     entries: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def title(self, path: str) -> str:
-        """The title given, or the words of the file's name: ``cat_jump-2.gif`` is "Cat jump 2"."""
+        """The title, by default the words of the file's name: ``cat_jump-2.gif`` is "Cat jump 2"."""
         return str(self._entry(path).get("title") or _words(path))
 
     def alt_text(self, path: str) -> str:
-        """The alt text given, or the title."""
+        """The alt text, by default the title."""
         return str(self._entry(path).get("alt_text") or self.title(path))
 
     def rating(self, path: str, default: Rating) -> Rating:
-        """The rating given, in letters of either case; ``default`` where there is none, or one that is not known."""
+        """The rating in upper or lower case; ``default`` if it is missing or unknown."""
         given = str(self._entry(path).get("rating")).strip().lower()
         return Rating(given) if given in list(Rating) else default
 
@@ -41,7 +41,7 @@ class CatalogueMetadata:
 
 
 def load_metadata(folder: Path) -> CatalogueMetadata:
-    """Reads ``catalogue.json`` in ``folder``; blocks. Raises ``NotFoundError`` where it is there but unusable."""
+    """Reads ``catalogue.json`` in ``folder``, if there is one; blocks. Raises ``NotFoundError`` if it is invalid."""
     path = folder / CATALOGUE
     try:
         if path.stat().st_size > MAX_CATALOGUE_BYTES:
@@ -52,7 +52,7 @@ def load_metadata(folder: Path) -> CatalogueMetadata:
     except FileNotFoundError:
         return CatalogueMetadata()
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise NotFoundError(f"{path} cannot be read: it must hold a list “gifs” of objects with a “file”.") from error
+        raise NotFoundError(f"{path} is invalid. It must have a list “gifs” of objects with a “file”.") from error
 
 
 def _words(path: str) -> str:

@@ -1,5 +1,4 @@
-"""How many calls a provider still allows this hour, counted on disk: a restart does not forget, and several processes
-share one allowance."""
+"""A provider's hourly quota of API calls, counted on disk: it survives restarts, and processes share it."""
 
 from __future__ import annotations
 
@@ -14,34 +13,34 @@ from deepgif.engine.errors import QuotaError
 from deepgif.engine.store.database import Database
 
 HOUR_S = 3600.0
-FOR_ADDRESSES = 0.1  # the share that searches leave, for the addresses of GIFs that are known already
-FOR_SEARCHES = 0.5  # the share that work in the background leaves
+RESERVED_FOR_LOOKUPS = 0.1  # the share that searches leave, to look up the URLs of indexed GIFs
+RESERVED_FOR_SEARCHES = 0.5  # the share that background work leaves
 NO_LIMIT = 2**31
-_TAKE = "INSERT INTO calls SELECT ?,? WHERE (SELECT COUNT(*) FROM calls WHERE budget=? AND at>?) < ?"
+_ACQUIRE = "INSERT INTO calls SELECT ?,? WHERE (SELECT COUNT(*) FROM calls WHERE budget=? AND at>?) < ?"
 
 
 class Quota(Protocol):
-    """How many calls with one key a provider still allows."""
+    """The hourly quota of one API key."""
 
     @property
     def per_hour(self) -> int:
-        """Calls that are allowed in any 60 minutes; 0 for no limit."""
+        """Calls allowed in any 60 minutes; 0 means no limit."""
 
     @property
     def provider(self) -> str:
-        """What people know the provider by."""
+        """The provider's name for people."""
 
-    async def take(self, *, leave: float = FOR_ADDRESSES) -> None:
-        """Counts a call that is about to be made. Raises ``QuotaError`` and counts nothing where less than the share
-        ``leave`` of the allowance would be left."""
+    async def acquire(self, *, reserve: float = RESERVED_FOR_LOOKUPS) -> None:
+        """Counts a call before it is made. Raises ``QuotaError``, and counts nothing, if less than the share
+        ``reserve`` of the quota would be left."""
 
     def used(self) -> int:
         """Calls made in the last 60 minutes."""
 
 
 class LocalQuota:
-    """At most ``per_hour`` calls in any 60 minutes with one key, of which only a digest is kept. ``per_hour`` 0 counts
-    without a limit. ``clock`` gives seconds since 1970."""
+    """At most ``per_hour`` calls in any 60 minutes with one key, of which only a digest is stored; 0 means no limit.
+    ``clock`` returns seconds since 1970."""
 
     def __init__(
         self, database: Database, provider: str, key: str, per_hour: int, clock: Callable[[], float] = time.time
@@ -52,33 +51,33 @@ class LocalQuota:
         self.name = f"{provider}:{hashlib.sha256(key.encode()).hexdigest()[:16]}"
         self._clock = clock
         self._calls: list[float] | None = None
-        self._taking = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def open(self) -> None:
-        """Reads what was counted before."""
+        """Loads the calls counted before."""
         now = self._clock()
         await self._database.write("DELETE FROM calls WHERE budget=? AND at<=?", [(self.name, now - HOUR_S)])
-        # A clock that was set back must not lock the key for ever.
+        # A clock that was set back must not block the key forever.
         await self._database.write("UPDATE calls SET at=? WHERE budget=? AND at>?", [(now, self.name, now)])
         await self._read()
 
-    async def take(self, *, leave: float = FOR_ADDRESSES) -> None:
-        """Counts a call that is about to be made; durable before it is. Raises ``QuotaError`` and counts nothing where
-        less than the share ``leave`` of the allowance would be left."""
-        most = self.per_hour - int(self.per_hour * leave) if self.per_hour else NO_LIMIT
-        async with self._taking:
+    async def acquire(self, *, reserve: float = RESERVED_FOR_LOOKUPS) -> None:
+        """Counts a call on disk before it is made. Raises ``QuotaError``, and counts nothing, if less than the share
+        ``reserve`` of the quota would be left."""
+        limit = self.per_hour - int(self.per_hour * reserve) if self.per_hour else NO_LIMIT
+        async with self._lock:
             now = self._clock()
-            taken = await self._database.write(_TAKE, [(self.name, now, self.name, now - HOUR_S, most)])
+            acquired = await self._database.write(_ACQUIRE, [(self.name, now, self.name, now - HOUR_S, limit)])
             if self.per_hour:
-                await self._read()  # with what other processes took
+                await self._read()  # includes other processes' calls
             else:
                 self._counted.append(now)
-        if not taken:
-            waits_for = self._counted[-most] if 0 < most <= len(self._counted) else now
+        if not acquired:
+            waits_for = self._counted[-limit] if 0 < limit <= len(self._counted) else now
             raise QuotaError(self.provider, max(1, math.ceil((waits_for + HOUR_S - now) / 60)))
 
     def used(self) -> int:
-        """Calls made in the last 60 minutes, by other processes only up to this one's last call."""
+        """Calls in the last 60 minutes; other processes' calls only up to this one's last call."""
         old = self._clock() - HOUR_S
         while self._counted and self._counted[0] <= old:
             self._counted.pop(0)
@@ -90,12 +89,12 @@ class LocalQuota:
         self._calls = [at for (at,) in rows]
 
     def times(self) -> list[float]:
-        """When the calls of the last 60 minutes were made, in seconds since 1970, oldest first."""
+        """The times of the calls in the last 60 minutes, in seconds since 1970, oldest first."""
         self.used()
         return list(self._counted)
 
     @property
     def _counted(self) -> list[float]:
         if self._calls is None:
-            raise RuntimeError("the budget is not open")
+            raise RuntimeError("the quota is not open")
         return self._calls

@@ -1,4 +1,4 @@
-"""A provider on the network: its search, what is remembered of its GIFs, and their addresses for a short time."""
+"""A provider on the network: its search, the stored metadata of its GIFs, and their URLs for a short time."""
 
 from __future__ import annotations
 
@@ -9,167 +9,161 @@ from pathlib import Path
 from typing import Protocol
 
 from deepgif.engine.errors import DeepGifError, MediaError, ProviderError
+from deepgif.engine.media.download import Downloader
 from deepgif.engine.protocols import GifStore, ProviderQuery
-from deepgif.engine.providers.quota import FOR_SEARCHES, Quota
+from deepgif.engine.providers.quota import RESERVED_FOR_SEARCHES, Quota
 from deepgif.engine.store.cache import BoundedCache
 from deepgif.engine.types import Candidate, Gif, GifKey, Rendition
 
-ADDRESSES = 20_000  # GIFs whose addresses are in memory, about 20 MB
-ADDRESSES_S = 1800.0
+MAX_URLS = 20_000  # GIFs in memory, about 20 MB
+URLS_S = 1800.0
 _log = logging.getLogger(__name__)
 
 
 class Api(Protocol):
-    """One provider's calls."""
+    """One provider's API."""
 
     @property
     def name(self) -> str:
-        """Part of every key of its GIFs."""
+        """The provider in its GIFs' keys."""
 
     @property
     def attribution(self) -> str:
-        """What must be shown beside its GIFs."""
+        """What must be shown with its GIFs."""
 
     @property
-    def budget(self) -> Quota:
-        """How many calls are left."""
+    def quota(self) -> Quota:
+        """The quota of its calls."""
 
     async def search(self, query: ProviderQuery) -> list[Candidate]:
         """The best GIFs in the provider's order. Raises ``ProviderError``."""
 
     @property
     def ids_at_once(self) -> int:
-        """How many GIFs ``by_ids`` takes."""
+        """How many GIFs ``by_ids`` accepts."""
 
-    async def by_ids(self, kept: Mapping[str, Candidate], *, leave: float = 0.0) -> list[Candidate]:
-        """What the provider says of these GIFs, by id what is remembered of them, now and in one call; GIFs that are
-        gone are left out. At least the share ``leave`` of the allowance is left. Raises ``ProviderError``."""
-
-
-class Fetch(Protocol):
-    """How bytes are fetched from the provider's hosts."""
-
-    async def fetch(self, url: str, max_bytes: int | None = None) -> bytes:
-        """The bytes. Raises ``MediaError``."""
+    async def by_ids(self, stored: Mapping[str, Candidate], *, reserve: float = 0.0) -> list[Candidate]:
+        """The current state of stored GIFs (by id), in one call that leaves at least the share ``reserve`` of the
+        quota. GIFs that no longer exist are left out. Raises ``ProviderError``."""
 
 
 class RemoteProvider:
-    """``SearchProvider`` over a provider's API. With ``pingbacks``, the provider is told what was sent."""
+    """``SearchProvider`` over a provider's API. With ``pingbacks``, the provider learns which GIFs were sent."""
 
-    def __init__(self, api: Api, remembered: GifStore, download: Fetch, *, pingbacks: bool = False) -> None:
+    def __init__(self, api: Api, gifs: GifStore, downloader: Downloader, *, pingbacks: bool = False) -> None:
         self._api = api
-        self._remembered = remembered
-        self._download = download
+        self._gifs = gifs
+        self._downloader = downloader
         self._pingbacks = pingbacks
-        self._fresh: BoundedCache[Candidate] = BoundedCache(ADDRESSES, ADDRESSES_S)
+        self._fresh: BoundedCache[Candidate] = BoundedCache(MAX_URLS, URLS_S)
 
     @property
     def name(self) -> str:
-        """Part of every key of its GIFs."""
+        """The provider in its GIFs' keys."""
         return self._api.name
 
     @property
     def attribution(self) -> str:
-        """What must be shown beside its GIFs."""
+        """What must be shown with its GIFs."""
         return self._api.attribution
 
     @property
-    def budget(self) -> Quota:
-        """How many calls are left."""
-        return self._api.budget
+    def quota(self) -> Quota:
+        """The quota of its calls."""
+        return self._api.quota
 
     @property
     def title(self) -> str:
-        """What people know it by."""
-        return self._api.budget.provider
+        """Its name for people."""
+        return self._api.quota.provider
 
     @property
     def ids_at_once(self) -> int:
-        """How many GIFs one call can ask for by their ids."""
+        """How many GIFs one call can look up."""
         return self._api.ids_at_once
 
     async def search(self, query: ProviderQuery) -> list[Candidate]:
         """Its best GIFs in its own order, none above the rating. Raises ``ProviderError``."""
         found = await self._api.search(query)
-        await self._keep_fresh(found)
+        await self._cache(found)
         return found
 
-    async def remember(self, candidates: Sequence[Candidate]) -> None:
-        """Keeps ids, texts and sizes; addresses only where that was allowed."""
-        await self._remembered.put(candidates)
+    async def store(self, candidates: Sequence[Candidate]) -> None:
+        """Stores ids, texts and sizes; URLs only if that is allowed."""
+        await self._gifs.put(candidates)
 
     async def count(self) -> int:
-        """How many GIFs are remembered."""
-        return await self._remembered.count()
+        """How many GIFs are stored."""
+        return await self._gifs.count()
 
     def scan(self) -> AsyncIterator[list[Candidate]]:
-        """All GIFs that are remembered, in chunks."""
-        return self._remembered.scan()
+        """All stored GIFs, in chunks."""
+        return self._gifs.scan()
 
-    async def remembered(self, ids: Collection[str]) -> dict[str, Candidate]:
-        """What is remembered of those of ``ids`` that are."""
-        return await self._remembered.get(ids)
+    async def stored(self, ids: Collection[str]) -> dict[str, Candidate]:
+        """The stored GIFs among ``ids``."""
+        return await self._gifs.get(ids)
 
     async def forget(self, ids: Collection[str]) -> None:
-        """Forgets these GIFs, with their vectors for every model."""
-        await self._remembered.forget(ids)
+        """Deletes these GIFs and their vectors of every model."""
+        await self._gifs.forget(ids)
 
     async def forget_expired(self) -> list[GifKey]:
-        """Removes what has been remembered long enough; the keys of it."""
-        return await self._remembered.forget_expired()
+        """Deletes expired GIFs and their vectors; returns their keys."""
+        return await self._gifs.forget_expired()
 
-    async def with_files(self, kept: Mapping[str, Candidate]) -> dict[str, Candidate]:
-        """Those of at most ``ids_at_once`` remembered GIFs that there are, with the files to look at: where an address
-        is kept that one, else what the provider says in one call, which leaves searches their share of the allowance.
-        Raises ``ProviderError``."""
+    async def with_renditions(self, stored: Mapping[str, Candidate]) -> dict[str, Candidate]:
+        """At most ``ids_at_once`` stored GIFs with a file to embed: the stored URL, or what the provider returns in one
+        call, which leaves searches their share of the quota. GIFs that no longer exist are left out. Raises
+        ``ProviderError``."""
         found = {}
-        for gif_id, one in kept.items():
+        for gif_id, one in stored.items():
             if one.gif.url:
                 found[gif_id] = replace(one, clip=Rendition(one.gif.url, one.gif.width, one.gif.height))
-        missing = {gif_id: one for gif_id, one in kept.items() if gif_id not in found}
+        missing = {gif_id: one for gif_id, one in stored.items() if gif_id not in found}
         if missing:
-            answered = await self._api.by_ids(missing, leave=FOR_SEARCHES)
-            found |= {one.gif.key.id: one for one in answered if one.gif.key.id in missing}
+            current = await self._api.by_ids(missing, reserve=RESERVED_FOR_SEARCHES)
+            found |= {one.gif.key.id: one for one in current if one.gif.key.id in missing}
         return found
 
-    async def lookup(self, ids: Collection[str], *, ask: bool = True) -> dict[str, Gif]:
-        """Those of ``ids`` with an address that can be shown now. Where some have none, one call asks for all of them;
-        where that fails, they are left out."""
+    async def lookup(self, ids: Collection[str], *, fetch: bool = True) -> dict[str, Gif]:
+        """Those of ``ids`` that can be shown now. One call looks up the URLs that are neither in memory nor stored, if
+        ``fetch``; if it fails, those GIFs are left out."""
         found: dict[str, Gif] = {}
         for gif_id in ids:
             fresh = await self._fresh.get(gif_id)
             if fresh is not None:
                 found[gif_id] = fresh.gif
         missing = [gif_id for gif_id in ids if gif_id not in found]
-        kept = await self._remembered.get(missing) if missing else {}
-        found |= {gif_id: candidate.gif for gif_id, candidate in kept.items() if candidate.gif.url}
-        unknown = {gif_id: candidate for gif_id, candidate in kept.items() if gif_id not in found}
-        if unknown and ask:
+        stored = await self._gifs.get(missing) if missing else {}
+        found |= {gif_id: candidate.gif for gif_id, candidate in stored.items() if candidate.gif.url}
+        unknown = {gif_id: candidate for gif_id, candidate in stored.items() if gif_id not in found}
+        if unknown and fetch:
             try:
-                answered = await self._api.by_ids(unknown)
+                current = await self._api.by_ids(unknown)
             except ProviderError as error:
                 _log.info("%s", error)
                 return found
-            await self._keep_fresh(answered)
-            found |= {one.gif.key.id: one.gif for one in answered if one.gif.key.id in kept}
+            await self._cache(current)
+            found |= {one.gif.key.id: one.gif for one in current if one.gif.key.id in stored}
         return found
 
     async def media(self, gif_id: str) -> Path | None:
-        """None: media stay with the provider."""
+        """None: media stay at the provider."""
         return None
 
-    async def sent(self, gif_id: str) -> None:
-        """Tells the provider that a GIF was sent, where the operator wants that."""
+    async def report_share(self, gif_id: str) -> None:
+        """Tells the provider that a GIF was sent, if pingbacks are on."""
         candidate = await self._fresh.get(gif_id)
-        if not self._pingbacks or candidate is None or not candidate.sent_url:
+        if not self._pingbacks or candidate is None or not candidate.pingback_url:
             return
         try:
-            await self._download.fetch(candidate.sent_url)
+            await self._downloader.fetch(candidate.pingback_url)
         except MediaError as error:
-            _log.info("%s was not told that a GIF was sent: %s", self.name, error)
+            _log.info("Could not tell %s that a GIF was sent: %s", self.name, error)
         except DeepGifError:
-            _log.info("%s was not told that a GIF was sent.", self.name)
+            _log.info("Could not tell %s that a GIF was sent.", self.name)
 
-    async def _keep_fresh(self, candidates: Sequence[Candidate]) -> None:
+    async def _cache(self, candidates: Sequence[Candidate]) -> None:
         for candidate in candidates:
             await self._fresh.set(candidate.gif.key.id, candidate)

@@ -1,4 +1,4 @@
-"""What is known, and where it comes from."""
+"""What can be searched: the indexes, and the providers of the GIFs in them."""
 
 from __future__ import annotations
 
@@ -9,51 +9,57 @@ from dataclasses import dataclass, field
 
 from deepgif.engine.protocols import Index, Provider, SearchProvider
 from deepgif.engine.search.suggestions import Suggestions
-from deepgif.engine.types import Gif, GifKey, ScoredGif
+from deepgif.engine.types import Coverage, Gif, GifKey, ScoredGif
 
-ADDRESSES_S = 0.5  # for which providers are asked for addresses even after the deadline
+LOOKUP_S = 0.5  # that providers get for URLs even if the deadline has passed
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """What is known: vectors of pictures and of texts, the words of the texts, and where the GIFs come from. ``remote``
-    providers have a search of their own."""
+    """The indexes of pictures and of texts, and where their GIFs are from: ``local`` folders and ``remote`` providers,
+    which have a search of their own. ``suggestions`` holds the words of the texts."""
 
     pictures: Index
     texts: Index
     local: tuple[Provider, ...]
     remote: tuple[SearchProvider, ...] = ()
-    words: Suggestions = field(default_factory=Suggestions)
+    suggestions: Suggestions = field(default_factory=Suggestions)
 
     def provider(self, name: str) -> Provider | None:
         """The provider of this name."""
         return next((one for one in (*self.local, *self.remote) if one.name == name), None)
 
     def attribution(self, results: Sequence[ScoredGif]) -> tuple[str, ...]:
-        """What must be shown beside these results."""
-        shown = {result.gif.key.provider for result in results}
-        return tuple(provider.attribution for provider in self.remote if provider.name in shown)
+        """The attributions that must be shown with these results."""
+        providers = {result.gif.key.provider for result in results}
+        return tuple(provider.attribution for provider in self.remote if provider.name in providers)
+
+    async def coverage(self) -> Coverage:
+        """How many of all providers' GIFs are embedded."""
+        total = sum(await asyncio.gather(*(provider.count() for provider in (*self.local, *self.remote))))
+        embedded = len(self.pictures)
+        return Coverage(embedded, max(embedded, total))
 
     async def lookup_by(self, ends_at: float, keys: Sequence[GifKey]) -> dict[GifKey, Gif]:
-        """As ``lookup``. Providers are asked until ``ends_at`` (the loop's time), but for ``ADDRESSES_S`` at least;
-        GIFs whose addresses have not come by then are left out."""
-        found = await self.lookup(keys, ask=False)
-        lacking = [key for key in keys if key not in found]
-        if lacking and self.remote:
+        """As ``lookup`` with ``fetch``, but only until ``ends_at`` (the loop's time), and for ``LOOKUP_S`` at least;
+        GIFs whose URLs are still missing then are left out."""
+        found = await self.lookup(keys, fetch=False)
+        missing = [key for key in keys if key not in found]
+        if missing and self.remote:
             try:
-                async with asyncio.timeout_at(max(ends_at, asyncio.get_running_loop().time() + ADDRESSES_S)):
-                    found |= await self.lookup(lacking, ask=True)
+                async with asyncio.timeout_at(max(ends_at, asyncio.get_running_loop().time() + LOOKUP_S)):
+                    found |= await self.lookup(missing, fetch=True)
             except TimeoutError:
-                _log.info("The addresses of %d GIFs did not come in time.", len(lacking))
+                _log.info("The URLs of %d GIFs did not arrive in time.", len(missing))
         return found
 
-    async def lookup(self, keys: Sequence[GifKey], *, ask: bool) -> dict[GifKey, Gif]:
-        """Those of ``keys`` that can be shown now. With ``ask`` providers are asked for addresses that are lacking, in
+    async def lookup(self, keys: Sequence[GifKey], *, fetch: bool) -> dict[GifKey, Gif]:
+        """Those of ``keys`` that can be shown now. With ``fetch``, missing URLs are requested from the providers, in
         one call each."""
         ids: dict[str, list[str]] = {}
         for key in keys:
             ids.setdefault(key.provider, []).append(key.id)
-        named = {name: provider for name in ids if (provider := self.provider(name)) is not None}
-        found = await asyncio.gather(*(provider.lookup(ids[name], ask=ask) for name, provider in named.items()))
+        providers = {name: provider for name in ids if (provider := self.provider(name)) is not None}
+        found = await asyncio.gather(*(one.lookup(ids[name], fetch=fetch) for name, one in providers.items()))
         return {gif.key: gif for gifs in found for gif in gifs.values()}

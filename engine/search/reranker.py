@@ -1,159 +1,139 @@
-"""One query over a provider's candidates, better with every moment: texts and order first, then stills, then frames.
+"""Reranks a provider's candidates for one query: by text and rank at once, then by stills, then by frames.
 
-It runs once for all who ask the same, goes on after they were answered within a byte budget, and can be ranked at any
-time (an anytime algorithm: what has not been looked at is expected to look as its words and place suggest).
+One rerank serves all callers with the same query. It can be ranked at any time (an anytime algorithm): GIFs without an
+embedding get the visual similarity that their text and rank predict. After the last caller was answered, it continues
+within a byte budget.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
+from asyncio import TaskGroup
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deepgif.engine.errors import DeepGifError
-from deepgif.engine.ingest.candidates import CandidateEmbedder, View, WriteBuffer
-from deepgif.engine.ingest.deduplication import Vector
-from deepgif.engine.protocols import SearchProvider
-from deepgif.engine.search.ranking import RankingModel, ScoredCandidate, Signals, confidence, fold, fuse
+from deepgif.engine.ingest.candidates import CandidateEmbedder, WriteBuffer
+from deepgif.engine.ingest.pipeline import View
+from deepgif.engine.protocols import SearchProvider, Vector
+from deepgif.engine.search.ranking import Ranking, RankingModel, Signals, confidence, drop_near_duplicates, fuse
 from deepgif.engine.search.retrieval import Hits, Similarity
 from deepgif.engine.types import Candidate, Coverage, Gif, GifKey, Origin
 
-MOVING = 20  # candidates whose frames are looked at, the most promising ones
-WORKERS = 32  # candidates of one query that are under way
-LEFTOVER_BYTES = 8 * 1024 * 1024  # downloaded for one query after the last answer
-NEAR_DUPLICATE = 0.985
+CLIPS = 20  # candidates whose frames are embedded: the best ones by their stills
+WORKERS = 32  # candidates of one query in flight
+UNATTENDED_BYTES = 8 * 1024 * 1024  # downloaded for one query after the last caller was answered
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """A whole ranking, to be shown page by page. ``gifs`` are those of it whose addresses are at hand."""
-
-    fused: tuple[ScoredCandidate, ...]
-    gifs: Mapping[GifKey, Gif]
-    chance: float
-    count: int
-    fetched: frozenset[GifKey]
-    origin: Origin
-    coverage: Coverage
-    notices: tuple[str, ...] = ()
-
-
 class Rerank:
-    """The candidates of one query and what is known of them so far. ``providers`` are those that ``candidates`` came
-    from, by name; ``known`` are GIFs that were found before, with their addresses, and ``pictures`` their vectors."""
+    """One query's candidates and their signals so far. ``providers`` by name are the sources of ``candidates``;
+    ``gifs`` are indexed GIFs with their URLs, to be ranked among the candidates, and ``vectors`` their embeddings."""
 
     def __init__(
         self,
-        found: Hits,
+        hits: Hits,
         candidates: Sequence[Candidate],
-        known: Mapping[GifKey, Gif],
-        pictures: Mapping[GifKey, Vector],
+        gifs: Mapping[GifKey, Gif],
+        vectors: Mapping[GifKey, Vector],
         providers: Mapping[str, SearchProvider],
         embedder: CandidateEmbedder,
         model: RankingModel,
-        likeness: Similarity,
+        similarity: Similarity,
         notices: Sequence[str] = (),
     ) -> None:
-        self._found = found
+        self._hits = hits
         self._candidates = {one.gif.key: one for one in candidates}
         self._providers = providers
         self._embedder = embedder
         self._model = model
-        self._likeness = likeness
+        self._similarity = similarity
         self._notices = tuple(notices)
-        self._gifs = dict(known) | {key: one.gif for key, one in self._candidates.items()}
-        self._evidence = {one.key: one for one in found.evidence if one.key in self._gifs}
-        for place, key in enumerate(self._candidates):
-            before = self._evidence.get(key, Signals(key))
-            self._evidence[key] = replace(before, place=place)
-        self._vectors = dict(pictures)
+        self._gifs = dict(gifs) | {key: one.gif for key, one in self._candidates.items()}
+        self._signals = {one.key: one for one in hits.signals if one.key in self._gifs}
+        for rank, key in enumerate(self._candidates):
+            self._signals[key] = replace(self._signals.get(key, Signals(key)), rank=rank)
+        self._vectors = dict(vectors)
         self._fresh = WriteBuffer(embedder)
         self._bytes = 0
-        self.answered = False  # from then on only leftovers are fetched, and only so much
+        self.unattended = False  # whether all callers were answered
 
     async def run(self) -> None:
-        """Looks at everything, the most promising first. Failures of single GIFs leave them as they are."""
+        """Embeds the candidates, the most promising first. GIFs that fail keep their other signals."""
         try:
-            await self._begin()
-            unseen = [key for key in self._promising() if self._evidence[key].visual is None]
-            stills = [(key, View.STILL if self._candidates[key].still is not None else View.CLIP) for key in unseen]
-            await self._look_at(stills)
-            clips = await self._embedder.known(View.CLIP, list(self._candidates))
-            still = [key for key in self._promising()[:MOVING] if key not in clips and self._moves(key)]
-            await self._look_at([(key, View.CLIP) for key in still])
+            await self._use_stored()
+            missing = [key for key in self._promising() if self._signals[key].visual is None]
+            await self._embed_all([(key, View.STILL if self._candidates[key].still else View.CLIP) for key in missing])
+            clips = await self._embedder.stored(View.CLIP, list(self._candidates))
+            best = [key for key in self._promising()[:CLIPS] if key not in clips and self._has_both(key)]
+            await self._embed_all([(key, View.CLIP) for key in best])
         finally:
-            await self._fresh.store()
+            await self._fresh.flush()
 
     def ranking(self) -> Ranking:
-        """What would be answered now."""
-        fused = fuse(list(self._evidence.values()), self._model.weights)
-        chance = confidence(fused, self._model.weights, self._model.reranked, len(fused))
-        seen = sum(one.evidence.visual is not None for one in fused)
+        """The ranking so far."""
+        scored = fuse(list(self._signals.values()), self._model.weights)
         return Ranking(
-            fused=tuple(fold(fused, self._vectors, NEAR_DUPLICATE)),
+            scored=tuple(drop_near_duplicates(scored, self._vectors)),
             gifs=self._gifs,
-            chance=chance,
-            count=len(fused),
+            confidence=confidence(scored, self._model.weights, self._model.reranked, len(scored)),
+            count=len(scored),
             fetched=frozenset(self._candidates),
             origin=Origin.RERANKED,
-            coverage=Coverage(seen, len(fused)),
+            coverage=Coverage(sum(one.signals.visual is not None for one in scored), len(scored)),
             notices=self._notices,
         )
 
-    async def _begin(self) -> None:
-        """Texts of all, and what was looked at before."""
-        candidates = list(self._candidates.values())
-        keys = list(self._candidates)
+    async def _use_stored(self) -> None:
+        """Embeds all texts, and uses the stored embeddings of stills and clips."""
+        candidates, keys = list(self._candidates.values()), list(self._candidates)
         for name, provider in self._providers.items():
-            await provider.remember([one for one in candidates if one.gif.key.provider == name])
-        texts = await self._embedder.read(candidates)
+            await provider.store([one for one in candidates if one.gif.key.provider == name])
+        texts = await self._embedder.embed_texts(candidates)
         for key, vector in texts.items():
-            self._evidence[key] = replace(self._evidence[key], text=float(vector @ self._found.vector))
-        self._see(await self._embedder.known(View.STILL, keys) | await self._embedder.known(View.CLIP, keys))
+            self._signals[key] = replace(self._signals[key], text=float(vector @ self._hits.vector))
+        self._use(await self._embedder.stored(View.STILL, keys) | await self._embedder.stored(View.CLIP, keys))
 
-    async def _look_at(self, wanted: Sequence[tuple[GifKey, View]]) -> None:
-        waiting = iter(wanted)
+    async def _embed_all(self, views: Sequence[tuple[GifKey, View]]) -> None:
+        waiting = iter(views)
 
         async def work() -> None:
             for key, view in waiting:
-                if self.answered and self._bytes > LEFTOVER_BYTES:
+                if self.unattended and self._bytes > UNATTENDED_BYTES:
                     return
-                await self._look_at_one(key, view)
+                await self._embed(key, view)
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(WORKERS, len(wanted))):
+        async with TaskGroup() as group:
+            for _ in range(min(WORKERS, len(views))):
                 group.create_task(work())
 
-    async def _look_at_one(self, key: GifKey, view: View) -> None:
+    async def _embed(self, key: GifKey, view: View) -> None:
         candidate = self._candidates[key]
         try:
-            looked = await self._embedder.look(candidate, view)
+            embedded = await self._embedder.embed(candidate, view)
         except DeepGifError as error:
             _log.debug("%s of %s: %s", view, key, error)
             return
-        if self.answered:
-            self._bytes += looked.size
-        self._see({key: looked.vector})
-        await self._fresh.add(view, candidate.gif, looked.vector)
+        if self.unattended:
+            self._bytes += embedded.size
+        self._use({key: embedded.vector})
+        await self._fresh.add(view, candidate.gif, embedded.vector)
 
-    def _see(self, vectors: Mapping[GifKey, Vector]) -> None:
+    def _use(self, vectors: Mapping[GifKey, Vector]) -> None:
         if not vectors:
             return
-        rows: NDArray[np.float32] = np.stack(list(vectors.values()))
-        for key, likeness in zip(vectors, self._likeness.visual(self._found.vector, rows).tolist(), strict=True):
-            self._evidence[key] = replace(self._evidence[key], visual=likeness)
+        rows = np.stack(list(vectors.values()))
+        for key, similarity in zip(vectors, self._similarity.visual(self._hits.vector, rows).tolist(), strict=True):
+            self._signals[key] = replace(self._signals[key], visual=similarity)
         self._vectors.update(vectors)
 
     def _promising(self) -> list[GifKey]:
         """The candidates' keys, best first."""
-        fused = fuse(list(self._evidence.values()), self._model.weights)
-        return [one.evidence.key for one in fused if one.evidence.key in self._candidates]
+        scored = fuse(list(self._signals.values()), self._model.weights)
+        return [one.signals.key for one in scored if one.signals.key in self._candidates]
 
-    def _moves(self, key: GifKey) -> bool:
+    def _has_both(self, key: GifKey) -> bool:
         candidate = self._candidates[key]
         return candidate.clip is not None and candidate.still is not None

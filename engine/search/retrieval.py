@@ -1,116 +1,194 @@
-"""Words to what is known, many queries at a time: what the micro-batcher of queries runs."""
+"""First-stage retrieval: from a query to the nearest indexed GIFs, many queries in one batch."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgif.engine.protocols import Encoder, Index, IndexHits, Vectors
-from deepgif.engine.search.ranking import ScoreStatistics, Signals
+from deepgif.engine.ingest.batcher import MicroBatcher
+from deepgif.engine.protocols import Encoder, IndexHits, Vector, Vectors
+from deepgif.engine.search.collection import Collection
+from deepgif.engine.search.ranking import (
+    Ranking,
+    RankingModel,
+    ScoreStatistics,
+    Signals,
+    confidence,
+    drop_near_duplicates,
+    fuse,
+)
 from deepgif.engine.search.ranking_model import QueryBank
-from deepgif.engine.types import GifKey, Rating
+from deepgif.engine.types import GifKey, Origin, Rating
+
+QUERIES_AT_ONCE = 64
+QUERIES_WAITING = 512
+KNOWN_VOCABULARY = 0.5  # with less of a query in the encoder's vocabulary, the user gets a notice
+UNKNOWN_WORDS = "I don't understand some of these words yet, so the GIFs may not fit."
+STILL_INDEXING = "Still indexing. Search again in a moment for better results."
 
 
 @dataclass(frozen=True, slots=True)
 class RetrievalQuery:
-    """Words, and how many GIFs of each likeness to find up to which rating."""
+    """A query's text, how many GIFs to retrieve by frames and by text each, and the highest rating."""
 
-    words: str
+    text: str
     count: int
     max_rating: Rating
 
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """The unit vector (D,) of the words, the evidence for the GIFs whose pixels or texts are nearest, the spreads of
-    both likenesses over all ``count`` GIFs, and how much of the words the encoder has learnt."""
+    """The query's unit vector (D,), the signals of the GIFs whose frames or text are nearest, the statistics of both
+    similarities over all ``count`` allowed GIFs, and the share of the query in the encoder's vocabulary."""
 
-    vector: NDArray[np.float32]
-    evidence: tuple[Signals, ...]
+    vector: Vector
+    signals: tuple[Signals, ...]
     visual: ScoreStatistics
     text: ScoreStatistics
     count: int
-    understood: float
+    vocabulary_coverage: float
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know about the query."""
+        return (UNKNOWN_WORDS,) if self.vocabulary_coverage < KNOWN_VOCABULARY else ()
 
 
 @dataclass(frozen=True, slots=True)
 class Similarity:
-    """The likeness of words and pixels, less what a GIF has with any query (``QueryBank``) times ``hubness``."""
+    """The cosine of query and frames, less ``weight`` times the GIF's hubness (``QueryBank``)."""
 
     bank: QueryBank
-    hubness: float
+    weight: float
 
-    def visual(self, words: NDArray[np.float32], pixels: Vectors) -> NDArray[np.float32]:
-        """(N,) of the words (D,) with the pixels of N GIFs (N, D)."""
-        return pixels @ words - self.common(pixels)
+    def visual(self, query: Vector, frames: Vectors) -> NDArray[np.float32]:
+        """(N,) similarities of a query (D,) to N GIFs (N, D)."""
+        return frames @ query - self.correction(frames)
 
-    def common(self, pixels: Vectors) -> NDArray[np.float32]:
-        """(N,) what N GIFs (N, D) have with any query."""
-        return self.hubness * self.bank.hubness(pixels) if self.hubness else np.zeros(len(pixels), np.float32)
+    def correction(self, frames: Vectors) -> NDArray[np.float32]:
+        """(N,) what is subtracted for N GIFs (N, D)."""
+        return self.weight * self.bank.hubness(frames) if self.weight else np.zeros(len(frames), np.float32)
 
 
-def finder(
-    encoder: Encoder, pictures: Index, texts: Index, likeness: Similarity
-) -> Callable[[Sequence[RetrievalQuery]], list[Hits]]:
-    """A blocking function that encodes all queries at once and searches once for each rating among them."""
+class Retriever:
+    """Retrieves and ranks indexed GIFs. An async context manager: while it is open, concurrent searches share
+    batches. ``on_batch`` is ``MicroBatcher``'s."""
 
-    def find(queries: Sequence[RetrievalQuery]) -> list[Hits]:
-        vectors = encoder.encode_texts([query.words for query in queries])
-        places: defaultdict[Rating, list[int]] = defaultdict(list)
-        for place, query in enumerate(queries):
-            places[query.max_rating].append(place)
+    def __init__(
+        self,
+        encoder: Encoder,
+        collection: Collection,
+        model: RankingModel,
+        similarity: Similarity,
+        on_batch: Callable[[Sequence[float]], None] = lambda waited_s: None,
+    ) -> None:
+        self._encoder = encoder
+        self._collection = collection
+        self._model = model
+        self._similarity = similarity
+        self.batcher = MicroBatcher[RetrievalQuery, Hits](
+            self.search_batch,
+            name="text",
+            max_cost=QUERIES_AT_ONCE,
+            max_waiting=QUERIES_WAITING,
+            on_batch=on_batch,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self.batcher.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.batcher.__aexit__(kind, error, trace)
+
+    async def search(self, query: RetrievalQuery) -> Hits:
+        """The hits of a query. Raises ``OverloadedError`` or ``NotReadyError``."""
+        return await self.batcher.submit(query)
+
+    async def rank(self, hits: Hits) -> Ranking:
+        """The ranking of the hits, without near-duplicates and without URLs."""
+        coverage = await self._collection.coverage()
+        scored = fuse(hits.signals, self._model.weights, hits.visual, hits.text)
+        probability = confidence(scored, self._model.weights, self._model.indexed, hits.count)
+        vectors = await asyncio.to_thread(self._collection.pictures.vectors, [one.signals.key for one in scored])
+        indexing = (STILL_INDEXING,) if coverage.embedded < coverage.total else ()
+        return Ranking(
+            scored=tuple(drop_near_duplicates(scored, vectors)),
+            gifs={},
+            confidence=probability,
+            count=hits.count,
+            fetched=frozenset(),
+            origin=Origin.INDEXED,
+            coverage=coverage,
+            notices=(*hits.notices, *indexing),
+        )
+
+    def search_batch(self, queries: Sequence[RetrievalQuery]) -> list[Hits]:
+        """Encodes all queries at once, and searches once for each rating among them. Blocks."""
+        pictures, texts = self._collection.pictures, self._collection.texts
+        vectors = self._encoder.encode_texts([query.text for query in queries])
+        by_rating: defaultdict[Rating, list[int]] = defaultdict(list)
+        for row, query in enumerate(queries):
+            by_rating[query.max_rating].append(row)
         hits: dict[int, tuple[IndexHits, IndexHits]] = {}
-        for rating, rows in places.items():
-            most = max(queries[row].count for row in rows)
-            seen, said = (index.search(vectors[rows], most, rating) for index in (pictures, texts))
-            hits.update(zip(rows, zip(seen, said, strict=True), strict=True))
+        for rating, rows in by_rating.items():
+            count = max(queries[row].count for row in rows)
+            nearest = (index.search(vectors[rows], count, rating) for index in (pictures, texts))
+            hits.update(zip(rows, zip(*nearest, strict=True), strict=True))
         keys = sorted({key for both in hits.values() for one in both for key in one.keys})
-        pixels = _Rows(pictures.vectors(keys))
-        words = _Rows(texts.vectors(keys))
-        common = likeness.common(pixels.rows)  # once for all queries: most of what they find is the same
+        frame_rows, text_rows = _Rows(pictures.vectors(keys)), _Rows(texts.vectors(keys))
+        correction = self._similarity.correction(frame_rows.rows)  # once: queries in a batch find much the same
         return [
-            _found(vectors[place], hits[place], pixels, common, words, encoder.understands(query.words))
-            for place, query in enumerate(queries)
+            _hits(
+                vectors[row],
+                hits[row],
+                frame_rows,
+                correction,
+                text_rows,
+                self._encoder.vocabulary_coverage(query.text),
+            )
+            for row, query in enumerate(queries)
         ]
-
-    return find
 
 
 class _Rows:
-    """Vectors (N, D) in one piece, and which row is whose."""
+    """Vectors as one array (N, D), with each key's row."""
 
-    def __init__(self, vectors: dict[GifKey, NDArray[np.float32]]) -> None:
-        self.place = {key: row for row, key in enumerate(vectors)}
+    def __init__(self, vectors: dict[GifKey, Vector]) -> None:
+        self._row_of = {key: row for row, key in enumerate(vectors)}
         self.rows = np.stack(list(vectors.values())) if vectors else np.zeros((0, 1), np.float32)
 
     def of(self, keys: Sequence[GifKey]) -> tuple[list[GifKey], list[int]]:
-        """Those of ``keys`` that there are, and their rows."""
-        there = [key for key in keys if key in self.place]
-        return there, [self.place[key] for key in there]
+        """Those of ``keys`` that have a row, and their rows."""
+        found = [key for key in keys if key in self._row_of]
+        return found, [self._row_of[key] for key in found]
 
 
-def _found(
-    vector: NDArray[np.float32],
+def _hits(
+    vector: Vector,
     hits: tuple[IndexHits, IndexHits],
-    pixels: _Rows,
-    common: NDArray[np.float32],
-    words: _Rows,
-    understood: float,
+    frames: _Rows,
+    correction: NDArray[np.float32],
+    texts: _Rows,
+    vocabulary_coverage: float,
 ) -> Hits:
-    by_pixels, by_texts = hits
-    keys = sorted({*by_pixels.keys, *by_texts.keys})
-    seen, seen_rows = pixels.of(keys)
-    said, said_rows = words.of(keys)
-    looks = (pixels.rows[seen_rows] @ vector - common[seen_rows]).tolist() if seen else []
-    reads = (words.rows[said_rows] @ vector).tolist() if said else []
-    visual, text = dict(zip(seen, looks, strict=True)), dict(zip(said, reads, strict=True))
-    evidence = tuple(Signals(key, visual.get(key), text.get(key)) for key in keys)
-    return Hits(vector, evidence, _spread(by_pixels), _spread(by_texts), by_pixels.count, understood)
-
-
-def _spread(hits: IndexHits) -> ScoreStatistics:
-    return ScoreStatistics(hits.mean, hits.std)
+    by_frames, by_text = hits
+    keys = sorted({*by_frames.keys, *by_text.keys})
+    with_frames, rows = frames.of(keys)
+    similarities = frames.rows[rows] @ vector - correction[rows] if rows else np.zeros(0)
+    visual = dict(zip(with_frames, similarities.tolist(), strict=True))
+    with_text, rows = texts.of(keys)
+    similarities = texts.rows[rows] @ vector if rows else np.zeros(0)
+    text = dict(zip(with_text, similarities.tolist(), strict=True))
+    signals = tuple(Signals(key, visual.get(key), text.get(key)) for key in keys)
+    frame_statistics, text_statistics = (ScoreStatistics(one.mean, one.std) for one in hits)
+    return Hits(vector, signals, frame_statistics, text_statistics, by_frames.count, vocabulary_coverage)

@@ -1,1 +1,1 @@
-"""What outlives the process, in SQLite, and the in-memory cache."""
+"""The SQLite database with its stores, and the in-memory cache."""

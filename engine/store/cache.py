@@ -1,4 +1,4 @@
-"""A bounded memory of things for a while, on aiocache, whose own memory cache grows without end."""
+"""A bounded in-memory cache on top of aiocache, whose own one is unbounded."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ V = TypeVar("V")
 
 
 class BoundedCache(Generic[V]):
-    """Keeps at most ``most`` values for ``ttl_s`` seconds each; beyond, those not used for longest go first. A cache
-    that fails has nothing."""
+    """At most ``max_items`` values, each for ``ttl_s`` seconds; the least recently used are evicted first. Errors count
+    as misses."""
 
-    def __init__(self, most: int, ttl_s: float) -> None:
-        self._most = most
+    def __init__(self, max_items: int, ttl_s: float) -> None:
+        self._max_items = max_items
         self._ttl_s = ttl_s
         self._cache = SimpleMemoryCache(timeout=None)  # its asyncio.wait_for loses cancellations before Python 3.12
         self._used: OrderedDict[str, None] = OrderedDict()
@@ -29,8 +29,8 @@ class BoundedCache(Generic[V]):
         """The value, or None."""
         try:
             value = await self._cache.get(key)
-        except Exception:  # noqa: BLE001 - whatever an engine behind aiocache raises
-            _log.warning("The cache cannot be read.", exc_info=True)
+        except Exception:  # noqa: BLE001 - whatever aiocache raises
+            _log.warning("Cannot read from the cache.", exc_info=True)
             return None
         if value is None:
             self._used.pop(key, None)
@@ -39,13 +39,13 @@ class BoundedCache(Generic[V]):
         return cast("V | None", value)
 
     async def set(self, key: str, value: V) -> None:
-        """Keeps the value, in place of one that was there."""
+        """Stores or replaces the value."""
         try:
             await self._cache.set(key, value, ttl=self._ttl_s)
             self._used[key] = None
             self._used.move_to_end(key)
-            while len(self._used) > self._most:
+            while len(self._used) > self._max_items:
                 oldest, _ = self._used.popitem(last=False)
                 await self._cache.delete(oldest)
-        except Exception:  # noqa: BLE001 - whatever an engine behind aiocache raises
-            _log.warning("The cache cannot be written.", exc_info=True)
+        except Exception:  # noqa: BLE001 - whatever aiocache raises
+            _log.warning("Cannot write to the cache.", exc_info=True)

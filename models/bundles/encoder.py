@@ -52,7 +52,7 @@ class Encoder(Protocol):
     def encode_clips(self, clips: Clips) -> NDArray[np.float32]:
         """(N, D) unit vectors of clips, which may differ in T, H and W."""
 
-    def understands(self, text: str) -> float:
+    def vocabulary_coverage(self, text: str) -> float:
         """The share of the text, in [0, 1], that is made of words learnt; 0.0 for a text without any."""
 
 
@@ -66,7 +66,7 @@ class TextEncoder(Protocol):
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(N, B)"""
 
-    def understands(self, text: str) -> float:
+    def vocabulary_coverage(self, text: str) -> float:
         """The share of the text, in [0, 1], that is made of what it has learnt."""
 
 
@@ -116,9 +116,9 @@ class TwoTowerEncoder:
         """(T, A) of each of N clips to (N, D) unit vectors."""
         return self._embed([torch.from_numpy(one).to(self._frames.device) for one in features])
 
-    def understands(self, text: str) -> float:
+    def vocabulary_coverage(self, text: str) -> float:
         """The share of the text, in [0, 1], that is made of words learnt; 0.0 for a text without any."""
-        return self._sentences.understands(text)
+        return self._sentences.vocabulary_coverage(text)
 
     def _embed(self, features: Sequence[Tensor]) -> NDArray[np.float32]:
         if not features:

@@ -5,9 +5,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deepgif.models.bundles.encoder import Encoder, TwoTowerEncoder
-from deepgif.models.bundles.manifest import CLASSIC, MANIFEST, MOTION, OPEN_CLIP, SMALL, BundleError, read_info
+from deepgif.models.bundles.manifest import (
+    CLASSIC,
+    MANIFEST,
+    MOTION,
+    OPEN_CLIP,
+    SMALL,
+    BundleError,
+    read_info,
+    read_manifest,
+)
+
+if TYPE_CHECKING:
+    from deepgif.models.bundles.motion import MotionEncoder
 
 BUNDLED = Path(__file__).parents[1]
 
@@ -22,8 +35,6 @@ def load_bundle(folder: Path, devices: Sequence[str] = ("cpu",), weights: Path |
     """Loads and checks a bundle; ``weights`` is the folder of published weights. Raises ``BundleError`` where a file is
     missing or not what it was."""
     if read_info(folder).kind == MOTION:
-        from deepgif.models.bundles.motion import load_motion
-
         return load_motion(folder, devices, weights)
     return load_two_towers(folder, devices, weights)
 
@@ -46,3 +57,31 @@ def load_two_towers(folder: Path, devices: Sequence[str] = ("cpu",), weights: Pa
     if info.kind == MOTION:
         raise BundleError(f"{folder} stands on another bundle: name that one here.")
     raise BundleError(f"{folder} holds a model of the kind {info.kind}, which this version does not know.")
+
+
+def load_base(base: str, folder: Path, places: int, devices: Sequence[str], weights: Path | None) -> TwoTowerEncoder:
+    """Loads the bundle that a motion head in ``folder`` builds on: a bundled model's name, or a path relative to
+    ``folder``. With ``places`` above 1, frame features are computed per strip of the frame. Raises ``BundleError``."""
+    found = bundle_folder(base)
+    path = found if found.is_absolute() else folder / found
+    if places == 1:
+        return load_two_towers(path, devices, weights)
+    from deepgif.models.bundles.small import load_small
+
+    return load_small(path, devices, strips=True)
+
+
+def load_motion(folder: Path, devices: Sequence[str] = ("cpu",), weights: Path | None = None) -> MotionEncoder:
+    """Loads and verifies a bundle of the kind "motion" and its base. Raises ``BundleError``."""
+    from deepgif.models.bundles.motion import MotionEncoder, read_head
+
+    info, manifest = read_info(folder), read_manifest(folder)
+    head, weight, name = read_head(folder, manifest)
+    base = load_base(name, folder, head.config.places, devices, weights)
+    if base.space != manifest["base_space"]:
+        raise BundleError(
+            f"{folder} was trained on {manifest['base_space']}, but its base is {base.space}. Train it again."
+        )
+    if (base.sampling.size, base.sampling.fit) != (info.sampling.size, info.sampling.fit):
+        raise BundleError(f"{folder} needs another frame size than its base, {base.space}.")
+    return MotionEncoder(info, base, head, weight)

@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,8 +40,6 @@ from deepgif.models.bundles.manifest import (
     BundleError,
     BundleInfo,
     checked,
-    read_info,
-    read_manifest,
     write_manifest,
 )
 from deepgif.models.runtime.frame_runner import Clips
@@ -152,43 +151,22 @@ class MotionEncoder:
         with torch.inference_mode():
             return self._head.clips([torch.from_numpy(one) for one in features]).numpy()
 
-    def understands(self, text: str) -> float:
+    def vocabulary_coverage(self, text: str) -> float:
         """What the base says."""
-        return self._base.understands(text)
+        return self._base.vocabulary_coverage(text)
 
 
-def load_base(base: str, folder: Path, places: int, devices: Sequence[str], weights: Path | None) -> TwoTowerEncoder:
-    """The bundle that a head in ``folder`` stands on: a shipped one's name, or a path from there. Its frame features
-    are of ``places`` where it can tell them apart; 1 is the whole frame. Raises ``BundleError``."""
-    from deepgif.models.bundles.load import bundle_folder, load_two_towers
-    from deepgif.models.bundles.small import load_small
-
-    found = bundle_folder(base)
-    path = found if found.is_absolute() else folder / found
-    if places == 1:
-        return load_two_towers(path, devices, weights)
-    return load_small(path, devices, strips=True)
-
-
-def load_motion(folder: Path, devices: Sequence[str] = ("cpu",), weights: Path | None = None) -> MotionEncoder:
-    """Loads and checks a bundle of the kind "motion" and its base. Raises ``BundleError``."""
-    info, manifest = read_info(folder), read_manifest(folder)
+def read_head(folder: Path, manifest: dict[str, Any]) -> tuple[MotionHead, float, str]:
+    """Reads and verifies a bundle's head, the weight of motion, and the base's name or path. Raises ``BundleError``."""
     content = checked(folder / WEIGHTS, manifest)
     try:
         head = MotionHead(MotionConfig(**manifest["motion"]))
         head.load_state_dict({name: tensor.float() for name, tensor in load(content).items()})
         weight = float(manifest["weight"])
-        name = str(manifest["base"])
+        base = str(manifest["base"])
     except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"{folder} does not hold the model its {MANIFEST} describes.") from error
-    base = load_base(name, folder, head.config.places, devices, weights)
-    if base.space != manifest["base_space"]:
-        raise BundleError(
-            f"{folder} was taught on {manifest['base_space']}, but its base is {base.space}: teach it anew."
-        )
-    if (base.sampling.size, base.sampling.fit) != (info.sampling.size, info.sampling.fit):
-        raise BundleError(f"{folder} wants frames of another size than its base, {base.space}.")
-    return MotionEncoder(info, base, head, weight)
+        raise BundleError(f"{folder} does not hold the model that its {MANIFEST} describes.") from error
+    return head, weight, base
 
 
 def save_motion(folder: Path, info: BundleInfo, base: str, base_space: str, head: MotionHead, weight: float) -> None:

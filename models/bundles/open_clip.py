@@ -93,7 +93,7 @@ class ClipSentences:
             parts = [_text_features(self._model, part) for part in tokens.split(TEXTS_AT_ONCE)]
             return torch.cat(parts).float().cpu().numpy()
 
-    def understands(self, text: str) -> float:
+    def vocabulary_coverage(self, text: str) -> float:
         """1.0 for a text with letters or digits: these models were taught on words of every kind."""
         return float(any(character.isalnum() for character in text))
 

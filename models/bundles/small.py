@@ -68,7 +68,7 @@ class SmallSentences:
             vectors = self._network(numbers.to(self._device), lengths.to(self._device))
             return F.normalize(vectors, dim=1).cpu().numpy()
 
-    def understands(self, text: str) -> float:
+    def vocabulary_coverage(self, text: str) -> float:
         """The share of the text's letters and digits, in [0, 1], that lie in words learnt as a whole; 0.0 for a text
         without any. Other words are read from their parts, with less certainty."""
         tokens = self._tokenizer.encode(spell_out(text), add_special_tokens=False).tokens

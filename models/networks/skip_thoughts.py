@@ -139,7 +139,7 @@ class SkipThoughts:
         parts = [self._encode(words[start : start + TEXTS_AT_ONCE]) for start in range(0, len(words), TEXTS_AT_ONCE)]
         return np.concatenate(parts) if parts else np.empty((0, self.dimension), np.float32)
 
-    def understands(self, text: str) -> float:
+    def vocabulary_coverage(self, text: str) -> float:
         """The share of the text's words, in [0, 1], that have a vector of their own; 0.0 for a text without any."""
         words = [word for word in tokenize(text) if any(character.isalnum() for character in word)]
         known = self._parts[0][1].rows

@@ -1,4 +1,4 @@
-"""One headless Chromium and what a page did in it."""
+"""A headless Chromium, and a record of what a page did in it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright, expect
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-PATIENCE_MS = 30_000  # for what is expected on a page, on a slow machine too
+PATIENCE_MS = 30_000  # for a page's expectations, on a slow machine too
 
 # The contrast ratio (WCAG 2.2, section 1.4.3) of every visible piece of text, over its nearest painted background.
 CONTRASTS = """() => {
@@ -44,7 +44,7 @@ CONTRASTS = """() => {
 
 @dataclass(slots=True)
 class Watched:
-    """A page, and what it complained about and asked for."""
+    """A page with its console errors and the hosts it contacted."""
 
     page: Page
     complaints: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Discord's gateway on loopback: identify, heartbeats, sessions that resume, and faults.
+"""A local Discord gateway: identify, heartbeats, resumable sessions, and faults.
 
 Written after discord.com/developers/docs/events/gateway; the live service was not asked.
 """
@@ -18,7 +18,7 @@ TOKEN = "bot-token"
 
 @dataclass(slots=True)
 class Session:
-    """One shard's session: what was sent in it, and the socket that it has now."""
+    """A shard's session: what was sent in it, and its current socket."""
 
     name: str
     shard: int
@@ -27,7 +27,7 @@ class Session:
     valid: bool = True
 
     async def send(self, event: str, data: dict[str, Any]) -> None:
-        """Sends an event, or keeps it until the session is resumed."""
+        """Sends an event, or stores it until the session is resumed."""
         frame = {"op": 0, "t": event, "s": len(self.sent) + 1, "d": data}
         self.sent.append(frame)
         if self.socket is not None and not self.socket.closed:
@@ -35,8 +35,8 @@ class Session:
 
 
 class Gateway:
-    """``ready`` gives the data of READY and what follows it for a shard. ``heartbeat_s`` is the interval that is asked
-    for; ``silent`` answers no heartbeat."""
+    """``ready`` returns the data of READY and the events after it for a shard. ``heartbeat_s`` is the heartbeat
+    interval; a ``silent`` gateway acknowledges no heartbeat."""
 
     def __init__(self, ready: Callable[[int, int], tuple[dict[str, Any], list[dict[str, Any]]]]) -> None:
         self._ready = ready
@@ -51,23 +51,23 @@ class Gateway:
         self.wrong: list[str] = []
 
     def live(self, shard: int = 0) -> list[Session]:
-        """The sessions of a shard that still count, newest last; each gets every event."""
+        """The valid sessions of a shard, newest last. Each gets every event."""
         return [one for one in self.sessions if one.valid and one.shard == shard]
 
     def connected(self) -> bool:
-        """Whether every shard has somebody who listens."""
+        """Whether every shard is connected."""
         return all(
             any(one.socket is not None and not one.socket.closed for one in self.live(shard))
             for shard in range(self.shards)
         )
 
     async def send(self, event: str, data: dict[str, Any], shard: int = 0) -> None:
-        """Tells every session of a shard of an event."""
+        """Sends an event to every session of a shard."""
         for session in self.live(shard):
             await session.send(event, data)
 
     async def drop(self, code: int = 4000) -> None:
-        """Closes all sockets; sessions live on unless the code ends them."""
+        """Closes all sockets. Sessions stay valid unless the code ends them."""
         for session in self.sessions:
             session.valid = session.valid and code not in (1000, 4004)
             if session.socket is not None:
@@ -81,7 +81,7 @@ class Gateway:
                 await session.socket.send_json({"op": op, "d": data})
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
-        """One connection."""
+        """Serves a connection."""
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         await socket.send_json({"op": 10, "d": {"heartbeat_interval": int(1000 * self.heartbeat_s)}})

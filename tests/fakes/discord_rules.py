@@ -1,4 +1,4 @@
-"""What Discord checks in the bodies it gets.
+"""Discord's validation of request bodies.
 
 Written after discord.com/developers/docs and the limits in Discord's published OpenAPI description (API version 10).
 """
@@ -27,27 +27,27 @@ _ESCAPED = re.compile(r"\\[^0-9A-Za-z\s]")
 
 
 class BodyError(Exception):
-    """A body that Discord refuses."""
+    """Discord rejects the body."""
 
 
 def need(true: Any, what: str) -> None:
-    """Refuses what is not true."""
+    """Raises ``BodyError`` unless ``true``."""
     if not true:
         raise BodyError(what)
 
 
 def size(text: Any, least: int, most: int, what: str) -> None:
-    """Refuses what is no text of so many characters."""
+    """Checks a text and its length."""
     need(isinstance(text, str) and least <= len(text) <= most, f"{what}: {text!r:.80} is not {least} to {most} long")
 
 
 def keys(body: dict[str, Any], known: set[str], what: str) -> None:
-    """Refuses keys that are not known."""
+    """Checks for unknown keys."""
     need(set(body) <= known, f"{what} has unknown keys: {set(body) - known}")
 
 
 def check_message(body: dict[str, Any], *, reference: bool = False) -> None:
-    """A message, new or changed."""
+    """Checks a message or an edit."""
     keys(body, MESSAGE | ({"message_reference"} if reference else set()), "a message")
     need(body.get("allowed_mentions", {}).get("parse") == [], "a message may ping somebody")
     need(not body["allowed_mentions"].get("replied_user"), "a message may ping whom it answers")
@@ -73,7 +73,7 @@ def check_message(body: dict[str, Any], *, reference: bool = False) -> None:
 
 
 def walk(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Components and what is in them."""
+    """All components, also nested ones."""
     for component in components:
         yield component
         yield from walk(component.get("components", []))
@@ -82,7 +82,7 @@ def walk(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def check_modal(body: dict[str, Any]) -> None:
-    """A modal."""
+    """Checks a modal."""
     keys(body, {"custom_id", "title", "components"}, "a modal")
     size(body["custom_id"], 1, 100, "custom_id")
     size(body["title"], 1, 45, "title")
@@ -103,7 +103,7 @@ def check_modal(body: dict[str, Any]) -> None:
 
 
 def check_choices(choices: list[dict[str, Any]]) -> None:
-    """What completes what is typed."""
+    """Checks completions."""
     need(len(choices) <= 25, "too many choices")
     for choice in choices:
         size(choice["name"], 1, 100, "choice")
@@ -111,7 +111,7 @@ def check_choices(choices: list[dict[str, Any]]) -> None:
 
 
 def check_commands(commands: list[dict[str, Any]]) -> None:
-    """Application commands."""
+    """Checks application commands."""
     for command in commands:
         if command["type"] == 1:
             need(re.fullmatch(r"[-_\w]{1,32}", command["name"]) and command["name"].islower(), "a command's name")

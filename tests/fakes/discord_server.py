@@ -1,6 +1,6 @@
-"""A Discord on loopback: gateway, REST, interactions and messages, with what Discord checks.
+"""A local Discord: gateway, REST API, interactions and messages, with Discord's validation.
 
-Written after discord.com/developers/docs; the live service was not asked.
+Written from discord.com/developers/docs; not compared with the live service.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.fakes.waiting import Gate, until
 
 APPLICATION, BOT = "4242", "4242"
 TOKEN_S, FOLLOW_UPS = 900.0, 5
-ACK_S = 30.0  # Discord waits for 3; a slow machine gets more, and benchmarks/bot_load.py tells how long it takes
+ACK_S = 30.0  # Discord waits for 3 s; benchmarks/bot/load.py measures that, tests run on slow machines
 GUILD, CHANNEL, NSFW, THREAD, DM, GROUP = (str(n << 22) for n in (4, 11, 12, 13, 14, 15))
 EVERYTHING, MANAGE_GUILD = str((1 << 10) | (1 << 11) | (1 << 14) | (1 << 16)), 1 << 5
 _EPOCH_MS = 1420070400000
@@ -38,7 +38,7 @@ _EPOCH_MS = 1420070400000
 
 @dataclass(slots=True)
 class Said:
-    """One message: ``to`` is the only person who sees it, empty where all do."""
+    """A message. ``to`` is the only user who sees it, or empty."""
 
     id: str
     channel: str
@@ -49,45 +49,45 @@ class Said:
 
     @property
     def parts(self) -> list[dict[str, Any]]:
-        """All components, however deep."""
+        """All components, also nested ones."""
         return list(walk(self.body["components"]))
 
     @property
     def text(self) -> str:
-        """Its texts as they are shown."""
+        """The texts as users see them."""
         return "\n".join(one["content"] for one in self.parts if one["type"] == 10).replace("\\", "")
 
     @property
     def image(self) -> dict[str, Any]:
-        """Its GIF."""
+        """The media item."""
         return dict(next(one for one in self.parts if one["type"] == 12)["items"][0])
 
     @property
     def title(self) -> str:
-        """What stands below its GIF."""
+        """The caption below the GIF."""
         return next(one for one in reversed(self.parts) if one["type"] == 10)["content"].replace("\\", "")
 
     @property
     def buttons(self) -> dict[str, str]:
-        """The ``custom_id`` of each button below a GIF, by action."""
+        """The ``custom_id`` of each button, by action."""
         named = (one["custom_id"] for one in self.parts if one["type"] == 2)
         return {name.split(":")[1]: name for name in named}
 
     @property
     def reply_to(self) -> str:
-        """The message that it answers."""
+        """The message that this one replies to."""
         return str((self.body.get("message_reference") or {}).get("message_id", ""))
 
 
 @dataclass(slots=True)
 class Asked:
-    """One interaction, and how it was answered: ``kind`` is the callback's type, 0 as long as there is none, ``data``
-    what came with it, and ``original`` the message that is its answer."""
+    """An interaction and its response: ``kind`` is the type of the callback, 0 before there is one, ``data`` its data,
+    and ``original`` the message of the response."""
 
     id: str
     token: str
     type: int
-    person: str
+    user: str
     channel: str
     at: float
     abroad: bool
@@ -101,11 +101,11 @@ class Asked:
 
 @dataclass(slots=True)
 class Discord:
-    """``admins`` manage the guild; the bot may not write in ``closed`` channels. The next ``limited`` answers are a
-    429, a global one where ``everywhere``, the next ``broken`` ones a 502; ``token_s`` is for how long interactions can
-    be answered, and ``late_s`` how old they are when they come. The next ``cut`` posts are taken, but answered with a
-    502; messages and edits that are held at the ``gate`` are taken, but not answered. Messages that are ``gone`` cannot
-    be replied to."""
+    """``admins`` manage the server; the bot can't post in ``closed`` channels. The next ``limited`` responses are a
+    429, a global one if ``everywhere``, and the next ``broken`` ones a 502. Interaction tokens are valid for
+    ``token_s`` seconds, and interactions are ``late_s`` seconds old on arrival. The next ``cut`` posts are accepted but
+    get a 502; messages held at the ``gate`` are accepted but get no response. ``gone`` messages can't be replied
+    to."""
 
     admins: set[str] = field(default_factory=lambda: {"99"})
     closed: set[str] = field(default_factory=set)
@@ -172,60 +172,60 @@ class Discord:
 
     @property
     def wrong(self) -> list[str]:
-        """What Discord would have refused."""
+        """What Discord would have rejected."""
         return self.gateway.wrong
 
     @property
     def public(self) -> list[Said]:
-        """What all see."""
+        """Messages that everybody sees."""
         return [one for one in self.said if not one.to and not one.deleted]
 
-    def private(self, person: str = "1") -> list[Said]:
-        """What only this person sees."""
-        return [one for one in self.said if one.to == person and not one.deleted]
+    def private(self, user: str = "1") -> list[Said]:
+        """Messages that only this user sees."""
+        return [one for one in self.said if one.to == user and not one.deleted]
 
     async def connected(self) -> None:
-        """Waits for a bot on every shard."""
+        """Waits until every shard is connected."""
         await until(self.gateway.connected)
 
     def new(self) -> str:
-        """A new id, which holds the time."""
+        """A new snowflake ID."""
         return str((int(1000 * time.time()) - _EPOCH_MS << 22) + next(self._numbers) % (1 << 22))
 
-    async def command(self, name: str = "deepgif", person: str = "1", channel: str = CHANNEL, **given: Any) -> Asked:
-        """A slash command; ``query`` and such are its options."""
+    async def command(self, name: str = "deepgif", user: str = "1", channel: str = CHANNEL, **given: Any) -> Asked:
+        """A user sends a slash command with options such as ``query``."""
         where = {key: given.pop(key) for key in ("guild", "owner", "abroad", "without") if key in given}
         options = [{"name": option, "type": 3, "value": value} for option, value in given.items()]
         data = {"id": "1", "name": name, "type": 1, "options": options}
-        return await self._interact(2, data, person, channel, **where)
+        return await self._interact(2, data, user, channel, **where)
 
-    async def type(self, text: str, person: str = "1") -> list[str]:
-        """What completes what somebody types."""
+    async def type(self, text: str, user: str = "1") -> list[str]:
+        """The completions of what a user types."""
         option = {"name": "query", "type": 3, "value": text, "focused": True}
         data = {"id": "1", "name": "deepgif", "type": 1, "options": [option]}
-        asked = await self._interact(4, data, person, CHANNEL)
+        asked = await self._interact(4, data, user, CHANNEL)
         await until(lambda: asked.kind)
         return [choice["value"] for choice in asked.data["choices"]]
 
-    async def react(self, text: str, person: str = "1", channel: str = CHANNEL) -> Asked:
-        """The menu of a message."""
+    async def react(self, text: str, user: str = "1", channel: str = CHANNEL) -> Asked:
+        """A user chooses the command in a message's menu."""
         message = self._message(Said(self.new(), channel, {"content": text, "components": []}), author="7")
         data = {"id": "2", "name": "React with a GIF", "type": 3, "target_id": message["id"]}
-        return await self._interact(2, {**data, "resolved": {"messages": {message["id"]: message}}}, person, channel)
+        return await self._interact(2, {**data, "resolved": {"messages": {message["id"]: message}}}, user, channel)
 
-    async def press(self, said: Said, action: str, person: str = "1", **where: Any) -> Asked:
-        """A button below a GIF."""
+    async def press(self, said: Said, action: str, user: str = "1", **where: Any) -> Asked:
+        """A user presses a button."""
         data = {"custom_id": said.buttons[action], "component_type": 2}
-        return await self._interact(3, data, person, said.channel, said=said, **where)
+        return await self._interact(3, data, user, said.channel, said=said, **where)
 
-    async def choose(self, said: Said, name: str, values: list[str], person: str = "99") -> Asked:
-        """A menu or button of the settings."""
+    async def choose(self, said: Said, name: str, values: list[str], user: str = "99") -> Asked:
+        """A user chooses in a menu of the settings."""
         part = next(one for one in said.parts if one.get("custom_id") == f"set:{name}")
         data = {"custom_id": part["custom_id"], "component_type": part["type"], "values": values, "resolved": {}}
-        return await self._interact(3, data, person, said.channel, said=said)
+        return await self._interact(3, data, user, said.channel, said=said)
 
-    async def fill(self, modal: dict[str, Any], person: str = "99", **values: str) -> Asked:
-        """A modal, with what it shows where nothing else is typed; fields by what their ids begin with."""
+    async def fill(self, modal: dict[str, Any], user: str = "99", **values: str) -> Asked:
+        """A user submits a modal. ``values`` are by the start of the field ID; other fields keep their values."""
         fields = [label["component"] for label in modal["components"]]
         components = [
             {
@@ -240,20 +240,20 @@ class Discord:
             }
             for place, one in enumerate(fields)
         ]
-        return await self._interact(5, {"custom_id": modal["custom_id"], "components": components}, person, CHANNEL)
+        return await self._interact(5, {"custom_id": modal["custom_id"], "components": components}, user, CHANNEL)
 
-    async def write(self, text: str, person: str = "1", channel: str = CHANNEL, **changes: Any) -> str:
-        """Somebody writes a message; what it mentions is found in it."""
-        message = self._message(Said(self.new(), channel, {"content": text, "components": []}), author=person)
+    async def write(self, text: str, user: str = "1", channel: str = CHANNEL, **changes: Any) -> str:
+        """A user sends a message."""
+        message = self._message(Said(self.new(), channel, {"content": text, "components": []}), author=user)
         mentioned = [name for name in (BOT, "7") if f"<@{name}>" in text or f"<@!{name}>" in text]
         message["mentions"] = [_user(name) for name in mentioned]
         if channel not in (DM, GROUP):
-            message |= {"guild_id": GUILD, "member": _member(person)}
+            message |= {"guild_id": GUILD, "member": _member(user)}
         await self.gateway.send("MESSAGE_CREATE", {**message, **changes})
         return str(message["id"])
 
     async def again(self) -> None:
-        """The gateway repeats the newest event."""
+        """The gateway repeats the latest event."""
         for session in self.gateway.live():
             frame = session.sent[-1]
             await session.send(frame["t"], frame["d"])
@@ -262,7 +262,7 @@ class Discord:
         self,
         kind: int,
         data: dict[str, Any],
-        person: str,
+        user: str,
         channel: str,
         *,
         said: Said | None = None,
@@ -271,14 +271,14 @@ class Discord:
         abroad: bool = False,
         without: str = "",
     ) -> Asked:
-        """An interaction. ``owner`` installed the app for themselves; ``abroad`` is a guild that the bot is not in, and
-        ``without`` a field that is missing."""
+        """Delivers an interaction. ``owner`` installed the app for themselves; with ``abroad``, the bot is not on the
+        server; ``without`` is a field to leave out."""
         direct = channel in (DM, GROUP)
         asked = Asked(
             self.new(),
             f"token{next(self._numbers)}",
             kind,
-            person,
+            user,
             channel,
             time.monotonic() - self.late_s,
             bool(owner),
@@ -303,14 +303,14 @@ class Discord:
             "context": 1 if channel == DM else 2 if direct else 0,
         }
         if direct:
-            payload["user"] = _user(person)
+            payload["user"] = _user(user)
         else:
-            allowed = int(EVERYTHING) | (MANAGE_GUILD if person in self.admins else 0)
+            allowed = int(EVERYTHING) | (MANAGE_GUILD if user in self.admins else 0)
             place = "777" if abroad else guild
             payload |= {"guild_id": place, "guild": {"id": place, "locale": "en-US", "features": []}}
             payload |= {
                 "guild_locale": "en-US",
-                "member": {**_member(person), "permissions": str(allowed), "user": _user(person)},
+                "member": {**_member(user), "permissions": str(allowed), "user": _user(user)},
             }
         if said is not None:
             payload["message"] = self._message(said)
@@ -319,7 +319,7 @@ class Discord:
         return asked
 
     def shard_of(self, guild: str | None) -> int:
-        """The shard that hears of a guild; direct messages are the first one's."""
+        """The shard of a server; direct messages go to the first one."""
         return (int(guild) >> 22) % self.gateway.shards if guild else 0
 
     def _ready(self, shard: int, count: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -334,7 +334,7 @@ class Discord:
         return data, [_guild(guild) for guild in mine]
 
     def _checked(self, handler: Any) -> Any:
-        """Each call: its token, its type, whether it is too often; and that what is wrong is a 400."""
+        """Checks the token, content type and rate limits of each call; an invalid body gets a 400."""
 
         async def checked(request: web.Request) -> web.StreamResponse:
             path = request.path.removeprefix("/api/v10")
@@ -358,7 +358,7 @@ class Discord:
             if path.startswith(("/webhooks/", "/channels/")):
                 await self.gate.passed()
             posts = self._posts.get(request.path)
-            if posts:  # how many more are allowed, and when all are again
+            if posts:
                 left = str(5 - len(posts))
                 answer.headers.update(
                     {"X-RateLimit-Bucket": "posts", "X-RateLimit-Limit": "5", "X-RateLimit-Remaining": left}
@@ -369,7 +369,7 @@ class Discord:
         return checked
 
     def _too_often(self, request: web.Request) -> web.Response | None:
-        """429 by order, or for more than five posts in a channel in five seconds from the first."""
+        """A 429 if the test wants one, or for more than five posts in a channel within five seconds."""
         if self.limited and "/interactions/" not in request.path:
             self.limited -= 1
             return _limit(1.0, everywhere=self.everywhere)
@@ -424,7 +424,7 @@ class Discord:
         need(kind in allowed, f"callback {kind} for an interaction {asked.type}")
         if kind == 4:
             check_message(data)
-            asked.original = self._say(asked.channel, data, asked.person if ephemeral else "")
+            asked.original = self._say(asked.channel, data, asked.user if ephemeral else "")
         elif kind == 5:
             need(set(data) <= {"flags"}, "a receipt has flags only")
         elif kind in (6, 7):
@@ -462,11 +462,11 @@ class Discord:
         if asked.abroad and asked.follow_ups > FOLLOW_UPS:
             return _refusal(400, 40094, "This interaction has reached its maximum follow ups.")
         only = bool((given.get("flags") or 0) & EPHEMERAL)
-        return _json(self._message(self._say(asked.channel, given, asked.person if only else "")))
+        return _json(self._message(self._say(asked.channel, given, asked.user if only else "")))
 
     def _resolve(self, asked: Asked, given: dict[str, Any]) -> web.Response:
         only = bool((asked.data.get("flags") or 0) & EPHEMERAL)
-        asked.original = self._say(asked.channel, given, asked.person if only else "")
+        asked.original = self._say(asked.channel, given, asked.user if only else "")
         return _json(self._message(asked.original))
 
     async def _edit(self, request: web.Request) -> web.Response:
@@ -637,7 +637,7 @@ def _guild(name: str) -> dict[str, Any]:
 
 
 def _stored(command: dict[str, Any], place: int) -> dict[str, Any]:
-    """A command as Discord gives it back: more keys, nothing that is empty, big numbers as texts."""
+    """A command as Discord returns it: with more keys, without empty ones, big numbers as text."""
     known = {
         key: value for key, value in command.items() if value not in (None, False, [], "") and key != "dm_permission"
     }
@@ -654,7 +654,7 @@ def _stored(command: dict[str, Any], place: int) -> dict[str, Any]:
 
 
 def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    """discord.py takes JSON only where the type says nothing else."""
+    """discord.py parses JSON only if the content type has no charset."""
     return web.Response(
         body=json.dumps(body).encode(), status=status, headers={"Content-Type": "application/json", **(headers or {})}
     )

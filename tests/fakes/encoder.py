@@ -35,7 +35,7 @@ class ColourEncoder:
         means = np.array([[*clip.mean(axis=(0, 1, 2)) / 255, 0.1] for clip in clips], np.float32)
         return means / np.linalg.norm(means, axis=1, keepdims=True)
 
-    def understands(self, text: str) -> float:
+    def vocabulary_coverage(self, text: str) -> float:
         words = text.lower().split()
         return sum(word in COLOURS for word in words) / len(words)
 

@@ -1,4 +1,4 @@
-"""An engine on loopback that knows some GIFs by the words in their titles."""
+"""A fake engine on loopback with a few GIFs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from deepgif.engine.api.schemas import answer_to_json
+from deepgif.engine.api.schemas import SearchResponse
 from deepgif.engine.types import Coverage, Fit, Gif, GifKey, Rating, ScoredGif, SearchAnswer, Source
 from tests.fakes.waiting import Gate
 
 
 def gif(number: int, **changes: Any) -> Gif:
-    """GIF number so and so, as GIPHY has it."""
+    """A GIF with this number, as from GIPHY."""
     made = {
         "key": GifKey("giphy", f"gif{number}"),
         "title": f"GIF {number}",
@@ -31,8 +31,8 @@ def gif(number: int, **changes: Any) -> Gif:
 
 @dataclass(slots=True)
 class EngineServer:
-    """Answers every search with ``gifs`` in order, after ``latency_s``, the next ``failures`` by cutting them off, and
-    completes what was ``begun`` with ``words``; both through the ``gate``."""
+    """Answers every search with ``gifs`` in order, after ``latency_s``; drops the connection of the next ``failures``
+    searches. Completes prefixes, which ``begun`` records, with ``words``. Answers wait at the ``gate``."""
 
     gifs: list[Gif] = field(default_factory=lambda: [gif(number) for number in range(1, 9)])
     words: list[str] = field(default_factory=lambda: ["cat", "falls", "falling", "dog"])
@@ -51,8 +51,8 @@ class EngineServer:
         app = web.Application()
         app.router.add_post("/v1/search", self._search)
         app.router.add_get("/v1/similar", self._similar)
-        app.router.add_post("/v1/sent", self._sent)
-        app.router.add_get("/v1/words", self._words)
+        app.router.add_post("/v1/share", self._sent)
+        app.router.add_get("/v1/suggest", self._words)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0, backlog=1024).start()
@@ -83,10 +83,10 @@ class EngineServer:
         return self._answer("", others, Rating(request.query["max_rating"]))
 
     async def _words(self, request: web.Request) -> web.Response:
-        self.begun.append(request.query["start"])
+        self.begun.append(request.query["prefix"])
         await self.gate.passed()
-        found = [word for word in self.words if word.startswith(request.query["start"].casefold())]
-        return web.json_response({"words": found[: int(request.query["limit"])]}, status=self.words_status)
+        found = [word for word in self.words if word.startswith(request.query["prefix"].casefold())]
+        return web.json_response({"suggestions": found[: int(request.query["limit"])]}, status=self.words_status)
 
     async def _sent(self, request: web.Request) -> web.Response:
         self.told.append((await request.json())["id"])
@@ -94,11 +94,11 @@ class EngineServer:
 
     def _answer(self, words: str, gifs: list[Gif], most: Rating) -> web.Response:
         scored = [
-            ScoredGif(one, 1.0, 0.5, 0.5, 0.9, Fit.STRONG, Source.KNOWN, "why")
+            ScoredGif(one, 1.0, 0.5, 0.5, 0.9, Fit.STRONG, Source.INDEXED, "why")
             for one in gifs
             if most.allows(one.rating)
         ]
         answer = SearchAnswer(
             words, tuple(scored), "fake@1", Coverage(len(scored), len(scored)), 0.01, ranked=len(scored)
         )
-        return web.json_response(answer_to_json(answer, ""))
+        return web.json_response(text=SearchResponse.of(answer).model_dump_json())

@@ -1,4 +1,4 @@
-"""A provider over GIFs held in memory, and a way to find among them without a model."""
+"""A provider and a retriever over GIFs held in memory, without a model."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from deepgif.engine.index.exact import ExactIndex
+from deepgif.engine.search.collection import Collection as GifCollection
 from deepgif.engine.search.ranking import ScoreStatistics, Signals
-from deepgif.engine.search.retrieval import Hits, RetrievalQuery
+from deepgif.engine.search.ranking_model import UNFITTED, QueryBank
+from deepgif.engine.search.retrieval import Hits, RetrievalQuery, Retriever, Similarity
 from deepgif.engine.types import Gif, GifKey, Rating
+from tests.fakes.encoder import ColourEncoder
 
 
 def gif(name: str, rating: Rating = Rating.G) -> Gif:
@@ -31,30 +34,32 @@ class MemoryProvider:
     async def count(self) -> int:
         return len(self.gifs)
 
-    async def lookup(self, ids: Collection[str], *, ask: bool = True) -> dict[str, Gif]:
+    async def lookup(self, ids: Collection[str], *, fetch: bool = True) -> dict[str, Gif]:
         return {gif_id: self.gifs[gif_id] for gif_id in ids if gif_id in self.gifs}
 
     async def media(self, gif_id: str) -> Path | None:
         return self.files.get(gif_id)
 
 
-class MemoryFinder:
-    """Finds GIFs in the order of their names; ``asked`` keeps the queries, and ``error`` is raised where it is set."""
+NO_BANK = Similarity(QueryBank(np.zeros((0, 4), np.float32), 0.0), 0.0)
 
-    def __init__(self, gifs: Sequence[Gif]) -> None:
+
+class MemoryRetriever(Retriever):
+    """Retrieves GIFs in the order of their names; raises ``error`` if it is set."""
+
+    def __init__(self, gifs: Sequence[Gif], collection: GifCollection) -> None:
+        super().__init__(ColourEncoder(), collection, UNFITTED, NO_BANK)
         self.gifs = sorted(gifs, key=lambda one: one.key)
-        self.asked: list[RetrievalQuery] = []
         self.error: Exception | None = None
-        self.understood = 1.0
+        self.vocabulary_coverage = 1.0
 
-    async def __call__(self, query: RetrievalQuery) -> Hits:
-        self.asked.append(query)
+    async def search(self, query: RetrievalQuery) -> Hits:
         if self.error is not None:
             raise self.error
         allowed = [one.key for one in self.gifs if query.max_rating.allows(one.rating)]
-        evidence = tuple(Signals(key, visual=0.5 - place / 10) for place, key in enumerate(allowed[: query.count]))
-        spread = ScoreStatistics(0.1, 0.1)
-        return Hits(np.zeros(4, np.float32), evidence, spread, spread, len(allowed), self.understood)
+        signals = tuple(Signals(key, visual=0.5 - rank / 10) for rank, key in enumerate(allowed[: query.count]))
+        statistics = ScoreStatistics(0.1, 0.1)
+        return Hits(np.zeros(4, np.float32), signals, statistics, statistics, len(allowed), self.vocabulary_coverage)
 
 
 def memory_index(gifs: Sequence[Gif]) -> ExactIndex:

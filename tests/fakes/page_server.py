@@ -1,4 +1,4 @@
-"""Serves the search page over scripted answers: what the page does with slow, failing and hostile engines."""
+"""Serves the search page with scripted answers: slow, failing and hostile engines."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def moving_gif(place: int) -> bytes:
 
 
 def result(place: int, **changes: Any) -> dict[str, Any]:
-    """The result at ``place``, 0 for the best, as the engine writes it."""
+    """The result at rank ``place``, 0 for the best, as the engine sends it."""
     return {
         "provider": "catalogue",
         "id": f"gif-{place}",
@@ -46,26 +46,26 @@ def result(place: int, **changes: Any) -> dict[str, Any]:
         "width": 120,
         "height": 120,
         "score": 5.1 - place / 4,
-        "visual": 0.61 - place / 50,
-        "text": None,
+        "visual_similarity": 0.61 - place / 50,
+        "text_similarity": None,
         "confidence": 0.9 - place / 20,
         "fit": "strong" if place < 2 else "fair" if place < 6 else "weak",
-        "why": f"It fits your words better than {99 - place} of 100 GIFs here.",
-        "source": "known",
+        "explanation": f"It fits your words better than {99 - place} of 100 GIFs here.",
+        "source": "indexed",
         "attribution": "",
         **changes,
     }
 
 
 def answer(words: str, results: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
-    """A whole answer, as the engine writes it."""
+    """An answer, as the engine sends it."""
     return {
         "query": words,
         "model": "small",
-        "coverage": {"seen": 320, "total": 320, "fraction": 1.0},
+        "coverage": {"embedded": 320, "total": 320, "fraction": 1.0},
         "took_ms": 12.3,
-        "origin": "known",
-        "ranked": len(results),
+        "origin": "indexed",
+        "total_results": len(results),
         "attribution": [],
         "notices": [],
         "results": results,

@@ -1,4 +1,4 @@
-"""The program itself as a child process: started, asked over HTTP, stopped."""
+"""Runs the program as a child process."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pathlib import Path
 import aiohttp
 
 ROOT = Path(__file__).resolve().parents[2]
-START_S = 120  # for a start and all that comes with it, on a slow machine too
+START_S = 120  # for starting up, on a slow machine too
 
 
 def environment(data_dir: Path, **settings: str) -> dict[str, str]:
-    """The environment of a child: no settings but these, and no GPU."""
+    """A child's environment: only these settings, and no GPU."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DEEPGIF_")}
     given = {f"DEEPGIF_{name.upper()}": value for name, value in settings.items()}
     return {
@@ -26,17 +26,17 @@ def environment(data_dir: Path, **settings: str) -> dict[str, str]:
         "DEEPGIF_DATA_DIR": str(data_dir),
         "DEEPGIF_THREADS": "1",
         "CUDA_VISIBLE_DEVICES": "",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT))),
         **given,
     }
 
 
 async def deepgif(*arguments: str, data_dir: Path, **settings: str) -> tuple[int, str, str]:
-    """Runs ``deepgif`` to its end: exit status, standard output, standard error."""
+    """Runs ``deepgif`` and returns exit status, standard output and standard error."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "engine",
+        "deepgif.cli",
         *arguments,
         cwd=data_dir,
         env=environment(data_dir, **settings),
@@ -56,20 +56,20 @@ class Served:
     said: str
 
     async def ready(self) -> dict[str, object]:
-        """Waits until it answers searches over all its GIFs; what /readyz says then."""
+        """Waits until all its GIFs are indexed; returns what /readyz answers then."""
         async with aiohttp.ClientSession() as http, asyncio.timeout(START_S):
             while True:
                 async with http.get(f"{self.origin}/readyz") as response:
                     body: dict[str, object] = await response.json()
-                    if response.status == 200 and body["seen"] == body["total"] != 0:
+                    if response.status == 200 and body["embedded"] == body["total"] != 0:
                         return body
                 await asyncio.sleep(0.1)
 
 
 @asynccontextmanager
 async def child(*arguments: str, data_dir: Path, **settings: str) -> AsyncIterator[Served]:
-    """Python with these arguments, once it has said on standard error where it listens; killed at the end, unless it
-    has ended by then."""
+    """Python with these arguments, once it has printed its URL to standard error; killed at the end if it is still
+    running."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *arguments,
@@ -93,6 +93,6 @@ async def child(*arguments: str, data_dir: Path, **settings: str) -> AsyncIterat
 
 @asynccontextmanager
 async def serving(*arguments: str, data_dir: Path, **settings: str) -> AsyncIterator[Served]:
-    """``deepgif serve`` on a free port of loopback; killed at the end, unless it has been stopped by then."""
+    """``deepgif serve`` on a free port of loopback; killed at the end if it is still running."""
     async with child("-m", "deepgif.cli", "serve", "--port", "0", *arguments, data_dir=data_dir, **settings) as served:
         yield served

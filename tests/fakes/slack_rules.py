@@ -1,4 +1,4 @@
-"""What Slack refuses in a message or a view, written after docs.slack.dev/reference/block-kit."""
+"""Slack's validation of messages and views, from docs.slack.dev/reference/block-kit."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 Block = dict[str, Any]
+CONFIRM = {"title": 100, "text": 300, "confirm": 30, "deny": 30}  # the longest texts
 PUBLIC = re.compile(r"^(?!localhost$|127\.|10\.|192\.168\.)[\w.-]+$")
 
 
@@ -44,6 +45,8 @@ def element(value: Block) -> None:
             need(1 <= len(value["options"]) <= 5, "1 to 5 options")
             for one in value["options"]:
                 option(one)
+            for name, most in CONFIRM.items() if "confirm" in value else ():
+                text(value["confirm"][name], most)
         case "static_select" | "multi_static_select":
             need(1 <= len(value["options"]) <= 100, "1 to 100 options")
             for one in value["options"]:
@@ -103,7 +106,7 @@ def block(value: Block, surface: str) -> None:
 
 
 def check_blocks(blocks: list[Block], surface: str = "message") -> None:
-    """Raises ``BlockError`` for what Slack would refuse."""
+    """Raises ``BlockError`` for blocks that Slack would reject."""
     need(1 <= len(blocks) <= (50 if surface == "message" else 100), "too many blocks, or none")
     for one in blocks:
         try:
@@ -118,7 +121,7 @@ def check_blocks(blocks: list[Block], surface: str = "message") -> None:
 
 
 def check_view(view: Block) -> None:
-    """The same for a modal or a home tab."""
+    """Raises ``BlockError`` for a modal or a Home tab that Slack would reject."""
     check_blocks(view["blocks"], view["type"])
     if view["type"] == "modal":
         for name in ("title", "submit", "close"):
@@ -127,7 +130,7 @@ def check_view(view: Block) -> None:
 
 
 def words_of(value: Any) -> list[str]:
-    """Every text in blocks that Slack would read as mrkdwn."""
+    """Every mrkdwn text in the blocks."""
     if isinstance(value, list):
         return [word for one in value for word in words_of(one)]
     if isinstance(value, dict):

@@ -1,6 +1,6 @@
-"""A Slack on loopback: Web API, Socket Mode, response_url and OAuth, with what Slack checks.
+"""A local Slack: Web API, Socket Mode, response_url and OAuth, with Slack's validation.
 
-Written after docs.slack.dev; the live service was not asked.
+Written from docs.slack.dev; not compared with the live service.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ SCOPES = {
     "users.info": "users:read",
 }
 USES = 5
-ACK_S = 30.0  # Slack waits for 3; a slow machine gets more, and benchmarks/bot_load.py tells how long it takes
+ACK_S = 30.0  # Slack waits for 3 s; benchmarks/bot/load.py measures that, tests run on slow machines
 SECRET = "signing-secret"
 
 
 @dataclass(slots=True)
 class Said:
-    """One message: ``ts`` is its id, ``to`` the only person who sees it, empty where all do."""
+    """A message. ``ts`` is its ID; ``to`` is the only user who sees it, or empty."""
 
     ts: str
     channel: str
@@ -48,24 +48,24 @@ class Said:
 
     @property
     def buttons(self) -> dict[str, dict[str, Any]]:
-        """Its buttons and menus, by action."""
+        """The buttons and menus, by action ID."""
         parts = [part for one in self.blocks for part in (*one.get("elements", ()), one.get("accessory", {}))]
         return {part["action_id"]: part for part in parts if "action_id" in part}
 
     @property
     def image(self) -> dict[str, Any] | None:
-        """Its GIF."""
+        """The image block."""
         return next((one for one in self.blocks if one["type"] == "image"), None)
 
     @property
     def shown(self) -> str:
-        """All plain text of it."""
+        """All text in the blocks."""
         return json.dumps(self.blocks, ensure_ascii=False)
 
 
 @dataclass(slots=True)
 class Ack:
-    """How a request was acknowledged: what came with it, and after how many seconds."""
+    """An acknowledgement: its payload and latency."""
 
     payload: Any
     elapsed_s: float
@@ -73,9 +73,9 @@ class Ack:
 
 @dataclass(slots=True)
 class Slack:
-    """``tokens`` are the workspaces' tokens with their scopes; ``member`` the channels the bot is in, ``closed`` those
-    it cannot post to otherwise. ``limited`` next posts and ``limited_urls`` next answers by URL get a 429; posts that
-    are held at the ``gate`` are taken, but not answered."""
+    """``tokens`` are the workspaces' tokens with their scopes. The bot is in the ``member`` channels, and can't post in
+    ``closed`` ones without being a member. The next ``limited`` posts and ``limited_urls`` responses get a 429. Posts
+    held at the ``gate`` are accepted, but get no response. ``wrong`` lists what Slack would have rejected."""
 
     tokens: dict[str, tuple[str, set[str]]] = field(
         default_factory=lambda: {
@@ -134,16 +134,16 @@ class Slack:
 
     @property
     def public(self) -> list[Said]:
-        """What all see."""
+        """Messages that everybody sees."""
         return [one for one in self.said if not one.to and not one.deleted]
 
-    def private(self, person: str) -> list[Said]:
-        """What only this person sees."""
-        return [one for one in self.said if one.to == person and not one.deleted]
+    def private(self, user: str) -> list[Said]:
+        """Messages that only this user sees."""
+        return [one for one in self.said if one.to == user and not one.deleted]
 
     @property
     def sockets(self) -> int:
-        """How many connections there ever were."""
+        """The number of connections so far."""
         return len(self._sockets)
 
     def listening(self) -> bool:
@@ -154,24 +154,24 @@ class Slack:
         """Waits for a bot."""
         await until(self.listening)
 
-    async def command(self, text: str, person: str = "U1", channel: str = "C1", **changes: Any) -> Ack:
+    async def command(self, text: str, user: str = "U1", channel: str = "C1", **changes: Any) -> Ack:
         """``/deepgif text``"""
         payload = {
             "command": "/deepgif",
             "text": text,
             "team_id": "T1",
             "channel_id": channel,
-            "user_id": person,
-            "user_name": f"name.{person.lower()}",
+            "user_id": user,
+            "user_name": f"name.{user.lower()}",
             "api_app_id": "A1",
             "trigger_id": self.new("trigger"),
-            "response_url": self.url(channel, person),
+            "response_url": self.url(channel, user),
             **changes,
         }
         return await self.deliver("slash_commands", payload)
 
     async def event(self, event: dict[str, Any], event_id: str = "", team: str = "T1") -> Ack:
-        """Something happened."""
+        """Delivers an event."""
         payload = {
             "type": "event_callback",
             "team_id": team,
@@ -182,8 +182,8 @@ class Slack:
         }
         return await self.deliver("events_api", payload)
 
-    async def press(self, said: Said, action: str, person: str = "U1", trigger: str = "", team: str = "T1") -> Ack:
-        """Somebody presses a button of a message; with the same ``trigger`` it is the same press again."""
+    async def press(self, said: Said, action: str, user: str = "U1", trigger: str = "", team: str = "T1") -> Ack:
+        """A user presses a button. The same ``trigger`` makes it a second delivery of the same press."""
         part = said.buttons[f"gif:{action}"]
         pressed: dict[str, Any] = {"action_id": part["action_id"], "type": part["type"]}
         pressed["action_ts"] = trigger or self.new_ts()
@@ -199,17 +199,17 @@ class Slack:
         }
         if said.thread:
             container["thread_ts"] = said.thread
-        payload = self._interaction("block_actions", person, said.channel, said, trigger) | {"team": {"id": team}}
+        payload = self._interaction("block_actions", user, said.channel, said, trigger) | {"team": {"id": team}}
         return await self.deliver("interactive", {**payload, "container": container, "actions": [pressed]})
 
-    async def react(self, text: str, person: str = "U1", channel: str = "C1", ts: str = "1.1", thread: str = "") -> Ack:
-        """The shortcut in a message's menu."""
+    async def react(self, text: str, user: str = "U1", channel: str = "C1", ts: str = "1.1", thread: str = "") -> Ack:
+        """A user chooses the shortcut in a message's menu."""
         message = {"type": "message", "text": text, "ts": ts, "user": "U9", **({"thread_ts": thread} if thread else {})}
-        payload = self._interaction("message_action", person, channel, None, "")
+        payload = self._interaction("message_action", user, channel, None, "")
         return await self.deliver("interactive", {**payload, "callback_id": "react", "message": message})
 
-    async def submit(self, view: dict[str, Any], values: dict[str, Any], person: str) -> Ack:
-        """Somebody fills a modal in."""
+    async def submit(self, view: dict[str, Any], values: dict[str, Any], user: str) -> Ack:
+        """A user submits a modal."""
         state = {block["block_id"]: {block["block_id"]: {}} for block in view["blocks"] if block["type"] == "input"}
         for block in view["blocks"]:
             element, name = block["element"], block["block_id"]
@@ -220,11 +220,11 @@ class Slack:
             given["selected_conversations"] = element.get("initial_conversations", [])
             given["selected_options"] = []
             state[name][name] = given | values.get(name, {})
-        payload = self._interaction("view_submission", person, "", None, "")
+        payload = self._interaction("view_submission", user, "", None, "")
         return await self.deliver("interactive", {**payload, "view": {**view, "id": "V1", "state": {"values": state}}})
 
     async def deliver(self, kind: str, payload: dict[str, Any]) -> Ack:
-        """Sends a request, over the socket or as a signed POST, and waits for its receipt."""
+        """Sends a request, through the socket or as a signed POST, and waits for the acknowledgement."""
         started = time.perf_counter()
         if self.http_url:
             answer = await self.post(kind, payload)
@@ -241,7 +241,7 @@ class Slack:
     async def post(
         self, kind: str, payload: dict[str, Any], *, secret: str = SECRET, at: float | None = None, expect: int = 200
     ) -> Any:
-        """The same over HTTP, with its signature."""
+        """Sends a signed request over HTTP."""
         assert self._http is not None
         if kind == "slash_commands":
             body, content = urlencode(payload), "application/x-www-form-urlencoded"
@@ -258,10 +258,10 @@ class Slack:
             assert response.status == expect, answer
         return json.loads(answer) if answer.startswith("{") else answer
 
-    def url(self, channel: str, person: str, said: Said | None = None) -> str:
+    def url(self, channel: str, user: str, said: Said | None = None) -> str:
         """A new response_url."""
         name = self.new("r")
-        self._urls[name] = {"channel": channel, "person": person, "said": said, "uses": 0}
+        self._urls[name] = {"channel": channel, "user": user, "said": said, "uses": 0}
         return f"{self.origin}/response/{name}"
 
     def new(self, what: str) -> str:
@@ -270,15 +270,15 @@ class Slack:
     def new_ts(self) -> str:
         return f"1700000000.{next(self._numbers):06}"
 
-    def _interaction(self, kind: str, person: str, channel: str, said: Said | None, trigger: str) -> dict[str, Any]:
+    def _interaction(self, kind: str, user: str, channel: str, said: Said | None, trigger: str) -> dict[str, Any]:
         return {
             "type": kind,
             "team": {"id": "T1", "domain": "here"},
-            "user": {"id": person, "name": f"name.{person.lower()}", "username": "x", "team_id": "T1"},
+            "user": {"id": user, "name": f"name.{user.lower()}", "username": "x", "team_id": "T1"},
             "api_app_id": "A1",
             "channel": {"id": channel, "name": "general"},
             "trigger_id": trigger or self.new("trigger"),
-            "response_url": self.url(channel, person, said),
+            "response_url": self.url(channel, user, said),
         }
 
     async def _link(self, request: web.Request) -> web.WebSocketResponse:
@@ -421,7 +421,7 @@ class Slack:
             if given.get("replace_original") and original is not None:
                 original.text, original.blocks = given["text"], blocks
             else:
-                to = "" if given.get("response_type") == "in_channel" else url["person"]
+                to = "" if given.get("response_type") == "in_channel" else url["user"]
                 said = Said(self.new_ts(), url["channel"], given["text"], blocks, to, given.get("thread_ts", ""))
                 self.said.append(said)
         return web.Response(text="ok")

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from deepgif.engine.media.decode import decode_clip
-from deepgif.engine.media.probe import MediaLimits
+from deepgif.engine.options import MediaLimits
 from deepgif.models.bundles.load import BUNDLED, bundle_folder, load_bundle
 from deepgif.models.networks.mobilenet import MobileNetV2
 from deepgif.models.runtime.cuda import IN_FLIGHT

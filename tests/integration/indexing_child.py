@@ -15,7 +15,6 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +24,13 @@ from numpy.typing import NDArray
 from deepgif.engine.index.exact import ExactIndex
 from deepgif.engine.ingest.batcher import MicroBatcher
 from deepgif.engine.ingest.catalogue import Indexer
-from deepgif.engine.media.decode import decode_clip
-from deepgif.engine.media.probe import MediaLimits
+from deepgif.engine.ingest.pipeline import EmbeddingPipeline
+from deepgif.engine.media.decoder_pool import AsyncDecoder
+from deepgif.engine.options import MediaLimits
 from deepgif.engine.protocols import Clip
-from deepgif.engine.providers.folder import LocalCatalogue
-from deepgif.engine.store.database import Database, SqliteEmbeddingStore, embedding_space
+from deepgif.engine.providers.folder import FolderCatalogue
+from deepgif.engine.store.database import Database
+from deepgif.engine.store.embeddings import SqliteEmbeddingStore, embedding_space
 from deepgif.engine.types import GifKey
 from tests.fakes.encoder import ColourEncoder
 
@@ -66,15 +67,15 @@ async def main(folder: Path, path: Path, batches: int) -> None:
 
     async with (
         Database(path) as database,
-        MicroBatcher(embed, name="clips", max_cost=8, max_waiting=64, cost=len) as clips,
+        MicroBatcher(embed, name="image", max_cost=8, max_waiting=64, cost=len) as clips,
     ):
-        catalogue = LocalCatalogue("folder", folder, database, limits)
+        catalogue = FolderCatalogue("folder", folder, database, limits)
         await catalogue.open()
         store, index = TellingStore(database, encoder.dimension), ExactIndex(encoder.dimension)
-        decode = partial(asyncio.to_thread, partial(decode_clip, sampling=encoder.sampling, limits=limits))
-        texts, read = ExactIndex(encoder.dimension), partial(asyncio.to_thread, encoder.encode_texts)
-        indexer = Indexer(embedding_space(encoder), store, index, decode, clips.submit, texts, read)
-        report = await indexer.run(catalogue)
+        decoder, texts = AsyncDecoder(encoder.sampling, limits, processes=False), ExactIndex(encoder.dimension)
+        pipeline = EmbeddingPipeline(encoder, embedding_space(encoder), store, index, texts, decoder, clips)
+        report = await Indexer(pipeline).run(catalogue)
+        decoder.close()
         say(known=report.known, embedded=report.embedded, found=len(index))
 
 

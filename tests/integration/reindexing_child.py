@@ -16,9 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from deepgif.engine.admin.reindex import move
-from deepgif.engine.engine import EngineOptions
-from deepgif.engine.media.download import DownloadRules
-from deepgif.engine.providers.factory import ProviderOptions, ProvidersOptions
+from deepgif.engine.options import DownloadRules, EngineOptions, ProviderOptions, ProvidersOptions
 from tests.fakes.encoder import ColourEncoder, WideEncoder
 
 BATCH_S = 0.02
@@ -39,7 +37,7 @@ async def main(data_dir: Path, origin: str, key: str) -> None:
     """Moves as ``deepgif reindex`` does."""
     rules = DownloadRules(frozenset({"127.0.0.1"}), frozenset({"http"}), private=True)
     remote = ProvidersOptions((ProviderOptions("giphy", key, 0, url=origin),), downloads=rules)
-    options = EngineOptions(data_dir, data_dir, remote=remote)
+    options = EngineOptions(data_dir, data_dir, providers=remote)
     encoder, show = WideEncoder(before_batch), nullcontext(lambda done, total: None)
     old = f"{ColourEncoder.space}/{ColourEncoder.sampling}"
     report = await move(options, old, lambda name: show, lambda _: encoder)

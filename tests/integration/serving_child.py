@@ -15,7 +15,7 @@ from deepgif.config.logging import configure_logging
 from deepgif.engine.api.app import ServerOptions
 from deepgif.engine.api.middleware import AccessRules
 from deepgif.engine.api.server import serve
-from deepgif.engine.engine import EngineOptions
+from deepgif.engine.options import EngineOptions
 from deepgif.engine.protocols import Vectors
 from tests.fakes.encoder import ColourEncoder
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from deepgif.engine.engine import EngineOptions, open_engine
+from deepgif.engine.engine import open_engine
 from deepgif.engine.errors import OverloadedError
 from deepgif.engine.metrics import Metrics
+from deepgif.engine.options import EngineOptions
 from deepgif.engine.protocols import Vectors
-from deepgif.engine.search.single_flight import TOO_LATE
+from deepgif.engine.search.single_flight import TIMED_OUT
 from deepgif.engine.types import MAX_DEADLINE_S, SearchRequest
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.media import animation
@@ -41,7 +42,7 @@ async def test_nobody_waits_past_the_deadline(tmp_path: Path) -> None:
     encoder.go.set()
     options = EngineOptions(tmp_path, tmp_path / "data", folder=tmp_path)
     async with open_engine(options, Metrics(), lambda _: encoder) as engine:
-        await engine.index()
+        await engine.ingestion.index()
         encoder.go.clear()
         encoder.held = 0
         soon, late = (
@@ -52,7 +53,7 @@ async def test_nobody_waits_past_the_deadline(tmp_path: Path) -> None:
         assert not soon.done()
         skip(3)
         await until(soon.done)
-        with pytest.raises(OverloadedError, match=TOO_LATE):
+        with pytest.raises(OverloadedError, match=TIMED_OUT):
             await soon
         assert not late.done()
         encoder.go.set()

@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 import aiohttp
-import numpy as np
 import pytest
 from aiohttp import web
 from yarl import URL
 
-from deepgif.engine.api.app import ServerOptions, create_app, create_runner
+from deepgif.engine.api.app import ServerOptions, create_app
 from deepgif.engine.api.client import EngineClient
 from deepgif.engine.api.middleware import AccessRules
+from deepgif.engine.api.server import create_runner
 from deepgif.engine.errors import (
     EngineUnavailableError,
     InvalidRequestError,
@@ -26,11 +26,11 @@ from deepgif.engine.errors import (
 from deepgif.engine.index.exact import ExactIndex
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.search.collection import Collection
-from deepgif.engine.search.ranking_model import UNFITTED, QueryBank
-from deepgif.engine.search.retrieval import Similarity
-from deepgif.engine.search.service import STILL_LOOKING, STRANGE_WORDS, SearchService
+from deepgif.engine.search.ranking import FitThresholds
+from deepgif.engine.search.retrieval import STILL_INDEXING, UNKNOWN_WORDS
+from deepgif.engine.search.service import SearchService
 from deepgif.engine.types import Rating, SearchRequest
-from tests.fakes.gifs import MemoryFinder, MemoryProvider, gif, memory_index
+from tests.fakes.gifs import MemoryProvider, MemoryRetriever, gif, memory_index
 
 GIFS = [gif("a"), gif("b"), gif("c", Rating.PG), gif("d", Rating.R)]
 LOCAL = ServerOptions(AccessRules())
@@ -40,14 +40,14 @@ class Service:
     """One engine over GIFs in memory, on a free port of loopback."""
 
     def __init__(self, options: ServerOptions, media: Any) -> None:
-        self.finder = MemoryFinder(GIFS)
         self.provider = MemoryProvider(GIFS, media)
+        collection = Collection(memory_index(GIFS), ExactIndex(4), (self.provider,))
+        self.retriever = MemoryRetriever(GIFS, collection)
         self.engine: SearchService | None = SearchService(
             "small@12345678",
-            self.finder,
-            Collection(memory_index(GIFS), ExactIndex(4), (self.provider,)),
-            UNFITTED,
-            Similarity(QueryBank(np.zeros((0, 4), np.float32), 0.0), 0.0),
+            self.retriever,
+            collection,
+            FitThresholds(),
         )
         self.runner = create_runner(create_app(lambda: self.engine, Metrics(), options))
         self.origin = ""
@@ -107,9 +107,9 @@ async def test_post_and_get_answer_alike(start: Start, http: aiohttp.ClientSessi
     assert posted == got
     assert posted["query"] == "a cat"
     assert posted["model"] == "small@12345678"
-    assert posted["coverage"] == {"seen": 4, "total": 4, "fraction": 1.0}
+    assert posted["coverage"] == {"embedded": 4, "total": 4, "fraction": 1.0}
     assert [result["id"] for result in posted["results"]] == ["a", "b"]
-    assert (posted["origin"], posted["ranked"], posted["attribution"]) == ("known", 3, [])
+    assert (posted["origin"], posted["total_results"], posted["attribution"]) == ("indexed", 3, [])
     confidence = posted["results"][0].pop("confidence")
     assert 0 < confidence < 1
     assert posted["results"][0] == {
@@ -122,11 +122,11 @@ async def test_post_and_get_answer_alike(start: Start, http: aiohttp.ClientSessi
         "width": 120,
         "height": 90,
         "score": 4.0,
-        "visual": 0.5,
-        "text": None,
+        "visual_similarity": 0.5,
+        "text_similarity": None,
         "fit": "fair",
-        "why": "Of the 3 GIFs compared, it fits your words best, but others come close. Its picture speaks for it.",
-        "source": "known",
+        "explanation": "The best match of 3 GIFs, but others are close. It matches by what it shows.",
+        "source": "indexed",
         "attribution": "",
     }
 
@@ -175,11 +175,11 @@ async def test_words_that_cannot_be_searched(start: Start, http: aiohttp.ClientS
         (b"", "application/json", 400, "not valid JSON"),
         (b"\xff\xfe{}", "application/json", 400, "not valid JSON"),
         (b"[" * 20_000, "application/json", 400, "not valid JSON"),
-        (b'{"query": "\\ud800"}', "application/json", 400, "in a few words"),
+        (b'{"query": "\\ud800"}', "application/json", 400, "not valid JSON"),
         (b'{"query": "cat", "limit": 1e400}', "application/json", 400, "limit"),
         (b'{"query": "cat"}', "text/plain", 400, "application/json"),
         (b"q=cat", "application/x-www-form-urlencoded", 400, "application/json"),
-        (b'{"query": "' + b"x" * 100_000 + b'"}', "application/json", 413, "larger than"),
+        (b'{"query": "' + b"x" * 100_000 + b'"}', "application/json", 413, "too large"),
     ],
 )
 async def test_bodies_that_are_no_search(
@@ -233,12 +233,12 @@ async def test_ratings(start: Start, http: aiohttp.ClientSession) -> None:
 async def test_notices(start: Start, http: aiohttp.ClientSession) -> None:
     """The answer says when the words are strange to the model, and when not all GIFs have been looked at."""
     service = await start()
-    service.finder.understood = 0.2
+    service.retriever.vocabulary_coverage = 0.2
     service.provider.gifs["e"] = gif("e")
     async with http.get(f"{service.origin}/v1/search", params={"q": "katze"}) as response:
         body = await response.json()
-    assert body["notices"] == [STRANGE_WORDS, STILL_LOOKING]
-    assert body["coverage"] == {"seen": 4, "total": 5, "fraction": 0.8}
+    assert body["notices"] == [UNKNOWN_WORDS, STILL_INDEXING]
+    assert body["coverage"] == {"embedded": 4, "total": 5, "fraction": 0.8}
 
 
 async def test_media(start: Start, http: aiohttp.ClientSession) -> None:
@@ -278,13 +278,13 @@ async def test_ready(start: Start, http: aiohttp.ClientSession) -> None:
     """Ready says with which model, and how much has been looked at."""
     service = await start()
     async with http.get(f"{service.origin}/readyz") as response:
-        assert await response.json() == {"status": "ready", "model": "small@12345678", "seen": 4, "total": 4}
+        assert await response.json() == {"status": "ready", "model": "small@12345678", "embedded": 4, "total": 4}
 
 
 async def test_overload(start: Start, http: aiohttp.ClientSession) -> None:
     """More work than fits is refused with 429 and a time to come back."""
     service = await start()
-    service.finder.error = OverloadedError("Too much to do.")
+    service.retriever.error = OverloadedError("Too much to do.")
     async with http.get(f"{service.origin}/v1/search?q=x") as response:
         await check_problem(response, 429, "Too much to do.")
         assert response.headers["Retry-After"] == "1"
@@ -293,7 +293,7 @@ async def test_overload(start: Start, http: aiohttp.ClientSession) -> None:
 async def test_what_nobody_foresaw(start: Start, http: aiohttp.ClientSession, caplog: Any) -> None:
     """A bug is one sentence for the person and its cause in the log; the person's words are in neither."""
     service = await start()
-    service.finder.error = KeyError("inside")
+    service.retriever.error = KeyError("inside")
     async with http.get(f"{service.origin}/v1/search?q=secretwords") as response:
         await check_problem(response, 500, "its log says why")
         assert "inside" not in await response.text()
@@ -362,8 +362,8 @@ async def test_metrics(start: Start, http: aiohttp.ClientSession) -> None:
     assert 'deepgif_http_requests_total{method="POST",route="search",status="200"} 1.0' in text
     assert 'deepgif_http_requests_total{method="GET",route="none",status="404"} 1.0' in text
     assert 'deepgif_best_fit_total{fit="fair"} 2.0' in text
-    assert 'deepgif_requests_in_hand{route="search"} 0.0' in text
-    assert 'deepgif_requests_in_hand{route="metrics"} 1.0' in text
+    assert 'deepgif_http_requests_in_flight{route="search"} 0.0' in text
+    assert 'deepgif_http_requests_in_flight{route="metrics"} 1.0' in text
     assert "secretwords" not in text.lower()
 
 
@@ -381,7 +381,7 @@ async def test_the_client(start: Start) -> None:
     service = await start(replace(LOCAL, public_url="https://gifs.example/"))
     async with EngineClient(service.origin) as client:
         answer = await client.search(SearchRequest("a cat", 1))
-    assert answer.words == "a cat"
+    assert answer.query == "a cat"
     assert answer.results[0].gif == replace(gif("a"), url="https://gifs.example/v1/media/memory/a")
 
 
@@ -401,10 +401,10 @@ async def test_the_client_raises_what_the_engine_raised(start: Start) -> None:
     async with EngineClient(service.origin) as client:
         with pytest.raises(InvalidRequestError, match="in a few words"):
             await client.search(SearchRequest(""))
-        service.finder.error = OverloadedError("Too much to do.")
+        service.retriever.error = OverloadedError("Too much to do.")
         with pytest.raises(OverloadedError, match="Too much"):
             await client.search(SearchRequest("x"))
-        service.finder.error = KeyError()
+        service.retriever.error = KeyError()
         with pytest.raises(EngineUnavailableError, match="its log says why"):
             await client.search(SearchRequest("x"))
         service.engine = None
@@ -436,7 +436,7 @@ async def test_the_client_and_something_that_is_no_engine(answer: web.Response) 
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
         async with EngineClient(f"http://127.0.0.1:{runner.addresses[0][1]}") as client:
-            with pytest.raises(EngineUnavailableError, match="does not answer"):
+            with pytest.raises(EngineUnavailableError, match="reach the search engine"):
                 await client.search(SearchRequest("x"))
     finally:
         await runner.cleanup()
@@ -445,6 +445,6 @@ async def test_the_client_and_something_that_is_no_engine(answer: web.Response) 
 async def test_the_client_without_an_engine() -> None:
     """Nobody listens: one sentence, with the cause for the log."""
     async with EngineClient("http://127.0.0.1:9", timeout_s=20) as client:
-        with pytest.raises(EngineUnavailableError, match="try again") as caught:
+        with pytest.raises(EngineUnavailableError, match="Try again") as caught:
             await client.search(SearchRequest("x"))
     assert isinstance(caught.value.__cause__, aiohttp.ClientError)

@@ -43,7 +43,7 @@ async def test_from_one_engine_to_another(folder: Path, data_dir: Path, tmp_path
         await served.ready()
         status, out, err = await deepgif("export", str(known), data_dir=data_dir)
         assert status == 0, err
-        assert "6 vectors and the texts of 0 GIFs." in out
+        assert "Exported 6 embeddings and the texts of 0 GIFs." in out
         status, out, err = await deepgif("export", str(known), data_dir=data_dir)
         assert (status, out) == (1, "")
         assert "exists already" in " ".join(err.split())
@@ -52,7 +52,7 @@ async def test_from_one_engine_to_another(folder: Path, data_dir: Path, tmp_path
         assert json.loads(out) == {"gifs": 0, "vectors": 0, "known": 6, "left_out": 0}
     status, out, err = await deepgif("import", str(known), data_dir=other)
     assert status == 0, err
-    assert "6 vectors and the texts of 0 GIFs are new; 0 were known" in " ".join(out.split())
+    assert "Imported 6 embeddings and the texts of 0 GIFs; 0 existed already" in " ".join(out.split())
     status, out, err = await deepgif("index", str(folder), "--json", data_dir=other)
     report = json.loads(out)
     assert status == 0, err
@@ -69,7 +69,7 @@ async def test_there_and_back(folder: Path, data_dir: Path, tmp_path: Path) -> N
         await served.ready()
         status, out, err = await deepgif("backup", str(copy), data_dir=data_dir)
         assert status == 0, err
-        assert f"{copy} holds deepgif.sqlite" in " ".join(out.split())
+        assert f"Backed up deepgif.sqlite to {copy}" in " ".join(out.split())
         status, out, err = await deepgif("restore", str(copy), data_dir=data_dir)
         assert (status, out) == (1, "")
         assert "is in use" in " ".join(err.split())
@@ -105,7 +105,9 @@ async def test_what_bots_keep(data_dir: Path, tmp_path: Path) -> None:
     status, _, err = await deepgif("restore", str(copy), data_dir=data_dir)
     assert status == 1
     assert "of something else" in " ".join(err.split())
-    status, _, err = await deepgif("backup", "--bots", str(copy), data_dir=data_dir, database_url="postgresql://x/y")
+    status, _, err = await deepgif(
+        "backup", "--bots", str(copy), data_dir=data_dir, bot_database_url="postgresql://x/y"
+    )
     assert status == 1
     assert "pg_dump" in " ".join(err.split())
 

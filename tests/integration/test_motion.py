@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
-from deepgif.engine.engine import EngineOptions, open_engine
+from deepgif.engine.engine import open_engine
 from deepgif.engine.metrics import Metrics
+from deepgif.engine.options import EngineOptions
 from deepgif.engine.types import SearchRequest
 from deepgif.models.bundles.load import bundle_folder
 from tests.fakes.process import deepgif
@@ -53,11 +54,11 @@ async def found(bundle: str, folder: Path, data_dir: Path, sentences: Sequence[s
     """The files that an engine answers with, best first, for each sentence."""
     options = EngineOptions(bundle_folder(bundle), data_dir, folder, device="cpu", threads=1)
     async with open_engine(options, Metrics()) as engine:
-        await engine.index()
-        assert engine.catalogue is not None
+        await engine.ingestion.index()
+        assert engine.ingestion.catalogue is not None
         answers = [await engine.search.search(SearchRequest(words, 10)) for words in sentences]
         keys = [[result.gif.key.id for result in answer.results] for answer in answers]
-        return [[path for key in some if (path := await engine.catalogue.media(key))] for some in keys]
+        return [[path for key in some if (path := await engine.ingestion.catalogue.media(key))] for some in keys]
 
 
 async def test_words_of_a_direction_find_the_clip_that_goes_there(
@@ -90,7 +91,7 @@ async def test_moving_to_it(tmp_path: Path) -> None:
     assert status == 0, err
     status, out, err = await deepgif("reindex", "small_motion", "--folder", str(folder), data_dir=tmp_path)
     assert status == 0, err
-    assert "All is done: set DEEPGIF_MODEL=small_motion and restart the engine." in out
+    assert "Done. Set DEEPGIF_MODEL=small_motion and restart the engine." in out
     status, out, err = await deepgif("index", str(folder), "--json", data_dir=tmp_path, model="small_motion")
     assert status == 0, err
     assert (json.loads(out)["known"], json.loads(out)["embedded"]) == (2, 0)

@@ -74,7 +74,7 @@ async def elsewhere(route: Route) -> None:
 
 
 async def search(page: Page, words: str) -> None:
-    await page.get_by_label("What should the GIF show?").fill(words)
+    await page.get_by_label("Describe the GIF").fill(words)
     await page.keyboard.press("Enter")
 
 
@@ -137,13 +137,13 @@ async def test_typing_words_shows_the_best_gif_large_and_the_others_beside_it(
 ) -> None:
     """Words and Enter lead to an answer: the best GIF, why, the others, what was looked at and how long it took."""
     page = await open_page()
-    await expect(page.get_by_label("What should the GIF show?")).to_be_focused()
+    await expect(page.get_by_label("Describe the GIF")).to_be_focused()
     await search(page, "  a cat jumps  ")
     await expect(page.locator("#chosen-title")).to_have_text("GIF number 0")
     await expect(page.locator("#why")).to_have_text("It fits your words better than 99 of 100 GIFs here.")
-    await expect(page.get_by_role("meter", name="Fit")).to_have_attribute("aria-valuetext", "A strong fit")
+    await expect(page.get_by_role("meter", name="Match")).to_have_attribute("aria-valuetext", "Strong match")
     await expect(page.locator(".tile")).to_have_count(12)
-    await expect(page.locator("#effort")).to_have_text("Looked at 320 GIFs in 12 ms with the model “small”.")
+    await expect(page.locator("#effort")).to_have_text("Searched 320 GIFs in 12 ms with the model “small”.")
     await expect(page.locator("#notices")).to_be_hidden()
     await expect(page).to_have_title("a cat jumps – DeepGIF")
     assert page.url == f"{server.origin}/?q=a+cat+jumps"
@@ -163,11 +163,11 @@ async def test_every_gif_has_its_words(open_page: Open, server: PageServer) -> N
 
 async def test_notices_and_coverage_are_shown(open_page: Open, server: PageServer) -> None:
     """What the engine wants said is said, and a partial look is called partial."""
-    coverage = {"seen": 1200, "total": 5000, "fraction": 0.24}
+    coverage = {"embedded": 1200, "total": 5000, "fraction": 0.24}
     server.respond = answers(result(0), notices=["One word is new to the model."], coverage=coverage, took_ms=2345.0)
     page = await open_page("/?q=cat")
     await expect(page.locator("#notices li")).to_have_text(["One word is new to the model."])
-    await expect(page.locator("#effort")).to_contain_text("Looked at 1,200 of 5,000 GIFs so far in 2.3 s")
+    await expect(page.locator("#effort")).to_contain_text("Searched 1,200 of 5,000 GIFs so far in 2.3 s")
     await expect(page.get_by_role("status")).to_have_text(
         "1 GIF found. Best: GIF number 0. One word is new to the model."
     )
@@ -177,7 +177,7 @@ async def test_everything_can_be_done_with_the_keyboard(open_page: Open, server:
     """/ and Escape reach the box, arrows move in rows and columns, Enter chooses, c copies, ? shows the keys."""
     page = await open_page("/?q=cat", viewport={"width": 1280, "height": 800})
     await expect(page.locator(".tile")).to_have_count(12)
-    box, tiles = page.get_by_label("What should the GIF show?"), page.locator(".tile")
+    box, tiles = page.get_by_label("Describe the GIF"), page.locator(".tile")
     await page.keyboard.press("ArrowDown")
     await expect(tiles.nth(0)).to_be_focused()
     await page.keyboard.press("ArrowRight")
@@ -200,9 +200,9 @@ async def test_everything_can_be_done_with_the_keyboard(open_page: Open, server:
     await expect(box).to_have_value("c/?p")
     await page.keyboard.press("ArrowDown")
     await page.keyboard.press("?")
-    await expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    await expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
     await page.keyboard.press("Escape")
-    await expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
+    await expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_hidden()
     await page.keyboard.press("/")
     await expect(box).to_be_focused()
 
@@ -223,7 +223,7 @@ async def test_text_from_outside_stays_text(open_page: Open, server: PageServer)
     """Markup in the words, in an answer or in an address is shown or refused, and never runs."""
     evil = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
     server.respond = answers(
-        result(0, title=evil, alt_text=f'"{evil}', why=evil, attribution=evil, id=evil, fit=evil, rating=evil),
+        result(0, title=evil, alt_text=f'"{evil}', explanation=evil, attribution=evil, id=evil, fit=evil, rating=evil),
         result(1, url="javascript:window.hacked=1"),
         result(2, url="http://127.0.0.2/elsewhere.gif"),
         notices=[evil],
@@ -234,8 +234,8 @@ async def test_text_from_outside_stays_text(open_page: Open, server: PageServer)
     await expect(page.locator("#chosen-title")).to_have_text(evil)
     await expect(page.locator("#why")).to_have_text(evil)
     await expect(page.locator("#notices li")).to_have_text(evil)
-    await expect(page.locator(".tile").nth(1)).to_contain_text("This GIF cannot be loaded")
-    await expect(page.locator(".tile").nth(2)).to_contain_text("This GIF cannot be loaded")
+    await expect(page.locator(".tile").nth(1)).to_contain_text("This GIF can't be loaded")
+    await expect(page.locator(".tile").nth(2)).to_contain_text("This GIF can't be loaded")
     await page.locator(".tile").nth(1).click()
     await expect(page.get_by_role("button", name="Copy link")).to_be_disabled()
     assert await page.locator("main script, main [onerror]").count() == 0
@@ -265,7 +265,7 @@ async def test_a_link_shows_the_same_search_and_gif_again(open_page: Open, serve
     await expect(page.locator("#chosen-title")).to_have_text("GIF number 3")
     other = await open_page(shared.removeprefix(server.origin))
     await expect(other.locator("#chosen-title")).to_have_text("GIF number 3")
-    await expect(other.get_by_label("What should the GIF show?")).to_have_value("hot & cold? 100%")
+    await expect(other.get_by_label("Describe the GIF")).to_have_value("hot & cold? 100%")
     assert {request.query["q"] for request in server.asked} == {"hot & cold? 100%"}
 
 
@@ -290,7 +290,7 @@ async def test_back_and_forward_go_through_searches_and_choices(open_page: Open,
     await expect(page).to_have_title("dog – DeepGIF")
     await page.go_back()
     await expect(page).to_have_title("cat – DeepGIF")
-    await expect(page.get_by_label("What should the GIF show?")).to_have_value("cat")
+    await expect(page.get_by_label("Describe the GIF")).to_have_value("cat")
 
 
 async def test_a_link_to_a_gif_that_is_gone_says_so(open_page: Open, server: PageServer) -> None:
@@ -339,7 +339,7 @@ async def test_the_rating_is_sent_and_remembered(open_page: Open, server: PageSe
     """A new upper rating searches again, keeps the choice, and is there after a reload."""
     page = await open_page("/?q=cat#catalogue:gif-4")
     await expect(page.locator("#chosen-title")).to_have_text("GIF number 4")
-    await page.get_by_label("Show up to").select_option("g")
+    await page.get_by_label("Highest rating").select_option("g")
     await until(lambda: page.evaluate("document.getElementById('answer').ariaBusy === 'false'"))
     await expect(page.locator("#chosen-title")).to_have_text("GIF number 4")
     await page.reload()
@@ -347,18 +347,18 @@ async def test_the_rating_is_sent_and_remembered(open_page: Open, server: PageSe
     assert [request.query["max_rating"] for request in server.asked] == ["pg-13", "g", "g"]
     await page.evaluate("localStorage.setItem('deepgif.rating', 'x')")
     await page.reload()
-    await expect(page.get_by_label("Show up to")).to_have_value("pg-13")
+    await expect(page.get_by_label("Highest rating")).to_have_value("pg-13")
 
 
 async def test_an_empty_answer_says_why(open_page: Open, server: PageServer) -> None:
     """No GIFs at all, none looked at yet and none that may be shown are three different things."""
     page = await open_page()
     for seen, total, title in (
-        (0, 0, "There are no GIFs yet"),
-        (0, 9, "Still looking at the GIFs"),
-        (9, 9, "Nothing found"),
+        (0, 0, "No GIFs yet"),
+        (0, 9, "Still indexing"),
+        (9, 9, "No GIF found"),
     ):
-        server.respond = answers(coverage={"seen": seen, "total": total, "fraction": 1.0}, notices=["A notice."])
+        server.respond = answers(coverage={"embedded": seen, "total": total, "fraction": 1.0}, notices=["A notice."])
         await search(page, "cat")
         await expect(page.locator("#state-title")).to_have_text(title)
         await expect(page.locator("#state-text")).to_contain_text("A notice.")
@@ -371,9 +371,9 @@ async def test_words_that_cannot_be_searched_are_not_sent(open_page: Open, serve
     """Nothing, and far too much, get one clear sentence without asking the engine."""
     page = await open_page()
     await search(page, "   ")
-    await expect(page.locator("#hint")).to_have_text("Type a few words first.")
+    await expect(page.locator("#hint")).to_have_text("Describe the GIF first.")
     await search(page, "🐈" * 1001)
-    await expect(page.locator("#state-text")).to_have_text("Please use at most 1,000 characters.")
+    await expect(page.locator("#state-text")).to_have_text("Use at most 1,000 characters.")
     assert server.asked == []
     await search(page, "🐈" * 1000)
     await expect(page.locator("#chosen-title")).to_have_text("GIF number 0")
@@ -396,8 +396,8 @@ async def test_errors_are_told_in_words_and_can_be_tried_again(open_page: Open, 
     page = await open_page("/?q=cat")
     for respond, title, text in (
         (fails, "The search failed", "The log says why."),
-        (foreign, "That answer cannot be read", "status 502"),
-        (hangs_up, "The engine does not answer", "Check that it is running"),
+        (foreign, "Unexpected answer", "status 502"),
+        (hangs_up, "Can't reach the engine", "Check that it is running"),
     ):
         server.respond = respond
         await search(page, "dog")
@@ -421,7 +421,7 @@ async def test_a_starting_engine_is_asked_again(open_page: Open, server: PageSer
 
     server.respond = starting
     page = await open_page("/?q=cat")
-    await expect(page.locator("#state-title")).to_have_text("Starting up…")
+    await expect(page.locator("#state-title")).to_have_text("Starting…")
     ready.set()
     await expect(page.locator("#chosen-title")).to_have_text("GIF number 0")
 
@@ -441,10 +441,10 @@ async def test_a_token_is_asked_for_and_kept_in_the_tab_only(open_page: Open, se
     await expect(page.locator("#token-hint")).to_have_text("")
     await field.fill("schlüssel")
     await page.keyboard.press("Enter")
-    await expect(page.locator("#token-hint")).to_contain_text("only plain letters")
+    await expect(page.locator("#token-hint")).to_contain_text("only ASCII letters")
     await field.fill("wrong")
     await page.keyboard.press("Enter")
-    await expect(page.locator("#token-hint")).to_contain_text("did not accept")
+    await expect(page.locator("#token-hint")).to_contain_text("rejected that token")
     await field.fill("sesame")
     await page.keyboard.press("Enter")
     await expect(page.locator("#chosen-title")).to_have_text("GIF number 0")
@@ -559,7 +559,15 @@ async def test_text_has_contrast(scheme: Any, open_page: Open, server: PageServe
     await expect(page.locator("#token-hint")).not_to_be_empty()
     checked += await page.evaluate(CONTRASTS)
     texts = {text for text, _ in checked}
-    assert {"A notice.", "GIF number 0", "Try again", "Type a few words first.", "Keys", "Rating", "cat"} <= texts
+    assert {
+        "A notice.",
+        "GIF number 0",
+        "Try again",
+        "Describe the GIF first.",
+        "Keyboard shortcuts",
+        "Rating",
+        "cat",
+    } <= texts
     assert [(text, round(ratio, 2)) for text, ratio in checked if ratio < 4.5] == []
 
 
@@ -570,7 +578,7 @@ async def test_nothing_is_wider_than_the_screen(open_page: Open, server: PageSer
         return problem(401 if len(server.asked) > 2 else 400, LONG, LONG)
 
     server.respond = answers(
-        *(result(place, title=LONG, alt_text=LONG, id=LONG, why=LONG, width=3000) for place in range(12)),
+        *(result(place, title=LONG, alt_text=LONG, id=LONG, explanation=LONG, width=3000) for place in range(12)),
         notices=[LONG],
     )
     page = await open_page()

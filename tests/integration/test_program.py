@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from tests.fakes.media import animation
-from tests.fakes.process import START_S, deepgif, serving
+from tests.fakes.process import ROOT, START_S, child, deepgif, serving
 from tests.fakes.waiting import until
 
 COLOURS = ("red", "green", "blue", "yellow", "black", "white")
@@ -42,7 +42,7 @@ async def test_index_search_and_info(folder: Path, data_dir: Path) -> None:
     (folder / "broken.gif").write_bytes(b"GIF89a")
     status, out, err = await deepgif("index", str(folder), data_dir=data_dir)
     assert status == 0, err
-    assert "6 GIFs can be found: 6 new, 0 known from before." in out
+    assert "6 GIFs can be found: 6 new, 0 already indexed." in out
     assert "Skipped broken.gif: The GIF ends within its header." in err
     status, out, err = await deepgif("index", str(folder), "--json", data_dir=data_dir)
     report = json.loads(out)
@@ -53,7 +53,7 @@ async def test_index_search_and_info(folder: Path, data_dir: Path) -> None:
     status, out, err = await deepgif(*arguments, data_dir=data_dir)
     answer = json.loads(out)
     assert status == 0, err
-    assert answer["coverage"] == {"seen": 6, "total": 6, "fraction": 1.0}
+    assert answer["coverage"] == {"embedded": 6, "total": 6, "fraction": 1.0}
     assert answer["results"][0]["title"] == "Plain red"
     assert answer["results"][0]["url"] == (folder / "plain" / "plain_red.gif").as_uri()
     assert answer["results"][0]["score"] > answer["results"][1]["score"]
@@ -67,18 +67,18 @@ async def test_index_search_and_info(folder: Path, data_dir: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "settings", "says"),
     [
-        (("search", " "), {}, "in a few words"),
+        (("search", " "), {}, "Describe the GIF"),
         (("search", "x" * 10_000), {}, "10,000 characters"),
         (("search", "cat", "--folder", "nowhere"), {}, "There is no folder"),
         (("index", "nowhere"), {}, "There is no folder"),
         (("search", "cat", "--model", "nothing"), {}, "There is no model in nothing"),
         (("info", "--model", "nothing"), {}, "There is no model in nothing"),
-        (("search", "cat", "--engine-url", "http://127.0.0.1:9"), {}, "does not answer"),
-        (("search", "cat", "--engine-url", "gifs"), {}, "DEEPGIF_ENGINE_URL cannot be used"),
-        (("search", "cat"), {"device": "tpu"}, "DEEPGIF_DEVICE cannot be used"),
+        (("search", "cat", "--engine-url", "http://127.0.0.1:9"), {}, "reach the search engine"),
+        (("search", "cat", "--engine-url", "gifs"), {}, "DEEPGIF_ENGINE_URL is wrong"),
+        (("search", "cat"), {"device": "tpu"}, "DEEPGIF_DEVICE is wrong"),
         (("search", "cat"), {"device": "cuda"}, "no GPU"),
-        (("serve", "--host", "0.0.0.0"), {}, "set DEEPGIF_TOKEN"),
-        (("serve", "--port", "99999"), {}, "DEEPGIF_PORT cannot be used"),
+        (("serve", "--host", "0.0.0.0"), {}, "set DEEPGIF_ENGINE_TOKEN"),
+        (("serve", "--port", "99999"), {}, "DEEPGIF_PORT is wrong"),
     ],
 )
 async def test_what_cannot_be_done(
@@ -95,8 +95,8 @@ async def test_help_teaches(data_dir: Path) -> None:
     """Help shows an example for the main job, without loading a model."""
     status, out, _ = await deepgif("--help", data_dir=data_dir)
     assert status == 0
-    assert 'deepgif search "someone is singing"' in out
-    for command in ("search", "serve", "index", "reindex", "forget-model", "info"):
+    assert 'deepgif search "when the build passes"' in out
+    for command in ("init", "search", "serve", "demo", "index", "reindex", "models", "info", "bot"):
         assert command in out
         status, _, _ = await deepgif(command, "--help", data_dir=data_dir)
         assert status == 0
@@ -127,6 +127,20 @@ async def test_serve(folder: Path, data_dir: Path) -> None:
         assert await asyncio.wait_for(served.process.wait(), START_S) == 0
 
 
+async def test_demo(data_dir: Path) -> None:
+    """The bundled GIFs, whatever is configured."""
+    settings = {"folder": "nowhere", "giphy_api_key": "key", "redis_url": "redis://127.0.0.1:9", "host": "0.0.0.0"}
+    command = ("-m", "deepgif.cli", "demo", "--port", "0")
+    async with child(*command, data_dir=data_dir, **settings) as served, aiohttp.ClientSession() as http:
+
+        async def ready() -> bool:
+            async with http.get(f"{served.origin}/readyz") as response:
+                total = (await response.json()).get("total")
+                return total == len(list((ROOT / "engine" / "catalogue" / "gifs").iterdir()))
+
+        await until(ready)
+
+
 async def test_nobody_s_words_are_logged(folder: Path, data_dir: Path) -> None:
     """At the default level neither good nor bad searches leave their words in the log."""
     async with serving("--folder", str(folder), data_dir=data_dir) as served, aiohttp.ClientSession() as http:
@@ -147,7 +161,7 @@ async def more_than(http: aiohttp.ClientSession, origin: str, stored: int) -> bo
     """Whether more GIFs can be found than were stored, or all."""
     async with http.get(f"{origin}/readyz") as response:
         body = await response.json()
-        return response.status == 200 and (body["seen"] > stored or body["seen"] == body["total"] != 0)
+        return response.status == 200 and (body["embedded"] > stored or body["embedded"] == body["total"] != 0)
 
 
 async def test_killed_at_any_moment(tmp_path: Path, data_dir: Path) -> None:

@@ -17,18 +17,19 @@ import torch
 from aiohttp import web
 from PIL import Image
 
-from deepgif.engine.api.app import ServerOptions, create_app, create_runner
+from deepgif.engine.api.app import ServerOptions, create_app
 from deepgif.engine.api.client import EngineClient
 from deepgif.engine.api.middleware import AccessRules
-from deepgif.engine.engine import SHIPPED_CATALOGUE, Engine, EngineOptions, open_engine
+from deepgif.engine.api.server import create_runner
+from deepgif.engine.engine import SHIPPED_CATALOGUE, Engine, open_engine
 from deepgif.engine.errors import NotFoundError, NotReadyError
-from deepgif.engine.media.download import DownloadRules
 from deepgif.engine.metrics import Metrics
-from deepgif.engine.providers.factory import ProviderOptions, ProvidersOptions
-from deepgif.engine.search.collection import ADDRESSES_S
-from deepgif.engine.search.reranker import MOVING, WORKERS, Rerank
-from deepgif.engine.search.service import NOT_IN_TIME, NOT_JUDGED, ONLY_KNOWN
-from deepgif.engine.search.single_flight import LEFTOVERS, TOO_LATE, SingleFlight
+from deepgif.engine.options import DownloadRules, EngineOptions, ProviderOptions, ProvidersOptions
+from deepgif.engine.search.collection import LOOKUP_S
+from deepgif.engine.search.fallback import INDEX_ONLY, SLOW_PROVIDER, UNRANKED
+from deepgif.engine.search.reranker import CLIPS, WORKERS
+from deepgif.engine.search.retrieval import RetrievalQuery
+from deepgif.engine.search.single_flight import MAX_UNATTENDED, TIMED_OUT
 from deepgif.engine.types import MAX_DEADLINE_S, Coverage, GifKey, Origin, Rating, SearchRequest, Source
 from deepgif.models.bundles.load import bundle_folder
 from tests.fakes.encoder import ColourEncoder
@@ -55,7 +56,7 @@ def open_one(server: GiphyServer, tmp_path: Path) -> Open:
 
     @asynccontextmanager
     async def make(encoder: ColourEncoder | None = None, **changes: Any) -> AsyncIterator[Engine]:
-        good_enough = changes.pop("good_enough", 2.0)
+        min_confidence = changes.pop("min_confidence", 2.0)
         timeout_s = changes.pop("timeout_s", 20.0)
         names = changes.pop("names", ("giphy",))
         keep_days = changes.pop("keep_days", 30.0)
@@ -64,8 +65,8 @@ def open_one(server: GiphyServer, tmp_path: Path) -> Open:
         options = EngineOptions(
             bundle=tmp_path,
             data_dir=tmp_path,
-            remote=ProvidersOptions(tuple(ProviderOptions(name, **chosen) for name in names), keep_days, rules),
-            good_enough=good_enough,
+            providers=ProvidersOptions(tuple(ProviderOptions(name, **chosen) for name in names), keep_days, rules),
+            min_confidence=min_confidence,
         )
         used = encoder or ColourEncoder()
         async with open_engine(options, Metrics(), lambda options: used) as engine:
@@ -80,13 +81,6 @@ def files_in(folder: Path) -> bytes:
 
 def ids(answer: Any) -> list[str]:
     return [result.gif.key.id for result in answer.results]
-
-
-def live_searches(engine: Engine) -> SingleFlight:
-    """The searches under way, leftovers too."""
-    outside = engine.search._outside
-    assert outside is not None
-    return outside.live
 
 
 # Equal colours are near-duplicates of each other, so that only a few of them are shown.
@@ -115,7 +109,7 @@ async def test_nothing_is_embedded_twice(open_one: Open, server: GiphyServer) ->
         await engine.search.search(patient("red things", 20))
         assert encoder.clips == 120
     async with open_one(encoder) as engine:
-        assert len(engine.search.library.pictures) == 100
+        assert len(engine.search.collection.pictures) == 100
         answer = await engine.search.search(patient("blue", 2))
         assert all(int(one[3:]) % 3 == 2 for one in ids(answer))
         assert encoder.clips <= 140
@@ -126,10 +120,10 @@ async def test_good_enough_is_answered_at_once(open_one: Open, server: GiphyServ
     async with open_one() as engine:
         await engine.search.search(patient("red", 5))
     server.calls.clear()
-    async with open_one(good_enough=0.0) as engine:
+    async with open_one(min_confidence=0.0) as engine:
         answer = await engine.search.search(patient("red", 5))
         assert [path for path, _ in server.calls] == ["/v1/gifs"]
-        assert answer.origin is Origin.KNOWN
+        assert answer.origin is Origin.INDEXED
         assert len(answer.results) == 5
         assert answer.results[0].gif.url.startswith(server.origin)
         await engine.search.search(patient("red", 5))
@@ -147,7 +141,7 @@ async def test_addresses_are_kept_only_where_that_is_allowed(
     written = files_in(tmp_path)
     assert (b"/media/gif" in written) is keep_urls
     assert server.key.encode() not in written
-    async with open_one(keep_urls=keep_urls, good_enough=0.0) as engine:
+    async with open_one(keep_urls=keep_urls, min_confidence=0.0) as engine:
         assert len((await engine.search.search(patient("red", 5))).results) == 5
     assert len(server.calls) == (0 if keep_urls else 1)
 
@@ -156,11 +150,11 @@ async def test_what_has_been_kept_long_enough_goes(open_one: Open, server: Giphy
     """After its days a GIF is neither on the disk nor found, in the process that knows it and in the next."""
     async with open_one(keep_days=1e-9) as engine:
         await engine.search.search(patient("red", 1))
-        assert len(engine.search.library.pictures) == 100
-        await engine.forget_expired()
-        assert len(engine.search.library.pictures) == len(engine.search.library.texts) == 0
+        assert len(engine.search.collection.pictures) == 100
+        await engine.ingestion.forget_expired()
+        assert len(engine.search.collection.pictures) == len(engine.search.collection.texts) == 0
     async with open_one() as engine:
-        assert len(engine.search.library.pictures) == 0
+        assert len(engine.search.collection.pictures) == 0
 
 
 async def test_next_and_more_like_this_need_no_call(open_one: Open, server: GiphyServer) -> None:
@@ -195,7 +189,7 @@ async def test_the_deadline_holds_and_the_rest_goes_on(open_one: Open, server: G
         assert answer.coverage == Coverage(40, 100)
         server.gate.release()
         later = await engine.search.search(patient("red", 2))
-        assert later.coverage.seen == 100
+        assert later.coverage.embedded == 100
         assert len(server.calls) == 2
         assert all(int(one[3:]) % 3 == 0 for one in ids(later))
 
@@ -215,13 +209,13 @@ async def test_addresses_are_waited_for_only_a_moment(open_one: Open, server: Gi
             if keep_urls:
                 await until(task.done)
                 assert len(task.result().results) == 5
-                assert NOT_IN_TIME in task.result().notices
+                assert SLOW_PROVIDER in task.result().notices
                 continue
             await until(lambda: "/v1/gifs" in server.stalled)
             assert not task.done()
-            skip(ADDRESSES_S)
+            skip(LOOKUP_S)
             await until(task.done)
-            assert str(task.exception()) == TOO_LATE
+            assert str(task.exception()) == TIMED_OUT
             assert [path for path, _ in server.calls].count("/v1/gifs") == 1
 
 
@@ -249,7 +243,7 @@ async def test_nothing_follows_a_caller_who_left(open_one: Open, server: GiphySe
         task.cancel()
         await asyncio.wait({task})
         await until(lambda: server.downloading == 0)
-        await until(lambda: len(live_searches(engine)) == 0)  # nothing is left that could begin more
+        await until(lambda: len(engine.search.flights) == 0)  # nothing is left that could begin more
         assert len(server.media) == WORKERS
 
 
@@ -262,7 +256,7 @@ async def test_what_cannot_be_looked_at_costs_nobody_else(open_one: Open, server
     async with open_one(encoder, timeout_s=8) as engine:
         task = asyncio.create_task(engine.search.search(patient("red", 12)))
         if fault == "slow":  # once all others are looked at: first stills, then frames
-            for rendition, count in (("still", 100), ("downsampled", 100 - len(bad) + MOVING)):
+            for rendition, count in (("still", 100), ("downsampled", 100 - len(bad) + CLIPS)):
                 await until(
                     lambda rendition=rendition, count=count: (  # type: ignore[misc]
                         encoder.clips + sum(one.endswith(rendition) for one in server.stalled) == count
@@ -300,15 +294,15 @@ async def test_passing_faults(open_one: Open, server: GiphyServer, faults: list[
 @pytest.mark.parametrize(
     ("fault", "says"),
     [
-        ("429", "allows no more calls"),
-        ("429-envelope", "allows no more calls"),
-        ("401", "refuses the key"),
-        ("403", "refuses the key"),
+        ("429", "does not allow more calls"),
+        ("429-envelope", "does not allow more calls"),
+        ("401", "rejected the API key"),
+        ("403", "rejected the API key"),
         ("414", "too long"),
         ("500", "has a problem"),
         ("synthetic", "has a problem"),
         ("not-json", "has a problem"),
-        ("garbage", "shape"),
+        ("garbage", "does not understand"),
         ("cut", "cannot be reached"),
     ],
 )
@@ -318,8 +312,8 @@ async def test_the_provider_is_down(open_one: Open, server: GiphyServer, fault: 
         await engine.search.search(patient("red", 5))
         server.faults.extend([fault] * 12)
         answer = await engine.search.search(patient("blue", 2))
-    assert answer.origin is Origin.KNOWN
-    assert ONLY_KNOWN in answer.notices
+    assert answer.origin is Origin.INDEXED
+    assert INDEX_ONLY in answer.notices
     assert any(says in notice for notice in answer.notices)
     assert all(server.key not in notice and "127.0.0.1" not in notice for notice in answer.notices)
     assert all(int(one[3:]) % 3 == 2 for one in ids(answer))
@@ -336,8 +330,8 @@ async def test_a_provider_that_stays_down_is_left_alone(open_one: Open, server: 
         answer = await engine.search.search(patient("lime", 2))
     assert len(server.calls) == calls
     assert calls <= 2 + 12 + 2
-    assert answer.origin is Origin.KNOWN
-    assert any("asked again in a moment" in notice for notice in answer.notices)
+    assert answer.origin is Origin.INDEXED
+    assert any("try it again in a moment" in notice for notice in answer.notices)
 
 
 async def test_without_the_encoder_it_is_the_providers_order(open_one: Open, server: GiphyServer) -> None:
@@ -350,7 +344,7 @@ async def test_without_the_encoder_it_is_the_providers_order(open_one: Open, ser
     async with open_one(Broken()) as engine:
         answer = await engine.search.search(patient("red", 3))
         assert ids(answer) == ["gif000", "gif002", "gif004"]
-        assert (answer.origin, answer.notices) == (Origin.PROVIDER, (NOT_JUDGED,))
+        assert (answer.origin, answer.notices) == (Origin.PROVIDER, (UNRANKED,))
         server.faults.extend(["429"] * 2)
         with pytest.raises(RuntimeError):
             await engine.search.search(patient("blue", 3))
@@ -365,8 +359,8 @@ async def test_the_budget_ends_before_the_key_does(open_one: Open, server: Giphy
         await engine.search.search(patient("lime", 3))
         answer = await engine.search.search(patient("red and blue", 3))
     assert len([path for path, _ in server.calls if path == "/v1/gifs/search"]) == 5
-    assert answer.origin is Origin.KNOWN
-    assert any("allowance of calls to GIPHY" in notice for notice in answer.notices)
+    assert answer.origin is Origin.INDEXED
+    assert any("hourly quota for GIPHY" in notice for notice in answer.notices)
 
 
 async def test_ratings_long_words_and_places(open_one: Open, server: GiphyServer) -> None:
@@ -378,7 +372,7 @@ async def test_ratings_long_words_and_places(open_one: Open, server: GiphyServer
         request = patient(words, 5, Rating.PG, language="de", country="AT")
         answer = await engine.search.search(request)
     assert ids(answer) == ["gif009"]
-    assert answer.words == words
+    assert answer.query == words
     assert server.calls[0][1]["q"] == "something red that is told with a great many more"
     assert (server.calls[0][1]["lang"], server.calls[0][1]["country_code"]) == ("de", "AT")
 
@@ -405,7 +399,7 @@ async def test_two_providers_are_merged_and_one_may_fail(open_one: Open, server:
         server.faults.extend(["429"] * 2)
         answer = await engine.search.search(patient("blue", 5))
         assert answer.origin is Origin.RERANKED
-        assert any("GIPHY allows no more calls" in notice for notice in answer.notices)
+        assert any("GIPHY does not allow more calls" in notice for notice in answer.notices)
 
 
 async def test_known_gifs_of_klipy_get_fresh_addresses(open_one: Open, server: GiphyServer) -> None:
@@ -413,10 +407,10 @@ async def test_known_gifs_of_klipy_get_fresh_addresses(open_one: Open, server: G
     async with open_one(names=("klipy",)) as engine:
         await engine.search.search(SearchRequest("red", 5, Rating.PG, deadline_s=20))
     server.calls.clear()
-    async with open_one(names=("klipy",), good_enough=0.0) as engine:
+    async with open_one(names=("klipy",), min_confidence=0.0) as engine:
         answer = await engine.search.search(SearchRequest("red", 5, Rating.PG))
     assert [path for path, _ in server.calls] == [f"/api/v1/{server.key}/gifs/items"]
-    assert (answer.origin, len(answer.results)) == (Origin.KNOWN, 5)
+    assert (answer.origin, len(answer.results)) == (Origin.INDEXED, 5)
     assert {result.gif.rating for result in answer.results} == {Rating.PG}
     assert all(result.gif.url.startswith(server.origin) for result in answer.results)
 
@@ -426,7 +420,7 @@ async def test_pingbacks_are_off_unless_wanted(open_one: Open, server: GiphyServ
     for wanted in (False, True):
         async with open_one(pingbacks=wanted) as engine:
             answer = await engine.search.search(patient("red", 1))
-            await engine.search.sent(answer.results[0].gif.key)
+            await engine.search.report_share(answer.results[0].gif.key)
         assert len(server.told) == wanted
 
 
@@ -434,23 +428,23 @@ async def test_many_cold_queries_at_once(open_one: Open, server: GiphyServer) ->
     """All of them are answered at their deadline, and what is left over is bounded."""
     server.gate.hold()
     async with open_one(timeout_s=60) as engine:
-        live = live_searches(engine)
+        flights = engine.search.flights
         requests = [SearchRequest(f"red number {number}", 3, deadline_s=20) for number in range(40)]
         tasks = [asyncio.create_task(engine.search.search(request)) for request in requests]
-        await until(lambda: len(live) == 40 and all(isinstance(one.latest, Rerank) for one in live._live.values()))
+        await until(lambda: len(flights) == 40 and all(one.search._rerank for one in flights._flights.values()))
         skip(20)
         answers = await asyncio.gather(*tasks)
         assert all(len(answer.results) == 3 for answer in answers)
-        await until(lambda: len(live) <= LEFTOVERS)
-        assert len(live) == LEFTOVERS
+        await until(lambda: len(flights) <= MAX_UNATTENDED)
+        assert len(flights) == MAX_UNATTENDED
         server.gate.release()
-        await until(lambda: len(live) == 0)
-        assert len(server.media) == len(set(server.media)) == 100 + MOVING  # what several look for is fetched once
+        await until(lambda: len(flights) == 0)
+        assert len(server.media) == len(set(server.media)) == 100 + CLIPS  # what several look for is fetched once
 
 
 async def test_any_chance_is_good_enough(open_one: Open, server: GiphyServer) -> None:
     """Where nothing is known there is nothing to be good enough, and the provider is asked."""
-    async with open_one(good_enough=0.0) as engine:
+    async with open_one(min_confidence=0.0) as engine:
         answer = await engine.search.search(patient("red", 2))
     assert (answer.origin, len(answer.results)) == (Origin.RERANKED, 2)
 
@@ -479,9 +473,9 @@ async def test_over_http(open_one: Open, server: GiphyServer) -> None:
                     assert response.status == 400
             async with http.get(f"{origin}/v1/similar", params={"provider": "giphy", "id": "nobody"}) as response:
                 assert response.status == 404
-            async with http.post(f"{origin}/v1/sent", json=key._asdict()) as response:
+            async with http.post(f"{origin}/v1/share", json=key._asdict()) as response:
                 assert response.status == 204
-            async with http.post(f"{origin}/v1/sent", json={"provider": 3}) as response:
+            async with http.post(f"{origin}/v1/share", json={"provider": 3}) as response:
                 assert response.status == 400
             async with http.get(f"{origin}/metrics") as response:
                 text = await response.text()
@@ -497,9 +491,9 @@ async def test_nothing_known_and_nobody_to_ask(open_one: Open, server: GiphyServ
     async with open_one() as engine:
         answer = await engine.search.search(patient("red", 3))
     assert answer.results == ()
-    assert any("refuses the key" in notice for notice in answer.notices)
+    assert any("rejected the API key" in notice for notice in answer.notices)
     with pytest.raises(NotReadyError):
-        await engine.search._find(None)  # type: ignore[arg-type]  # closed with the engine
+        await engine.search._retriever.search(RetrievalQuery("red", 1, Rating.R))  # closed with the engine
 
 
 def shipped(count: int) -> tuple[list[FakeGif], list[tuple[str, str]]]:
@@ -523,7 +517,7 @@ async def test_the_shipped_model_finds_what_the_provider_cannot(tmp_path: Path) 
         rules = DownloadRules(frozenset({"127.0.0.1"}), frozenset({"http"}), private=True, timeout_s=20)
         chosen = ProviderOptions("giphy", server.key, 0, url=server.origin)
         remote = ProvidersOptions((chosen,), downloads=rules)
-        options = EngineOptions(bundle_folder("small"), tmp_path, remote=remote, good_enough=1.0)
+        options = EngineOptions(bundle_folder("small"), tmp_path, providers=remote, min_confidence=1.0)
         found = 0
         async with open_engine(options, Metrics()) as engine:
             for words, gif_id in asked:
@@ -542,7 +536,7 @@ async def test_a_gpu_without_memory_costs_nobody_an_answer(open_one: Open, serve
     encoder = ColourEncoder(before=full)
     async with open_one(encoder) as engine:
         answer = await engine.search.search(SearchRequest("thing", 12, deadline_s=20))
-        assert (len(answer.results), answer.coverage.seen) == (12, 0)
+        assert (len(answer.results), answer.coverage.embedded) == (12, 0)
         encoder.before = lambda count: None
         answer = await engine.search.search(SearchRequest("red", 2, deadline_s=20))
-        assert answer.coverage.seen == 100
+        assert answer.coverage.embedded == 100

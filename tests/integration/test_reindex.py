@@ -14,14 +14,13 @@ from typing import Any
 
 import pytest
 
-from deepgif.engine.admin.reindex import IN_FLIGHT, Moved, ReindexReport, move
-from deepgif.engine.engine import Engine, EngineOptions, open_engine
+from deepgif.engine.admin.reindex import IN_FLIGHT, ProviderReport, ReindexReport, move
+from deepgif.engine.engine import Engine, open_engine
 from deepgif.engine.errors import StoreError
 from deepgif.engine.ingest.candidates import STORE_EVERY
-from deepgif.engine.media.download import DownloadRules
 from deepgif.engine.metrics import Metrics
+from deepgif.engine.options import DownloadRules, EngineOptions, ProviderOptions, ProvidersOptions
 from deepgif.engine.protocols import ProviderQuery
-from deepgif.engine.providers.factory import ProviderOptions, ProvidersOptions
 from deepgif.engine.store.database import FILE
 from deepgif.engine.types import Coverage, Rating, SearchRequest
 from tests.fakes.encoder import ColourEncoder, WideEncoder
@@ -50,7 +49,7 @@ class Place:
         chosen = {"key": self.server.key, "url": self.server.origin, "calls_per_hour": 0, **changes}
         rules = DownloadRules(frozenset({"127.0.0.1"}), frozenset({"http"}), private=True)
         remote = ProvidersOptions((ProviderOptions(name, **chosen),), downloads=rules)
-        return EngineOptions(self.data_dir, self.data_dir, remote=remote, good_enough=2.0)
+        return EngineOptions(self.data_dir, self.data_dir, providers=remote, min_confidence=2.0)
 
     def engine(self, encoder: ColourEncoder | None = None, **changes: Any) -> AbstractAsyncContextManager[Engine]:
         used = encoder or ColourEncoder()
@@ -89,7 +88,7 @@ async def ask(engine: Engine, words: str = "red") -> Coverage:
     return answer.coverage
 
 
-def only(report: ReindexReport) -> Moved:
+def only(report: ReindexReport) -> ProviderReport:
     (one,) = report.remote
     return one
 
@@ -114,7 +113,7 @@ async def test_everything_moves_while_the_old_model_answers(place: Place) -> Non
         assert place.ids(OLD) >= clips
         assert place.ids(f"{OLD}:still") == stills
     assert (report.model, report.complete) == ("wide@2", True)
-    assert only(report) == Moved("GIPHY", 0, 100, 0, ())
+    assert only(report) == ProviderReport("GIPHY", 0, 100, 0, ())
     assert place.ids(NEW) >= clips
     assert place.seen(NEW) == place.ids(f"{NEW}:text") == stills
     assert place.progress[-1] == ("GIFs of GIPHY", 100, 100)
@@ -124,7 +123,7 @@ async def test_everything_moves_while_the_old_model_answers(place: Place) -> Non
     for encoder in (WideEncoder(), ColourEncoder()):
         async with place.engine(encoder) as engine:
             coverage = await engine.search.coverage()
-            assert (coverage, len(engine.search.library.texts)) == (Coverage(100, 100), 100)
+            assert (coverage, len(engine.search.collection.texts)) == (Coverage(100, 100), 100)
         assert (encoder.clips, encoder.texts, place.server.media) == (0, 0, [])
 
 
@@ -166,7 +165,7 @@ async def test_nothing_twice_and_nothing_left(place: Place) -> None:
     place.server.media.clear()
     encoder = WideEncoder()
     report = await place.move(encoder)
-    assert (only(report), report.complete) == (Moved("GIPHY", 100, 0, 0, ()), True)
+    assert (only(report), report.complete) == (ProviderReport("GIPHY", 100, 0, 0, ()), True)
     assert (encoder.clips, encoder.texts, place.server.calls, place.server.media) == (0, 0, [], [])
 
 
@@ -190,7 +189,7 @@ async def test_the_budget_ends_midway(place: Place) -> None:
     )
     assert len(place.server.calls) == 8
     async with place.engine(calls_per_hour=16) as engine:
-        assert len(await engine.remote[0].search(ProviderQuery("blue", Rating.R))) == 100
+        assert len(await engine.ingestion.providers[0].search(ProviderQuery("blue", Rating.R))) == 100
     place.sql("UPDATE calls SET at=at-3600")
     place.server.media.clear()
     report = await place.move(encoder, calls_per_hour=16)
@@ -207,7 +206,7 @@ async def test_gifs_that_are_gone(place: Place) -> None:
         await ask(engine)
     place.server.gifs = gifs(7, 93)
     report = await place.move()
-    assert (only(report), report.complete) == (Moved("GIPHY", 0, 93, 7, ()), True)
+    assert (only(report), report.complete) == (ProviderReport("GIPHY", 0, 93, 7, ()), True)
     gone = {gif.id for gif in gifs(0, 7)}
     for space in (OLD, NEW, f"{OLD}:still", f"{NEW}:text"):
         assert not gone & place.ids(space)
@@ -223,14 +222,14 @@ async def test_an_answer_with_none_of_them_forgets_nothing(place: Place) -> None
     everything = place.server.gifs
     place.server.gifs = []
     report = await place.move()
-    assert (only(report), report.complete) == (Moved("GIPHY", 0, 0, 100, ()), True)
+    assert (only(report), report.complete) == (ProviderReport("GIPHY", 0, 0, 100, ()), True)
     assert len(place.seen(OLD)) == 100
     place.server.gifs = everything
     assert only(await place.move()).embedded == 100
 
 
 @pytest.mark.parametrize(
-    ("fault", "says"), [("500", "has a problem"), ("cut", "cannot be reached"), ("403", "refuses the key")]
+    ("fault", "says"), [("500", "has a problem"), ("cut", "cannot be reached"), ("403", "rejected the API key")]
 )
 async def test_the_provider_is_down(place: Place, fault: str, says: str) -> None:
     """It says so, with how many wait, and nothing is lost; later the same command does them."""
@@ -242,11 +241,11 @@ async def test_the_provider_is_down(place: Place, fault: str, says: str) -> None
     assert not report.complete
     assert (one.embedded, one.waiting, one.gone) == (0, 100, 0)
     assert says in one.stopped
-    assert "100 GIFs of GIPHY wait: run the same command again later." in one.stopped
+    assert "100 GIFs of GIPHY are left. Run the same command again later." in one.stopped
     assert place.server.key not in one.stopped
     assert len(place.seen(OLD)) == 100
     place.server.faults.clear()
-    assert only(await place.move()) == Moved("GIPHY", 0, 100, 0, ())
+    assert only(await place.move()) == ProviderReport("GIPHY", 0, 100, 0, ())
 
 
 async def test_the_media_are_down(place: Place) -> None:
@@ -258,9 +257,9 @@ async def test_the_media_are_down(place: Place) -> None:
     one = only(report)
     assert not report.complete
     assert (one.embedded, one.waiting, one.unreadable) == (0, 100, ())
-    assert "None of 100 GIFs of GIPHY can be looked at: The download failed with status 404." in one.stopped
+    assert "None of 100 GIFs of GIPHY could be embedded: The download failed with status 404." in one.stopped
     place.server.media_faults = {}
-    assert only(await place.move()) == Moved("GIPHY", 0, 100, 0, ())
+    assert only(await place.move()) == ProviderReport("GIPHY", 0, 100, 0, ())
 
 
 async def test_gifs_that_cannot_be_looked_at(place: Place) -> None:
@@ -287,7 +286,7 @@ async def test_addresses_that_may_be_kept_need_no_call(place: Place) -> None:
         await ask(engine)
     place.server.calls.clear()
     report = await place.move(keep_urls=True)
-    assert (only(report), place.server.calls) == (Moved("GIPHY", 0, 100, 0, ()), [])
+    assert (only(report), place.server.calls) == (ProviderReport("GIPHY", 0, 100, 0, ()), [])
     assert len(place.ids(NEW)) == 100
 
 
@@ -297,7 +296,7 @@ async def test_klipy(place: Place) -> None:
         await ask(engine)
     place.server.calls.clear()
     report = await place.move(name="klipy")
-    assert only(report) == Moved("Klipy", 0, 100, 0, ())
+    assert only(report) == ProviderReport("Klipy", 0, 100, 0, ())
     assert [path for path, _ in place.server.calls] == [f"/api/v1/{place.server.key}/gifs/items"] * 5
     assert place.ids(NEW) == place.ids(OLD)
     async with place.engine(WideEncoder(), name="klipy") as engine:
@@ -317,7 +316,7 @@ async def test_what_searches_bring_meanwhile_moves_too(place: Place) -> None:
         )
 
     report = await place.move(WideEncoder(remember))
-    assert only(report) == Moved("GIPHY", 0, 101, 0, ())
+    assert only(report) == ProviderReport("GIPHY", 0, 101, 0, ())
     assert place.progress[-1][1:] == (101, 101)
 
 
@@ -364,7 +363,7 @@ async def test_one_at_a_time(place: Place) -> None:
     loop = asyncio.get_running_loop()
     moving = asyncio.create_task(place.move(WideEncoder(lambda count: loop.call_soon_threadsafe(begun.set))))
     await asyncio.wait_for(begun.wait(), END_S)
-    with pytest.raises(StoreError, match="Another deepgif reindex is at work"):
+    with pytest.raises(StoreError, match="Another deepgif reindex is already running"):
         await place.move()
     assert only(await moving).embedded == 100
     assert only(await place.move()).known == 100
@@ -430,4 +429,4 @@ async def test_killed_again_and_again(place: Place) -> None:
     assert child.begun == 100 - held
     async with place.engine(WideEncoder()) as engine:
         assert await engine.search.coverage() == Coverage(100, 100)
-        assert len(engine.search.library.texts) == 100
+        assert len(engine.search.collection.texts) == 100

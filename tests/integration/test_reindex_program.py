@@ -94,7 +94,7 @@ class Asking:
                 async with http.get(f"{self._origin}/v1/search", params=words) as response:
                     body = await response.json()
                     coverage = body["coverage"]
-                    self.answers.append((response.status, body["model"], coverage["seen"], coverage["total"]))
+                    self.answers.append((response.status, body["model"], coverage["embedded"], coverage["total"]))
                 await asyncio.sleep(PAUSE_S)
 
 
@@ -157,8 +157,8 @@ async def test_moving_beside_a_running_engine(folder: Path, data_dir: Path, othe
                 out, err = (text.decode() for text in await asyncio.wait_for(process.communicate(), END_S))
             assert process.returncode == 0, err
         assert (
-            f"{model.space} knows {COUNT} local GIFs: {COUNT - len(held)} new, {len(held)} known from before; 0 are "
-            f"gone, 1 skipped.\nAll is done: set DEEPGIF_MODEL={other} and restart the engine.\n"
+            f"Local GIFs: {COUNT} embedded with {model.space} ({COUNT - len(held)} new, {len(held)} before); 0 no "
+            f"longer exist, 1 skipped.\nDone. Set DEEPGIF_MODEL={other} and restart the engine.\n"
         ) == out
         assert "Skipped broken.gif: The GIF ends within its header." in err
         after = vectors(data_dir, new)
@@ -173,15 +173,15 @@ async def test_moving_beside_a_running_engine(folder: Path, data_dir: Path, othe
     async with serving("--folder", str(folder), data_dir=data_dir, model=str(other)) as served:
         assert await first_ready(served) == (model.space, COUNT, COUNT)
         async with aiohttp.ClientSession() as http, http.get(f"{served.origin}/metrics") as response:
-            assert 'deepgif_batch_size_count{batcher="clips"} 0.0' in await response.text()
+            assert 'deepgif_batch_size_count{worker="image"} 0.0' in await response.text()
     assert vectors(data_dir, new) == after
 
     status, out, err = await deepgif("info", "--folder", str(folder), data_dir=data_dir)
     assert status == 0, err
     listed = rf"models kept\s+{re.escape(new)}: {COUNT} GIFs\s+{re.escape(SMALL)}: {COUNT} GIFs"
     assert re.search(listed, out)
-    status, out, err = await deepgif("forget-model", "small", data_dir=data_dir, model=str(other))
-    assert (status, out) == (0, f"Dropped {COUNT} vectors of {SMALL}.\n"), err
+    status, out, err = await deepgif("models", "delete", "small", data_dir=data_dir, model=str(other))
+    assert (status, out) == (0, f"Deleted {COUNT} embeddings of {SMALL}.\n"), err
     assert (vectors(data_dir, SMALL), vectors(data_dir, new)) == ({}, after)
 
 
@@ -193,7 +193,7 @@ async def first_ready(served: Served) -> tuple[str, int, int]:
             async with http.get(f"{served.origin}/readyz") as response:
                 if response.status == 200:
                     body = await response.json()
-                    return body["model"], body["seen"], body["total"]
+                    return body["model"], body["embedded"], body["total"]
             await asyncio.sleep(0.02)
     raise AssertionError("the engine did not become ready")
 
@@ -201,9 +201,13 @@ async def first_ready(served: Served) -> tuple[str, int, int]:
 async def test_what_cannot_be_done(data_dir: Path) -> None:
     """One sentence, exit status 1, nothing on standard output, and no stack trace."""
     cases = {
-        ("reindex", "small"): f"{SMALL.split('/')[0]} is the model in use already; name the one to move to.",
+        ("reindex", "small"): f"{SMALL.split('/')[0]} is already in use. Choose another model.",
         ("reindex", "nothing"): "There is no model in nothing",
-        ("forget-model", "nothing"): "No vectors of a model nothing are kept; deepgif info lists those that are.",
+        (
+            "models",
+            "delete",
+            "nothing",
+        ): "There are no embeddings of nothing. Run deepgif info to list the stored models.",
     }
     done = await asyncio.gather(*(deepgif(*arguments, data_dir=data_dir) for arguments in cases))
     for (status, out, err), says in zip(done, cases.values(), strict=True):
@@ -227,8 +231,8 @@ async def test_no_calls_left(data_dir: Path, other: Path) -> None:
     (one,) = report["remote"]
     assert (one["provider"], one["known"], one["embedded"], one["waiting"]) == ("GIPHY", 0, 0, 1)
     assert re.fullmatch(
-        r"1 GIF of GIPHY waits until it allows more calls, of which half are left to searches: run the same command "
-        r"again in (50|49|48) minutes\.",
+        r"1 GIF of GIPHY is left\. Half of the hourly quota is reserved for searches\. Run the same command again in "
+        r"(50|49|48) minutes\.",
         one["stopped"],
     )
     assert sql(data_dir, "SELECT COUNT(*) FROM calls") == [(2,)]

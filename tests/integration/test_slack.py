@@ -1,4 +1,4 @@
-"""The Slack bot with the real slack-bolt and slack_sdk, over a local Slack and a local engine."""
+"""The Slack bot with the real slack-bolt and slack_sdk, a local Slack and a local engine."""
 
 from __future__ import annotations
 
@@ -17,25 +17,23 @@ import sqlalchemy as sa
 
 from deepgif.bot.app import BotOptions
 from deepgif.bot.chat import replies
-from deepgif.bot.chat.search import OUT_OF_REACH
-from deepgif.bot.jobs.queue import JobQueue, State
-from deepgif.bot.request import RequestKind
+from deepgif.bot.jobs.queue import JobQueue
+from deepgif.bot.request import ChatContext, Preferences, Request, RequestKind
 from deepgif.bot.slack.app import Running, SlackOptions, open_bot
 from deepgif.bot.slack.installations import OAuthOptions
-from deepgif.bot.slack.request import SlackRequest
-from deepgif.bot.slack.text import ADMINS_ONLY, WORDING
-from deepgif.bot.store.database import Database, favourites, jobs, metadata, showings
+from deepgif.bot.slack.text import ADMINS_ONLY, TEXT, USE_DELETE_BUTTON
+from deepgif.bot.store.database import Database, favourites, jobs, metadata, sessions
 from deepgif.bot.store.encryption import Cipher
-from deepgif.bot.store.preferences import ChatContext, Preferences, PreferenceStore, Scope, listed, word_list
+from deepgif.bot.store.preferences import PreferenceStore, Scope
 from deepgif.engine.errors import UnauthorizedError
 from deepgif.engine.types import Rating
 from tests.fakes.engine_server import EngineServer, gif
-from tests.fakes.journal import all_done
+from tests.fakes.jobs import all_done
 from tests.fakes.slack_server import ACK_S, SECRET, Slack
 from tests.fakes.waiting import Clock, skip, until
 
 Open = Callable[..., AbstractAsyncContextManager[Running]]
-WORDS = "a cat falling off a table"
+QUERY = "a cat falling off a table"
 LONG = "<!channel> <@U9> *bold* _it_ `code` :cat: https://evil.example/ & "
 
 
@@ -53,7 +51,7 @@ def options(bot_database: str, engine: EngineServer) -> BotOptions:
 
 @pytest.fixture
 def open_one(slack: Slack, options: BotOptions) -> Open:
-    """Opens bots on one database, in Socket Mode unless ``http``."""
+    """Opens bots that share a database, in Socket Mode unless ``http``."""
 
     @asynccontextmanager
     async def make(**changes: Any) -> AsyncIterator[Running]:
@@ -64,7 +62,7 @@ def open_one(slack: Slack, options: BotOptions) -> Open:
             for listener in running.app._async_listeners:
                 listener.ack_timeout = ACK_S  # in place of bolt's own 3 seconds
             if changes.get("http"):
-                slack.http_url = f"{running.address}/slack/events"
+                slack.http_url = f"{running.url}/slack/events"
             else:
                 await slack.connected()
             yield running
@@ -83,9 +81,9 @@ async def posted(slack: Slack, count: int = 1) -> Any:
     return slack.public[-1]
 
 
-async def told(slack: Slack, person: str = "U1", count: int = 1) -> Any:
-    await until(lambda: len(slack.private(person)) >= count)
-    return slack.private(person)[-1]
+async def told(slack: Slack, user: str = "U1", count: int = 1) -> Any:
+    await until(lambda: len(slack.private(user)) >= count)
+    return slack.private(user)[-1]
 
 
 async def prefer(options: BotOptions, **changes: Any) -> None:
@@ -97,24 +95,24 @@ def files_in(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.iterdir())
 
 
-async def test_the_best_gif_is_posted_under_the_persons_name(bot: Running, slack: Slack, engine: EngineServer) -> None:
-    """For all: name, words, GIF, alt text, title, attribution. For who asked: the buttons. For the engine: what was
-    sent."""
-    ack = await slack.command(WORDS)
+async def test_the_best_gif_is_posted(bot: Running, slack: Slack, engine: EngineServer) -> None:
+    """Everybody sees the name, query, GIF, alt text, title and attribution; the user sees the buttons. The engine
+    learns of it."""
+    ack = await slack.command(QUERY)
     assert ack.payload is None
     said = await posted(slack)
-    assert f"@name.u1: {WORDS}" in said.shown
+    assert f"@name.u1: {QUERY}" in said.shown
     assert said.image["alt_text"] == "What GIF 1 shows"
     assert said.image["title"]["text"] == "GIF 1"
     assert "Powered by GIPHY" in said.shown
     assert list((await told(slack)).buttons) == ["gif:next", "gif:more", "gif:star", "gif:delete"]
-    assert engine.asked[0]["query"] == WORDS
+    assert engine.asked[0]["query"] == QUERY
     await until(lambda: engine.told == ["gif1"])
 
 
 async def test_buttons_of_a_posted_gif(bot: Running, slack: Slack, engine: EngineServer) -> None:
-    """Next and More change the posted message, Star keeps a favourite for the home tab, Delete deletes."""
-    await slack.command(WORDS)
+    """Next and More change the post, favourites are shown in the Home tab, Delete deletes."""
+    await slack.command(QUERY)
     said, buttons = await posted(slack), await told(slack)
     await slack.press(buttons, "next")
     await until(lambda: said.image["title"]["text"] == "GIF 2")
@@ -122,7 +120,7 @@ async def test_buttons_of_a_posted_gif(bot: Running, slack: Slack, engine: Engin
     await until(lambda: said.image["title"]["text"] == "GIF 8")
     assert engine.alike == ["gif2"]
     await slack.press(buttons, "star")
-    await until(lambda: any(replies.STARRED in one.text for one in slack.private("U1")))
+    await until(lambda: any(TEXT.starred in one.text for one in slack.private("U1")))
     await slack.event({"type": "app_home_opened", "user": "U1", "tab": "home"})
     await until(lambda: "U1" in slack.homes)
     assert "GIF 8" in str(slack.homes["U1"])
@@ -133,9 +131,9 @@ async def test_buttons_of_a_posted_gif(bot: Running, slack: Slack, engine: Engin
 
 
 async def test_nothing_is_public_before_send(bot: Running, slack: Slack, options: BotOptions) -> None:
-    """In preview mode Next, Previous and More leaf; Send posts what is shown; Cancel leaves nothing."""
+    """In a preview, Next, Previous and More change the GIF, Send posts it, and Cancel removes the preview."""
     await prefer(options, preview=True)
-    await slack.command(WORDS)
+    await slack.command(QUERY)
     preview = await told(slack)
     assert list(preview.buttons) == ["gif:send", "gif:next", "gif:previous", "gif:more", "gif:cancel"]
     for action, title in (("next", "GIF 2"), ("next", "GIF 3"), ("previous", "GIF 2"), ("previous", "GIF 1")):
@@ -157,52 +155,52 @@ async def test_nothing_is_public_before_send(bot: Running, slack: Slack, options
     await slack.press(preview, "send")
     assert (await posted(slack)).image["title"]["text"] == "GIF 8"
     await until(lambda: "gif:delete" in preview.buttons)
-    await slack.command(WORDS, person="U2")
+    await slack.command(QUERY, user="U2")
     other = await told(slack, "U2")
-    await slack.press(other, "cancel", person="U2")
+    await slack.press(other, "cancel", user="U2")
     await until(lambda: other.deleted)
     assert len(slack.public) == 1
 
 
 async def test_mentions_are_answered_in_their_thread(bot: Running, slack: Slack) -> None:
-    """In a channel the answer opens a thread, in a thread it stays there, in a direct message it needs none."""
+    """The answer to a mention is in its thread; a direct message needs no thread."""
     slack.member.add("C1")
-    mention = {"type": "app_mention", "channel": "C1", "user": "U1", "text": f"<@UBOT> {WORDS}"}
+    mention = {"type": "app_mention", "channel": "C1", "user": "U1", "text": f"<@UBOT> {QUERY}"}
     await slack.event({**mention, "ts": "5.1"})
     said = await posted(slack)
     assert (said.thread, said.channel) == ("5.1", "C1")
-    assert f"@Person U1: {WORDS}" in said.shown
+    assert f"@Person U1: {QUERY}" in said.shown
     buttons = await told(slack)
     assert (list(buttons.buttons), buttons.thread) == (["gif:next", "gif:delete"], "5.1")
     await slack.press(buttons, "next")
     await until(lambda: said.image["title"]["text"] == "GIF 2")
     await slack.event({**mention, "ts": "6.2", "thread_ts": "6.1"})
     assert (await posted(slack, 2)).thread == "6.1"
-    await slack.event({"type": "message", "channel_type": "im", "channel": "D1", "user": "U1", "text": WORDS})
+    await slack.event({"type": "message", "channel_type": "im", "channel": "D1", "user": "U1", "text": QUERY})
     said = await posted(slack, 3)
     assert (said.channel, said.thread) == ("D1", "")
 
 
-async def test_what_is_not_asked_is_not_answered(
+async def test_messages_that_are_not_for_the_bot(
     bot: Running, slack: Slack, engine: EngineServer, options: BotOptions
 ) -> None:
-    """Messages of bots, edits and messages in channels lead to nothing."""
-    message = {"type": "message", "channel_type": "im", "channel": "D1", "user": "U1", "text": WORDS}
+    """Messages of bots, edits, and messages without a mention in channels are ignored."""
+    message = {"type": "message", "channel_type": "im", "channel": "D1", "user": "U1", "text": QUERY}
     await slack.event({**message, "bot_id": "B9"})
     await slack.event({**message, "subtype": "message_changed"})
     await slack.event({**message, "channel_type": "channel"})
-    mention = {"type": "app_mention", "channel": "C1", "text": WORDS}
+    mention = {"type": "app_mention", "channel": "C1", "text": QUERY}
     for change in ({}, {"user": "U1", "bot_id": "B9"}, {"user": "U1", "edited": {"user": "U1"}}):
         await slack.event({**mention, **change})
-    for person, tab in (("U1", "messages"), ("U2", "home")):
-        await slack.event({"type": "app_home_opened", "user": person, "tab": tab})
+    for user, tab in (("U1", "messages"), ("U2", "home")):
+        await slack.event({"type": "app_home_opened", "user": user, "tab": tab})
     await until(lambda: "U2" in slack.homes)
     await all_done(options.database_url)
     assert (engine.asked, slack.said, list(slack.homes)) == ([], [], ["U2"])
 
 
 async def test_a_message_is_answered_with_a_gif(bot: Running, slack: Slack, engine: EngineServer) -> None:
-    """ "React with a GIF" takes the message's words, however many, and answers in its thread."""
+    """ "React with a GIF" searches for the message's text and posts in its thread."""
     await slack.react("It is <@U9|raining> <https://cats.example/|cats> &amp; dogs", ts="7.1")
     assert (await posted(slack)).thread == "7.1"
     assert engine.asked[0]["query"] == "It is raining cats & dogs"
@@ -210,33 +208,33 @@ async def test_a_message_is_answered_with_a_gif(bot: Running, slack: Slack, engi
     assert (await posted(slack, 2)).thread == "8.1"
     assert len(engine.asked[1]["query"]) <= 1000
     await slack.react("", ts="9.1")
-    await until(lambda: any("what the GIF should show" in one.text for one in slack.private("U1")))
+    await until(lambda: any(replies.NO_TEXT in one.text for one in slack.private("U1")))
 
 
-async def test_what_is_acknowledged_is_kept(
+async def test_requests_are_stored_before_they_are_acknowledged(
     bot: Running, slack: Slack, engine: EngineServer, options: BotOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever has its receipt is on the disk by then, so that no kill loses it: commands, messages, buttons in the
-    journal, and settings."""
+    """What is acknowledged is on disk, so that no kill loses it: commands, messages and buttons in the queue,
+    and settings."""
 
     def slowly(keep: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def kept(*given: Any, **named: Any) -> Any:
-            await asyncio.sleep(0.1)  # in which a receipt comes that does not wait for it
+            await asyncio.sleep(0.1)  # enough for an acknowledgement that does not wait
             return await keep(*given, **named)
 
         return kept
 
-    await slack.command(WORDS)
+    await slack.command(QUERY)
     buttons = await told(slack)
-    monkeypatch.setattr(JobQueue, "accept", slowly(JobQueue.accept))
+    monkeypatch.setattr(JobQueue, "enqueue", slowly(JobQueue.enqueue))
     monkeypatch.setattr(PreferenceStore, "change", slowly(PreferenceStore.change))
-    mention = {"type": "app_mention", "channel": "C1", "user": "U1", "text": f"<@UBOT> {WORDS}"}
-    direct = {"type": "message", "channel_type": "im", "channel": "D1", "user": "U1", "text": WORDS}
+    mention = {"type": "app_mention", "channel": "C1", "user": "U1", "text": f"<@UBOT> {QUERY}"}
+    direct = {"type": "message", "channel_type": "im", "channel": "D1", "user": "U1", "text": QUERY}
     async with Database(options.database_url) as database:
         for number, ask in enumerate(
             (
-                lambda: slack.command(WORDS),
-                lambda: slack.react(WORDS),
+                lambda: slack.command(QUERY),
+                lambda: slack.react(QUERY),
                 lambda: slack.press(buttons, "next"),
                 lambda: slack.event(mention),
                 lambda: slack.event(direct),
@@ -245,81 +243,85 @@ async def test_what_is_acknowledged_is_kept(
         ):
             await ask()
             assert len(await database.read(sa.select(jobs))) == number
-        await slack.command("settings", person="UADMIN")
+        await slack.command("settings", user="UADMIN")
         await until(lambda: slack.views)
         await slack.submit(slack.views[0], {"language": {"value": "de"}}, "UADMIN")
         assert (await PreferenceStore(database, Rating.R).of_workspace("slack", "T1")).language == "de"
 
 
 async def test_help_and_delete(bot: Running, slack: Slack) -> None:
-    """Help comes with the receipt; /deepgif delete takes back one's own newest GIF in the channel only."""
+    """Help is part of the acknowledgement. /deepgif delete removes the user's latest GIF in this channel."""
     for text in ("", "  ", "help", "Help"):
         ack = await slack.command(text)
         assert replies.HELP[0] in str(ack.payload)
         assert ack.payload["response_type"] == "ephemeral"
     await slack.command("delete")
     assert replies.NOTHING_TO_DELETE in (await told(slack)).text
-    await slack.command(WORDS)
+    await slack.command(QUERY)
     said = await posted(slack)
-    await slack.command("delete", person="U2")
+    await slack.command("delete", user="U2")
     assert replies.NOTHING_TO_DELETE in (await told(slack, "U2")).text
     await slack.command("delete", channel="C2")
     await slack.command("delete")
     await until(lambda: said.deleted)
     slack.member.add("C1")
-    for text, says in (("help", replies.HELP[1]), ("settings", WORDING.settings)):
+    for text, says in (("help", replies.HELP[1]), ("settings", TEXT.fill(replies.OPEN_SETTINGS))):
         await slack.event({"type": "app_mention", "channel": "C1", "user": "U3", "text": f"<@UBOT> {text}"})
         await until(lambda says=says: any(says in one.shown for one in slack.private("U3")))  # type: ignore[misc]
 
 
-async def test_only_who_asked_uses_the_buttons(bot: Running, slack: Slack) -> None:
-    """Others are told so; made-up buttons and buttons of other workspaces do nothing."""
-    await slack.command(WORDS)
+async def test_only_the_owner_uses_the_buttons(bot: Running, slack: Slack) -> None:
+    """Others get a notice; forged buttons and those of other workspaces have expired."""
+    await slack.command(QUERY)
     said, buttons = await posted(slack), await told(slack)
-    await slack.press(buttons, "delete", person="U2")
+    await slack.press(buttons, "delete", user="U2")
     assert replies.NOT_YOURS in (await told(slack, "U2")).text
     value = buttons.buttons["gif:delete"]["value"]
     for wrong in (value[:-2] + "xx", "x", "", "é.é", f"{value}.x"):
         buttons.buttons["gif:delete"]["value"] = wrong
         before = len(slack.private("U1"))
         await slack.press(buttons, "delete")
-        assert replies.TOO_OLD in (await told(slack, count=before + 1)).text
+        assert replies.EXPIRED in (await told(slack, count=before + 1)).text
     buttons.buttons["gif:delete"]["value"] = value
     before = len(slack.private("U1"))
     await slack.press(buttons, "delete", team="T9")
-    assert replies.TOO_OLD in (await told(slack, count=before + 1)).text
+    assert replies.EXPIRED in (await told(slack, count=before + 1)).text
     assert not said.deleted
 
 
 async def test_a_reported_gif_is_not_shown_again_until_an_admin_allows_it(
     bot: Running, slack: Slack, engine: EngineServer
 ) -> None:
-    """Anybody who sees a GIF can report it: it goes, and stays away from the workspace."""
+    """Anybody can report a GIF, after a confirmation: it is deleted and hidden from the workspace."""
     engine.gifs = engine.gifs[:1]
-    await slack.command(WORDS)
+    await slack.command(QUERY)
     said = await posted(slack)
-    await slack.press(said, "report", person="U2")
+    buttons = await told(slack)
+    assert "confirm" in said.buttons["gif:report"]
+    await slack.press(said, "report", user="U2")
     await until(lambda: said.deleted)
-    assert replies.REPORTED in (await told(slack, "U2")).text
-    await slack.command(WORDS, channel="C2", person="U3")
+    assert TEXT.fill(replies.REPORTED) in (await told(slack, "U2")).text
+    await slack.press(buttons, "next")
+    await heard(slack, replies.REMOVED)
+    await slack.command(QUERY, channel="C2", user="U3")
     assert replies.NOTHING_FOUND in (await told(slack, "U3")).text
-    await slack.command("settings", person="UADMIN")
+    await slack.command("settings", user="UADMIN")
     await until(lambda: slack.views)
     option = slack.views[0]["blocks"][-1]["element"]["options"][0]
     assert option["text"]["text"] == "GIF 1"
     await slack.submit(slack.views[0], {"unblock": {"selected_options": [option]}}, "UADMIN")
-    await slack.command(WORDS, channel="C2", person="U3")
+    await slack.command(QUERY, channel="C2", user="U3")
     await posted(slack)
 
 
 async def test_settings(bot: Running, slack: Slack, engine: EngineServer) -> None:
-    """Admins set what counts for all, in a modal that shows what is set; others their own previews only."""
-    await slack.command("settings", person="U1")
+    """Admins change the settings of the workspace in a modal that shows them; others only their own."""
+    await slack.command("settings", user="U1")
     await until(lambda: len(slack.views) == 1)
-    assert [block["block_id"] for block in slack.views[0]["blocks"]] == ["person"]
+    assert [block["block_id"] for block in slack.views[0]["blocks"]] == ["user"]
     preview = {"selected_option": {"value": "preview"}}
-    await slack.submit(slack.views[0], {"person": preview}, "U1")
-    await slack.command("settings", person="UADMIN")
+    await slack.submit(slack.views[0], {"user": preview}, "U1")
+    await slack.command("settings", user="UADMIN")
     await until(lambda: len(slack.views) == 2)
     view = slack.views[1]
     for wrong, block in (("english", "language"), (",".join(map(str, range(300))), "words")):
@@ -335,35 +337,35 @@ async def test_settings(bot: Running, slack: Slack, engine: EngineServer) -> Non
     refused = await slack.submit(view, chosen, "U1")
     assert refused.payload["errors"] == {"workspace": ADMINS_ONLY}
     assert (await slack.submit(view, chosen, "UADMIN")).payload is None
-    await slack.command(WORDS, person="U2")
+    await slack.command(QUERY, user="U2")
     await posted(slack)
     assert (engine.asked[-1]["language"], engine.asked[-1]["max_rating"]) == ("de", "g")
-    await slack.command(WORDS, person="U2")  # repeated at once, as it was set
+    await slack.command(QUERY, user="U2")  # may be repeated at once
     assert (await posted(slack, 2)).image["title"]["text"] == "GIF 1"
     for words, channel, says in (
         ("hot DOG", "C1", replies.BLOCKED_WORDS),
         ("my mother-in-law", "C1", replies.BLOCKED_WORDS),
-        (WORDS, "COFF", replies.OFF_HERE),
+        (QUERY, "COFF", replies.CHANNEL_OFF),
     ):
-        await slack.command(words, person="U4", channel=channel)
+        await slack.command(words, user="U4", channel=channel)
         await until(lambda says=says: any(says in one.text for one in slack.private("U4")))  # type: ignore[misc]
-    await slack.command("hotdogs", person="U2")
+    await slack.command("hotdogs", user="U2")
     await posted(slack, 3)
-    await slack.command("settings", person="UADMIN")
+    await slack.command("settings", user="UADMIN")
     await until(lambda: len(slack.views) == 3)
     assert "mother-in-law" in str(slack.views[2])
     assert "COFF" in str(slack.views[2])
 
 
 async def test_two_admins_at_once(bot: Running, slack: Slack, options: BotOptions) -> None:
-    """Each saves what they changed, and not what their modal showed of the rest."""
+    """Each saves only what they changed, not what their modal showed."""
     await prefer(options, blocked_words=("dog",), repeat_hours=1.6)
     for count in (1, 2):
-        await slack.command("settings", person="UADMIN")
+        await slack.command("settings", user="UADMIN")
         await until(lambda count=count: len(slack.views) == count)  # type: ignore[misc]
     one, other = slack.views
     preview = {"selected_option": {"value": "preview"}}
-    await slack.submit(one, {"words": {"value": "cat"}, "channel": preview, "person": preview}, "UADMIN")
+    await slack.submit(one, {"words": {"value": "cat"}, "channel": preview, "user": preview}, "UADMIN")
     await slack.submit(other, {"language": {"value": "de"}, "off": {"selected_conversations": ["COFF"]}}, "UADMIN")
     async with Database(options.database_url) as database:
         store = PreferenceStore(database, Rating.R)
@@ -371,33 +373,33 @@ async def test_two_admins_at_once(bot: Running, slack: Slack, options: BotOption
             blocked_words=("cat",), language="de", off_channels=("COFF",), repeat_hours=1.6
         )
         place = ChatContext("slack", "T1", one["private_metadata"], "UADMIN")
-        assert [await store.preview(place, scope) for scope in (Scope.CHANNEL, Scope.PERSON)] == [True, True]
+        assert [await store.preview(place, scope) for scope in (Scope.CHANNEL, Scope.USER)] == [True, True]
 
 
 async def test_a_gif_is_not_repeated_in_a_channel(bot: Running, slack: Slack, engine: EngineServer) -> None:
-    """Another one comes in its place; when all were shown, a sentence does. Other channels are other channels."""
+    """The next best one is posted, or a notice if there is none. Each channel counts for itself."""
     engine.gifs = engine.gifs[:2]
     for number in (1, 2):
-        await slack.command(WORDS, person=f"U{number}")
+        await slack.command(QUERY, user=f"U{number}")
         assert (await posted(slack, number)).image["title"]["text"] == f"GIF {number}"
-    await slack.command(WORDS, person="U3")
+    await slack.command(QUERY, user="U3")
     assert replies.NOTHING_NEW in (await told(slack, "U3")).text
-    await slack.command(WORDS, channel="C2")
+    await slack.command(QUERY, channel="C2")
     assert (await posted(slack, 3)).image["title"]["text"] == "GIF 1"
 
 
-async def test_where_the_bot_is_no_member(bot: Running, slack: Slack) -> None:
-    """In a private channel the command's own address is used, with the buttons in the message."""
+async def test_private_channels(bot: Running, slack: Slack) -> None:
+    """Where the bot is not a member, it posts through response_url, with the buttons in the post."""
     slack.closed.add("C1")
-    await slack.command(WORDS)
+    await slack.command(QUERY)
     said = await posted(slack)
     assert set(said.buttons) == {"gif:report", "gif:next", "gif:more", "gif:star", "gif:delete"}
-    await slack.press(said, "delete", person="U2")
+    await slack.press(said, "delete", user="U2")
     assert replies.NOT_YOURS in (await told(slack, "U2")).text
     await slack.press(said, "next")
     await until(lambda: said.image["title"]["text"] == "GIF 2")
     await slack.command("delete")
-    assert "Delete button below" in (await told(slack)).text
+    assert USE_DELETE_BUTTON in (await told(slack)).text
     await slack.press(said, "star")
     await told(slack, count=2)
     await slack.press(said, "delete")
@@ -407,8 +409,8 @@ async def test_where_the_bot_is_no_member(bot: Running, slack: Slack) -> None:
 @pytest.mark.parametrize(
     "words", [LONG, "```a``` <https://evil.example|here>", "&lt;!here&gt; <#C1|general> <!subteam^S1>"]
 )
-async def test_words_never_ping_or_format(bot: Running, slack: Slack, words: str) -> None:
-    """The local Slack refuses mrkdwn with references in it; words stand in plain text only, emoji off."""
+async def test_queries_never_ping_or_format(bot: Running, slack: Slack, words: str) -> None:
+    """Queries are plain text without emoji. The local Slack rejects mrkdwn with references."""
     await slack.command(words)
     said = await posted(slack)
     section = said.blocks[0]["text"]
@@ -417,17 +419,17 @@ async def test_words_never_ping_or_format(bot: Running, slack: Slack, words: str
     await posted(slack, 2)
 
 
-async def test_words_that_are_too_many(bot: Running, slack: Slack) -> None:
-    """4,000 characters get one sentence, however they come."""
+async def test_long_queries(bot: Running, slack: Slack) -> None:
+    """4,000 characters get a notice, from a command and from a message."""
     ack = await slack.command(LONG * 60)
-    assert "please say what the GIF should show in at most" in ack.payload["text"]
+    assert "Describe the GIF in at most" in ack.payload["text"]
     await slack.event({"type": "message", "channel_type": "im", "channel": "D1", "user": "U1", "text": LONG * 60})
     assert "at most" in (await told(slack)).text
     assert slack.public == []
 
 
-async def test_titles_from_outside(bot: Running, slack: Slack, engine: EngineServer) -> None:
-    """Whatever a provider calls its GIFs, Slack takes the message; what Slack cannot fetch is passed over."""
+async def test_titles_from_providers(bot: Running, slack: Slack, engine: EngineServer) -> None:
+    """Slack accepts the post whatever the title. GIFs that Slack can't load are skipped."""
     engine.gifs = [
         gif(1, url="http://127.0.0.1/a.gif"),
         gif(2, url="https://media.giphy.com/a.webp"),
@@ -435,26 +437,26 @@ async def test_titles_from_outside(bot: Running, slack: Slack, engine: EngineSer
         gif(4, title=LONG * 100, alt_text="x" * 5000, attribution=""),
         gif(5, title="", alt_text=""),
     ]
-    await slack.command(WORDS)
+    await slack.command(QUERY)
     assert (await posted(slack)).image["image_url"].endswith("gif4/200w.gif?cid=1")
-    await slack.command(WORDS)
+    await slack.command(QUERY)
     assert (await posted(slack, 2)).image["alt_text"] == "A GIF"
     engine.gifs = engine.gifs[:3]
-    await slack.command(WORDS, person="U2")
-    assert OUT_OF_REACH in (await told(slack, "U2")).text
+    await slack.command(QUERY, user="U2")
+    assert TEXT.fill(replies.OUT_OF_REACH) in (await told(slack, "U2")).text
 
 
 async def test_retried_deliveries_post_once(
     bot: Running, slack: Slack, engine: EngineServer, options: BotOptions
 ) -> None:
-    """Slack sends again what it saw no receipt of: a command, an event, a button; whether the first is done or not."""
+    """Slack may deliver commands, events and buttons again, before or after the first one was answered."""
     engine.gate.hold()
     for _ in range(2):
-        await slack.command(WORDS, trigger_id="same")
+        await slack.command(QUERY, trigger_id="same")
     engine.gate.release()
     await posted(slack)
-    await slack.command(WORDS, trigger_id="same")
-    event = {"type": "message", "channel_type": "im", "channel": "D1", "user": "U1", "text": WORDS, "ts": "3.1"}
+    await slack.command(QUERY, trigger_id="same")
+    event = {"type": "message", "channel_type": "im", "channel": "D1", "user": "U1", "text": QUERY, "ts": "3.1"}
     for _ in range(3):
         await slack.event(event, event_id="Ev-same")
     await posted(slack, 2)
@@ -468,30 +470,30 @@ async def test_retried_deliveries_post_once(
 
 
 async def test_429_is_waited_for(bot: Running, slack: Slack) -> None:
-    """The GIF comes once, as late as Slack says."""
+    """The GIF is posted once, after the pause that Slack asks for."""
     slack.limited = 2
     started = time.monotonic()
-    await slack.command(WORDS)
+    await slack.command(QUERY)
     await posted(slack)
     assert time.monotonic() - started >= 2
     assert slack.calls.count("chat.postMessage") == 3
     await told(slack)
     slack.limited_urls = 1
-    await slack.command("delete", person="U2")
+    await slack.command("delete", user="U2")
     assert replies.NOTHING_TO_DELETE in (await told(slack, "U2")).text
     assert "chat.postEphemeral" not in slack.calls
 
 
-async def test_the_engine_is_asked_again_and_then_spoken_of(bot: Running, slack: Slack, engine: EngineServer) -> None:
-    """Three failures are not seen; an engine that stays away is a sentence; buttons do not lose their GIF."""
+async def test_engine_failures(bot: Running, slack: Slack, engine: EngineServer) -> None:
+    """Three failures are retried; after that the user gets a notice, and buttons keep their GIF."""
     engine.failures = 3
-    await slack.command(WORDS)
+    await slack.command(QUERY)
     await until(lambda: slack.public, skipping_s=2)
     said, buttons = await posted(slack), await told(slack)
     engine.failures = 100
-    await slack.command(WORDS, person="U2")
+    await slack.command(QUERY, user="U2")
     await until(lambda: slack.private("U2"), skipping_s=2)
-    assert "does not answer at the moment" in (await told(slack, "U2")).text
+    assert "reach the search engine" in (await told(slack, "U2")).text
     assert engine.failures == 96
     await slack.press(buttons, "next")
     await until(lambda: len(slack.private("U1")) == 2, skipping_s=2)
@@ -502,9 +504,9 @@ async def test_the_engine_is_asked_again_and_then_spoken_of(bot: Running, slack:
 
 
 async def test_buttons_outlive_the_process(open_one: Open, slack: Slack) -> None:
-    """Another process, on the same database, goes on with them."""
+    """Another process with the same database handles them."""
     async with open_one():
-        await slack.command(WORDS)
+        await slack.command(QUERY)
         said, buttons = await posted(slack), await told(slack)
     async with open_one():
         await slack.press(buttons, "next")
@@ -512,23 +514,23 @@ async def test_buttons_outlive_the_process(open_one: Open, slack: Slack) -> None
 
 
 async def _renewed(database: Database, lease: float) -> bool:
-    (row,) = await database.read(sa.select(jobs.c.lease))
-    return bool(row.lease > lease)
+    (row,) = await database.read(sa.select(jobs.c.leased_until))
+    return bool(row.leased_until > lease)
 
 
 async def test_long_work_is_not_taken_over(
     open_one: Open, slack: Slack, engine: EngineServer, options: BotOptions, clock: Clock
 ) -> None:
-    """A replica that searches for longer than its lease gives signs of life; the others leave it its work."""
+    """A replica that searches for longer than its lease renews it."""
     engine.gate.hold()
     async with open_one(lease_s=8), open_one(lease_s=8), Database(options.database_url) as database:
-        await slack.command(WORDS)
+        await slack.command(QUERY)
         await until(lambda: engine.asked)
         for _ in range(12):  # three leases
-            (before,) = await database.read(sa.select(jobs.c.lease))
+            (before,) = await database.read(sa.select(jobs.c.leased_until))
             clock.ahead_s += 2
             skip(2)
-            await until(lambda before=before: _renewed(database, before.lease))
+            await until(lambda before=before: _renewed(database, before.leased_until))
         engine.gate.release()
         await posted(slack)
         await all_done(options.database_url)
@@ -536,10 +538,10 @@ async def test_long_work_is_not_taken_over(
 
 
 async def test_stopping_finishes_what_was_acknowledged(open_one: Open, slack: Slack, engine: EngineServer) -> None:
-    """A stop in the middle of a search posts its GIF first."""
+    """A bot that is stopped during a search posts the GIF first."""
     engine.gate.hold()
     async with open_one():
-        await slack.command(WORDS)
+        await slack.command(QUERY)
         await until(lambda: engine.asked)
         release = asyncio.create_task(until(lambda: not slack.listening()))
         release.add_done_callback(lambda _: engine.gate.release())
@@ -547,9 +549,9 @@ async def test_stopping_finishes_what_was_acknowledged(open_one: Open, slack: Sl
     assert len(slack.public) == 1
 
 
-async def test_nothing_of_a_workspace_is_left(bot: Running, slack: Slack, options: BotOptions) -> None:
-    """Removing the app deletes all that was kept; a person's own token going does not."""
-    await slack.command(WORDS)
+async def test_removing_the_app_deletes_all_data(bot: Running, slack: Slack, options: BotOptions) -> None:
+    """A revoked user token does not."""
+    await slack.command(QUERY)
     buttons = await told(slack)
     await slack.press(buttons, "star")
     await told(slack, count=2)
@@ -562,146 +564,145 @@ async def test_nothing_of_a_workspace_is_left(bot: Running, slack: Slack, option
             assert await database.read(sa.select(table)) == [], table.name
 
 
-async def test_what_is_kept_cannot_be_read(bot: Running, slack: Slack, options: BotOptions, tmp_path: Path) -> None:
-    """Nobody's words lie on the disk in the clear, and what was done is erased from the journal."""
+async def test_queries_are_stored_encrypted(bot: Running, slack: Slack, options: BotOptions, tmp_path: Path) -> None:
+    """Requests are erased once they are answered."""
     await slack.command("quite particular words")
     await told(slack)
     await all_done(options.database_url)
     async with Database(options.database_url) as database:
-        assert [row.sealed for row in await database.read(sa.select(jobs))] == [""]
-        assert len(await database.read(sa.select(showings))) == 1
+        assert [row.encrypted for row in await database.read(sa.select(jobs))] == [""]
+        assert len(await database.read(sa.select(sessions))) == 1
     assert b"particular" not in files_in(tmp_path)
 
 
-async def test_words_are_not_logged(
+async def test_queries_are_not_logged(
     open_one: Open, slack: Slack, engine: EngineServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """At the default level no line has anybody's words or a token, whatever goes wrong."""
+    """At the default level, no line contains a query or a token, even after errors."""
     caplog.set_level(logging.INFO)
     async with open_one():
         engine.failures = 4
         await slack.command("quite particular words")
         await until(lambda: slack.private("U1"), skipping_s=2)
-        await slack.command("more particular words", person="U2")
+        await slack.command("more particular words", user="U2")
         await posted(slack)
     assert "particular" not in caplog.text
     assert "xoxb-1" not in caplog.text
 
 
-async def test_who_was_interrupted_while_posting_is_told(open_one: Open, slack: Slack, options: BotOptions) -> None:
-    """Nobody knows whether that GIF was posted: it is not posted again, and the person is told once. Who asked an hour
-    ago is told, and not surprised with a GIF."""
-    task = SlackRequest(RequestKind.COMMAND, "T1", "", "C1", "U1", words=WORDS, response_url=slack.url("C1", "U1"))
+async def test_interrupted_jobs(open_one: Open, slack: Slack, options: BotOptions) -> None:
+    """If a process died while posting, the GIF is not posted again, and the user gets a notice. So does a user whose
+    request is an hour old."""
+    context = ChatContext("slack", "T1", "C1", "U1")
+    request = Request("1", RequestKind.COMMAND, context, QUERY, callback=slack.url("C1", "U1"))
     async with Database(options.database_url) as database:
-        journal = JobQueue(database, Cipher(options.secret), "slack", lease_s=-1)
-        assert await journal.accept(replace(task.job("1"), state=State.POSTING))
-        assert await journal.accept(task.job("2"))
-        assert await journal.accept(task.job("3"))
+        queue = JobQueue(database, Cipher(options.secret), "slack", lease_s=-1)
+        for name in ("1", "2", "3"):
+            assert await queue.enqueue(replace(request, id=name))
+        await queue.mark_posting("1")
         async with database.write() as connection:
-            await connection.execute(jobs.update().where(jobs.c.name.endswith("3")).values(at=time.time() - 3600))
+            await connection.execute(jobs.update().where(jobs.c.id == "3").values(created_at=time.time() - 3600))
     async with open_one(), open_one():
-        await until(lambda: {replies.INTERRUPTED, replies.AWAY} <= {one.text for one in slack.private("U1")})
+        await until(lambda: {replies.INTERRUPTED, replies.OFFLINE} <= {one.text for one in slack.private("U1")})
         await posted(slack)
         await all_done(options.database_url)
     assert len(slack.public) == 1
     assert sum(replies.INTERRUPTED in one.text for one in slack.said) == 1
 
 
-async def heard(slack: Slack, text: str, person: str = "U1") -> None:
-    await until(lambda: any(text in one.shown for one in slack.private(person)))
+async def heard(slack: Slack, text: str, user: str = "U1") -> None:
+    await until(lambda: any(text in one.shown for one in slack.private(user)))
 
 
-async def test_what_slack_refuses_is_said(
-    bot: Running, slack: Slack, engine: EngineServer, options: BotOptions
-) -> None:
-    """Messages that others deleted, channels that are closed, addresses that are used up."""
-    await slack.command(WORDS)
+async def test_errors_of_slack(bot: Running, slack: Slack, engine: EngineServer, options: BotOptions) -> None:
+    """Deleted messages, private channels, and a response_url that no longer works."""
+    await slack.command(QUERY)
     said, buttons = await posted(slack), await told(slack)
     said.deleted = True
     await slack.press(buttons, "next")
-    await heard(slack, "cannot be changed any more")
+    await heard(slack, replies.CANNOT_EDIT)
     await slack.press(buttons, "delete")
     await heard(slack, replies.DELETED)
     slack.closed.add("C7")
     await slack.event({"type": "app_mention", "channel": "C7", "user": "U7", "text": "<@UBOT> a cat", "ts": "1.1"})
     await all_done(options.database_url)
-    assert slack.private("U7") == []  # there is no way to say anything there
+    assert slack.private("U7") == []  # the bot can't reach them there
     slack.member.add("C7")
-    await slack.command(WORDS, person="U8", response_url=f"{slack.origin}/gone")
-    await heard(slack, "is posted", "U8")  # by method, where the address does not work
-    await slack.command(WORDS, person="U9", response_url="http://127.0.0.1:9/")
-    await heard(slack, "is posted", "U9")
+    await slack.command(QUERY, user="U8", response_url=f"{slack.origin}/gone")
+    await heard(slack, "Only you can see these buttons", "U8")  # through the Web API
+    await slack.command(QUERY, user="U9", response_url="http://127.0.0.1:9/")
+    await heard(slack, "Only you can see these buttons", "U9")
 
 
 async def test_the_end_of_the_gifs(bot: Running, slack: Slack, engine: EngineServer) -> None:
-    """Next says when there is nothing left; a GIF that the engine lost cannot be gone back to."""
+    """Next gives a notice after the last GIF, and so does a search that finds none."""
     engine.gifs = engine.gifs[:2]
-    await slack.command(WORDS)
+    await slack.command(QUERY)
     said, buttons = await posted(slack), await told(slack)
     await slack.press(buttons, "next")
     await until(lambda: said.image["title"]["text"] == "GIF 2")
     await slack.press(buttons, "next")
     await heard(slack, replies.NOTHING_NEW)
     engine.gifs = []
-    await slack.command(WORDS, channel="C2")
+    await slack.command(QUERY, channel="C2")
     await heard(slack, replies.NOTHING_FOUND)
 
 
 async def test_a_preview_whose_gif_is_gone(
     bot: Running, slack: Slack, engine: EngineServer, options: BotOptions
 ) -> None:
-    """Send says so, and posts nothing else in its place."""
+    """Send gives a notice, and posts nothing."""
     await prefer(options, preview=True)
-    await slack.command(WORDS)
+    await slack.command(QUERY)
     preview = await told(slack)
     engine.gifs = engine.gifs[1:]
     await slack.press(preview, "send")
-    await heard(slack, replies.TOO_OLD)
+    await heard(slack, replies.UNAVAILABLE)
     assert slack.public == []
 
 
-async def test_what_cannot_be_kept_is_refused(bot: Running, slack: Slack, options: BotOptions) -> None:
-    """Without its database the bot says that something is wrong, where it can; Slack gets its receipt."""
+async def test_a_broken_database(bot: Running, slack: Slack, options: BotOptions) -> None:
+    """The user gets a notice if possible, and Slack an acknowledgement."""
     async with Database(options.database_url) as database, database.write() as connection:
         await connection.execute(sa.text("DROP TABLE jobs"))
-    ack = await slack.command(WORDS)
+    ack = await slack.command(QUERY)
     assert ack.payload["text"] == replies.PROBLEM
-    await slack.event({"type": "message", "channel_type": "im", "channel": "D1", "user": "U1", "text": WORDS})
+    await slack.event({"type": "message", "channel_type": "im", "channel": "D1", "user": "U1", "text": QUERY})
     assert slack.public == []
 
 
 async def test_metrics(bot: Running, slack: Slack, options: BotOptions) -> None:
-    """What the operator sees: times and outcomes."""
-    await slack.command(WORDS)
+    """Durations and outcomes are counted."""
+    await slack.command(QUERY)
     await told(slack)
     await all_done(options.database_url)
-    async with aiohttp.ClientSession() as http, http.get(f"{bot.address}/metrics") as response:
+    async with aiohttp.ClientSession() as http, http.get(f"{bot.url}/metrics") as response:
         text = await response.text()
     for line in (
-        'deepgif_bot_outcomes_total{kind="command",outcome="post"} 1.0',
-        'deepgif_bot_acknowledge_seconds_count{kind="command"} 1.0',
-        'deepgif_bot_answer_seconds_count{kind="command"} 1.0',
-        'deepgif_bot_post_seconds_count{kind="command"} 1.0',
+        'deepgif_bot_requests_total{kind="command",outcome="post"} 1.0',
+        'deepgif_bot_acknowledge_duration_seconds_count{kind="command"} 1.0',
+        'deepgif_bot_reply_duration_seconds_count{kind="command"} 1.0',
+        'deepgif_bot_delivery_duration_seconds_count{kind="command"} 1.0',
     ):
         assert line in text
 
 
-async def test_a_wrong_token_is_said_at_the_start(open_one: Open, slack: Slack) -> None:
-    """Not at the first command."""
+async def test_a_wrong_token(open_one: Open, slack: Slack) -> None:
+    """The bot does not start."""
     with pytest.raises(UnauthorizedError, match="DEEPGIF_SLACK_BOT_TOKEN"):
         async with open_one(bot_token="xoxb-wrong"):
             pass
 
 
 async def test_http_mode(open_one: Open, slack: Slack, options: BotOptions) -> None:
-    """The same over signed requests; wrong signatures, old ones and replays are refused or do nothing."""
+    """Signed requests work; wrong and old signatures are rejected, and replays do nothing."""
     async with open_one(http=True):
-        await slack.command(WORDS)
+        await slack.command(QUERY)
         said, buttons = await posted(slack), await told(slack)
         await slack.press(buttons, "next")
         await until(lambda: said.image["title"]["text"] == "GIF 2")
         payload = {
-            "command": "/deepgif", "text": WORDS, "team_id": "T1", "channel_id": "C2", "user_id": "U2",
+            "command": "/deepgif", "text": QUERY, "team_id": "T1", "channel_id": "C2", "user_id": "U2",
             "user_name": "u2", "trigger_id": "t-once", "response_url": slack.url("C2", "U2"),
         }  # fmt: skip
         await slack.post("slash_commands", payload, secret="wrong", expect=401)
@@ -714,8 +715,8 @@ async def test_http_mode(open_one: Open, slack: Slack, options: BotOptions) -> N
 
 
 async def test_many_workspaces(open_one: Open, slack: Slack, options: BotOptions, tmp_path: Path) -> None:
-    """Another workspace installs the app, is answered with its own token, and is forgotten when it removes it. Its
-    token does not lie on the disk in the clear."""
+    """A workspace that installs the app is answered with its own token, which is stored encrypted and deleted when it
+    removes the app."""
     slack.tokens["xoxb-2"] = ("T2", slack.tokens["xoxb-1"][1])
     oauth = OAuthOptions(
         "C.1", "app-secret", "https://gifs.example.org/slack/oauth_redirect", "https://slack.example/auth"
@@ -723,64 +724,36 @@ async def test_many_workspaces(open_one: Open, slack: Slack, options: BotOptions
     async with open_one(http=True, bot_token="", oauth=oauth) as running:
         jar = aiohttp.CookieJar(unsafe=True)
         async with aiohttp.ClientSession(cookie_jar=jar) as http:
-            async with http.get(f"{running.address}/slack/install") as response:
+            async with http.get(f"{running.url}/slack/install") as response:
                 page = await response.text()
                 cookie = {"slack-app-oauth-state": response.cookies["slack-app-oauth-state"].value}
             assert "https://slack.example/auth?" in page
             assert "chat%3Awrite" in page or "chat:write" in page
-            back = f"{running.address}/slack/oauth_redirect"
+            back = f"{running.url}/slack/oauth_redirect"
             state = cookie["slack-app-oauth-state"]
             async with http.get(back, params={"code": "the-code", "state": "made-up"}, cookies=cookie) as response:
                 assert response.status == 400
             async with http.get(back, params={"code": "the-code", "state": state}, cookies=cookie) as response:
                 assert response.status == 200
-        await slack.command(WORDS, team_id="T2")
+        await slack.command(QUERY, team_id="T2")
         await posted(slack)
         assert b"xoxb-2" not in files_in(tmp_path)
         await all_done(options.database_url)
         await slack.event({"type": "app_uninstalled"}, team="T2")
-        await slack.command(WORDS, team_id="T2", trigger_id="later")
+        await slack.command(QUERY, team_id="T2", trigger_id="later")
         await all_done(options.database_url)
         assert len(slack.public) == 1
 
 
-async def test_two_hundred_at_once(open_one: Open, slack: Slack, engine: EngineServer) -> None:
-    """Every receipt comes before the engine has answered anybody, and every answer once."""
+async def test_200_concurrent_commands(open_one: Open, slack: Slack, engine: EngineServer) -> None:
+    """All are acknowledged before the engine answers, and each is answered once."""
     engine.gate.hold()
     async with open_one():
         await asyncio.gather(
-            *(slack.command(f"{WORDS} {number}", person=f"U{number}", channel=f"C{number}") for number in range(200))
+            *(slack.command(f"{QUERY} {number}", user=f"U{number}", channel=f"C{number}") for number in range(200))
         )
         assert slack.said == []
         engine.gate.release()
         await until(lambda: len(slack.public) >= 200)
         await until(lambda: sum(1 for one in slack.said if one.to) >= 200)
     assert sorted(one.channel for one in slack.public) == sorted(f"C{number}" for number in range(200))
-
-
-def test_words_are_listed_as_they_are_read() -> None:
-    """However long the list, nothing of it is lost."""
-    words = tuple(f"word{number}" for number in range(100))
-    assert word_list(listed(words, 3000)) == words
-    assert word_list(listed(words, 700)) == words
-    assert len(listed(words, 700)) <= 700
-
-
-async def test_preferences_of_a_place(options: BotOptions) -> None:
-    """A person's choice counts more than the channel's, and that more than the workspace's."""
-    async with Database(options.database_url) as database:
-        store = PreferenceStore(database, Rating.PG)
-        place = ChatContext("slack", "T1", "C1", "U1")
-        await store.change("slack", "T1", max_rating=Rating.R, preview=False)
-        assert (await store.of(place)).max_rating is Rating.PG
-        await store.change("slack", "T2", max_rating=Rating.G, restricted_rating=Rating.R)
-        adults = ChatContext("slack", "T2", "C1", "U1", age_restricted=True)
-        assert (await store.of(adults)).max_rating is Rating.PG
-        assert (await store.of(replace(adults, age_restricted=False))).max_rating is Rating.G
-        await store.set_preview(place, Scope.CHANNEL, True)
-        assert (await store.of(place)).preview
-        await store.set_preview(place, Scope.PERSON, False)
-        assert not (await store.of(place)).preview
-        await store.set_preview(place, Scope.PERSON, None)
-        assert (await store.of(place)).preview
-        assert not (await store.of(ChatContext("discord", "T1", "C1", "U1"))).preview

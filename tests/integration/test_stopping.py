@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from deepgif.engine.api.app import FINISH_S
+from deepgif.engine.api.server import FINISH_S
 from tests.fakes.media import animation
 from tests.fakes.process import START_S, Served, child, serving
 
@@ -99,7 +99,7 @@ async def test_load_balancers_notice_first(start: Start, number: signal.Signals)
 
         async def closing() -> bool:
             async with http.get(f"{served.origin}/readyz") as response:
-                return response.status == 503 and "closing down" in (await response.json())["detail"]
+                return response.status == 503 and "shutting down" in (await response.json())["detail"]
 
         assert not await closing()
         served.process.send_signal(number)
@@ -139,7 +139,7 @@ async def test_a_second_signal_leaves_what_is_in_hand(start: Start) -> None:
     )
     await writer.drain()
     async with aiohttp.ClientSession() as http:
-        in_hand = 'deepgif_requests_in_hand{route="search"} 1.0'
+        in_hand = 'deepgif_http_requests_in_flight{route="search"} 1.0'
 
         async def taken() -> bool:
             async with http.get(f"{served.origin}/metrics") as response:
@@ -159,7 +159,10 @@ async def test_no_answer_is_lost_behind_a_balancer(folder: Path, tmp_path: Path)
     """Clients who go where /readyz says yes get all their answers while the real program is stopped under load."""
     data = tmp_path / "data"
     data.mkdir()
-    async with serving("--folder", str(folder), data_dir=data, drain_s="2") as served, aiohttp.ClientSession() as http:
+    async with (
+        serving("--folder", str(folder), data_dir=data, shutdown_drain_seconds="2") as served,
+        aiohttp.ClientSession() as http,
+    ):
         await served.ready()
         chosen, answered = True, 0
 

@@ -36,7 +36,7 @@ async def test_searching_in_a_browser(served: Served) -> None:
         page = await browser.new_page()
         watched = Watched(page)
         await page.goto(served.origin)
-        await page.get_by_label("What should the GIF show?").fill("a rocket takes off at night")
+        await page.get_by_label("Describe the GIF").fill("a rocket takes off at night")
         await page.keyboard.press("Enter")
         await expect(page.locator("#chosen-title")).to_have_text("A rocket takes off at night")
         image = page.locator("#stage-picture img")
@@ -80,9 +80,9 @@ async def test_other_words_for_the_shipped_gifs(served: Served) -> None:
 async def test_words_that_are_begun_are_completed(served: Served) -> None:
     """With the words of the shipped GIFs' texts."""
     async with EngineClient(served.origin) as client:
-        words = await client.words("rock", 5)
+        words = await client.suggest("rock", 5)
         assert "rocket" in words
         assert all(word.startswith("rock") for word in words)
-        assert await client.words("qqq", 5) == ()
+        assert await client.suggest("qqq", 5) == ()
         with pytest.raises(InvalidRequestError, match="limit"):
-            await client.words("a", 0)
+            await client.suggest("a", 0)

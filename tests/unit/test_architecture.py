@@ -22,9 +22,9 @@ ALLOWED = {
 MEASURES_THE_CATALOGUE = {"training/evaluation/figures.py"}  # which belongs to the engine
 READS_SETTINGS = {"bot/__main__.py"}  # entry points outside of cli/
 FOR_BOTS = ("engine.types", "engine.errors", "engine.api.client")
-LIGHT = (*FOR_BOTS, "engine.text", "engine.api.schemas", "bot.__main__", "bot.chat.service", "config.settings")
-# Folders of the engine, lowest first: a folder uses those before it. Whatever lies beside them is for all.
-LAYERS = ("store", "media", "index", "ingest", "providers", "cluster", "search", "api", "admin")
+LIGHT = (*FOR_BOTS, "engine.api.schemas", "bot.__main__", "bot.chat.service", "config.settings")
+# Folders of the engine, lowest first: a folder imports only those before it. Modules beside the folders are for all.
+LAYERS = ("store", "media", "index", "providers", "ingest", "search", "cluster", "api", "admin")
 
 
 def parsed(path):

@@ -17,8 +17,9 @@ from redis.exceptions import RedisError
 from deepgif.bot.jobs.worker import STOP_S
 from deepgif.bot.store.database import CLOSE_S
 from deepgif.config.settings import PREFIX, Settings, load_settings
-from deepgif.engine.api.app import DRAIN_S, FINISH_S, ServerOptions, create_app
+from deepgif.engine.api.app import ServerOptions, create_app
 from deepgif.engine.api.middleware import OPEN_ROUTES, AccessRules
+from deepgif.engine.api.server import DRAIN_S, FINISH_S
 from deepgif.engine.metrics import Metrics
 from tests.fakes.waiting import until
 
@@ -227,7 +228,7 @@ def test_nobody_is_killed_too_early():
     """Each manifest leaves the time that a polite end takes: the programs' own limits, and some to close."""
     bots = STOP_S + CLOSE_S + MARGIN_S
     for name, service in compose()["services"].items():
-        drain_s = seconds(service["environment"].get("DEEPGIF_DRAIN_S", 0))
+        drain_s = seconds(service["environment"].get("DEEPGIF_SHUTDOWN_DRAIN_SECONDS", 0))
         needed = drain_s + FINISH_S + MARGIN_S if name == "engine" else bots
         assert seconds(service["stop_grace_period"]) >= needed, name
     maps = {one["metadata"]["name"]: one["data"] for _, one in documents() if one["kind"] == "ConfigMap"}
@@ -235,7 +236,7 @@ def test_nobody_is_killed_too_early():
         if name == "deepgif-redis":  # nothing in it is missed
             continue
         engine = name == "deepgif-engine"
-        drain_s = seconds(maps[name]["DEEPGIF_DRAIN_S"]) if engine else 0
+        drain_s = seconds(maps[name]["DEEPGIF_SHUTDOWN_DRAIN_SECONDS"]) if engine else 0
         needed = drain_s + FINISH_S if engine else bots - MARGIN_S
         assert pod["terminationGracePeriodSeconds"] >= needed + MARGIN_S, name
         (container,) = pod["containers"]
@@ -272,5 +273,5 @@ def test_metrics_that_are_named_exist(path):
 def _all_metrics():
     metrics = Metrics()
     metrics.gauge("deepgif_gifs", "", lambda: 0)
-    metrics.gauge("deepgif_searches_under_way", "", lambda: 0)
+    metrics.gauge("deepgif_provider_searches_in_flight", "", lambda: 0)
     return metrics.text().decode()

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from deepgif.models.bundles.encoder import TwoTowerEncoder
-from deepgif.models.bundles.load import bundle_folder
+from deepgif.models.bundles.load import bundle_folder, load_base, load_motion
 from deepgif.models.bundles.manifest import MOTION, SMALL, BundleError, BundleInfo, read_info
-from deepgif.models.bundles.motion import MotionConfig, load_base, load_motion, save_motion
+from deepgif.models.bundles.motion import MotionConfig, save_motion
 from deepgif.training.data.features import extract
 from deepgif.training.motion.fit import MotionOptions, neutral_texts, pair_features, prepare, teach
 from deepgif.training.progress import progress

@@ -1,6 +1,6 @@
-"""``python -m benchmarks.engine.api.load_signals``: what /metrics says of an engine under more and more load (the use
-of its worker, the time in the queue), beside what its callers feel. Queries come at random moments (a Poisson process),
-whether or not earlier ones are answered, at shares of the rate that clients get who wait for their answers."""
+"""``python -m benchmarks.engine.api.load_signals``: an engine's load metrics (worker utilisation, queue latency) beside
+the latency that clients see, at rising load. Queries arrive as a Poisson process (open loop), at fractions of the
+throughput of closed-loop clients."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from benchmarks.measure import machine, percentile, queries
 SHARES = (0.1, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9)
 CLIENTS = 32
 SECONDS = 12.0
-BATCHER = "queries"
+WORKER = "text"
 
 
 async def signals(http: aiohttp.ClientSession, origin: str) -> dict[str, float]:
-    """The engine's own figures for its batcher of queries."""
+    """The engine's metrics of its query batcher."""
     async with http.get(f"{origin}/metrics") as response:
         families = text_string_to_metric_families(await response.text())
-    mine = (one for family in families for one in family.samples if one.labels.get("batcher") == BATCHER)
+    mine = (one for family in families for one in family.samples if one.labels.get("worker") == WORKER)
     return {one.name + (f" {one.labels['le']}" if "le" in one.labels else ""): one.value for one in mine}
 
 
 def quantile(share: float, grown: dict[str, float]) -> float:
-    """A quantile of the time in the queue in seconds, as Prometheus's ``histogram_quantile`` has it."""
+    """A quantile of the queue latency in seconds, computed like Prometheus's ``histogram_quantile``."""
     name = "deepgif_queue_seconds_bucket "
     buckets = [(float(key.removeprefix(name)), value) for key, value in grown.items() if key.startswith(name)]
     wanted, lower, below = share * grown["deepgif_queue_seconds_count"], 0.0, 0.0
@@ -45,7 +45,7 @@ def quantile(share: float, grown: dict[str, float]) -> float:
 
 
 async def ask(http: aiohttp.ClientSession, origin: str, query: str) -> float:
-    """One search; the seconds until its answer."""
+    """One search's latency in seconds."""
     started = time.perf_counter()
     async with http.get(f"{origin}/v1/search", params={"q": query}) as response:
         await response.read()
@@ -54,7 +54,7 @@ async def ask(http: aiohttp.ClientSession, origin: str, query: str) -> float:
 
 
 async def most(http: aiohttp.ClientSession, origin: str, words: Iterator[str]) -> float:
-    """Searches a second with clients who each wait for their answer."""
+    """Throughput of closed-loop clients, in searches per second."""
     began, answered = time.perf_counter(), 0
 
     async def client() -> None:
@@ -68,7 +68,7 @@ async def most(http: aiohttp.ClientSession, origin: str, words: Iterator[str]) -
 
 
 async def load(http: aiohttp.ClientSession, origin: str, share: float, rate: float, words: Iterator[str]) -> None:
-    """One line of the table."""
+    """Measures and prints one load."""
     before, began = await signals(http, origin), time.perf_counter()
     rng, asked = random.Random(0), []
     due = began
@@ -82,8 +82,8 @@ async def load(http: aiohttp.ClientSession, origin: str, share: float, rate: flo
     use = grown["deepgif_busy_seconds_total"] / took_s
     p50, p95 = (1000 * percentile(latencies, percent) for percent in (50, 95))
     print(
-        f"{share:.2f} of the most: use {use:.2f}, {size:4.1f} queries a batch, "
-        f"in the queue p95 {1000 * quantile(0.95, grown):6.1f} ms; answers p50 {p50:6.1f} ms, p95 {p95:6.1f} ms",
+        f"{share:.2f} of the maximum: utilisation {use:.2f}, {size:4.1f} queries per batch, "
+        f"queue p95 {1000 * quantile(0.95, grown):6.1f} ms; latency p50 {p50:6.1f} ms, p95 {p95:6.1f} ms",
         flush=True,
     )
 
@@ -94,7 +94,7 @@ async def run(data_dir: Path) -> None:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
         await wait_until(http, origin, complete=True)
         rate = await most(http, origin, words)
-        print(f"{CLIENTS} clients: {rate:.0f} searches a second", flush=True)
+        print(f"{CLIENTS} clients: {rate:.0f} searches per second", flush=True)
         for share in SHARES:
             await load(http, origin, share, share * rate, words)
     await stop(process)

@@ -1,5 +1,5 @@
-"""``python -m benchmarks.engine.api.serve``: the engine as a process with the shipped GIFs: start-up and peak memory,
-then search latency and throughput over HTTP at 1, 8 and 64 clients, against the bare find loop on the same machine."""
+"""``python -m benchmarks.engine.api.serve``: the engine's process with the bundled GIFs: start-up time and peak memory,
+then search latency and throughput over HTTP with 1, 8 and 64 clients, compared with the bare search loop."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from pathlib import Path
 import aiohttp
 
 from benchmarks.measure import machine, percentile, queries
-from deepgif.engine.engine import EngineOptions, open_engine
+from deepgif.engine.engine import open_engine
 from deepgif.engine.metrics import Metrics
+from deepgif.engine.options import EngineOptions
+from deepgif.engine.search.fallback import POOL
 from deepgif.engine.search.ranking_model import load_ranking
-from deepgif.engine.search.retrieval import RetrievalQuery, Similarity, finder
-from deepgif.engine.search.service import POOL
+from deepgif.engine.search.retrieval import RetrievalQuery, Retriever, Similarity
 from deepgif.engine.types import Rating
 from deepgif.models.bundles.load import bundle_folder, load_bundle
 
@@ -32,7 +33,7 @@ async def start(data_dir: Path) -> tuple[asyncio.subprocess.Process, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "engine",
+        "deepgif.cli",
         "serve",
         "--port",
         "0",
@@ -47,7 +48,7 @@ async def start(data_dir: Path) -> tuple[asyncio.subprocess.Process, str]:
 
 
 async def stop(process: asyncio.subprocess.Process) -> int:
-    """Stops it; its peak memory in bytes (0 where the system does not tell)."""
+    """Stops it and returns its peak memory in bytes (0 if the system doesn't report it)."""
     status = Path(f"/proc/{process.pid}/status")
     found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.exists() else None
     process.terminate()
@@ -56,18 +57,18 @@ async def stop(process: asyncio.subprocess.Process) -> int:
 
 
 async def wait_until(http: aiohttp.ClientSession, origin: str, *, complete: bool) -> None:
-    """Until it answers searches; with ``complete``, over all GIFs."""
+    """Waits until it answers searches; with ``complete``, until all GIFs are indexed."""
     while True:
         async with http.get(f"{origin}/readyz") as response:
             if response.status == 200:
                 body = json.loads(await response.text())
-                if not complete or body["seen"] == body["total"] > 0:
+                if not complete or body["embedded"] == body["total"] > 0:
                     return
         await asyncio.sleep(0.02)
 
 
 async def start_up(data_dir: Path) -> None:
-    for name in ("first start, nothing embedded", "later start, all embedded"):
+    for name in ("first start, nothing indexed", "later start, all indexed"):
         started = time.perf_counter()
         process, origin = await start(data_dir)
         async with aiohttp.ClientSession() as http:
@@ -82,7 +83,7 @@ async def start_up(data_dir: Path) -> None:
 
 
 async def load(http: aiohttp.ClientSession, origin: str, clients: int, words: list[str]) -> tuple[list[float], float]:
-    """Latencies of all requests in seconds, and how long all took together."""
+    """Latencies of all requests and the total time, in seconds."""
     work = iter(islice(cycle(words), REQUESTS[clients]))
     latencies: list[float] = []
 
@@ -100,19 +101,19 @@ async def load(http: aiohttp.ClientSession, origin: str, clients: int, words: li
 
 
 def bare_loop(data_dir: Path, words: list[str]) -> float:
-    """Searches a second of the encoder and the index alone, one after the other, without service or HTTP."""
+    """Searches per second of encoder and index alone, serially, without service or HTTP."""
 
     async def searches() -> float:
         options = EngineOptions(bundle_folder("small"), data_dir)
         async with open_engine(options, Metrics()) as engine:
             encoder = load_bundle(options.bundle)
             ranking, bank = load_ranking(options.bundle, encoder.space)
-            library = engine.search.library
-            find = finder(encoder, library.pictures, library.texts, Similarity(bank, ranking.hubness))
-            find([RetrievalQuery("warm up", POOL, Rating.R)])
+            similarity = Similarity(bank, ranking.hubness)
+            retriever = Retriever(encoder, engine.search.collection, ranking, similarity)
+            retriever.search_batch([RetrievalQuery("warm up", POOL, Rating.R)])
             started = time.perf_counter()
             for query in words[:BARE]:
-                find([RetrievalQuery(query, POOL, Rating.R)])
+                retriever.search_batch([RetrievalQuery(query, POOL, Rating.R)])
             return BARE / (time.perf_counter() - started)
 
     return asyncio.run(searches())
@@ -128,7 +129,7 @@ async def over_http(data_dir: Path, words: list[str], bare: float) -> None:
             p50, p99 = (1000 * percentile(latencies, percent) for percent in (50, 99))
             rate = len(latencies) / took_s
             print(
-                f"{clients:>2} clients: p50 {p50:6.1f} ms, p99 {p99:6.1f} ms, {rate:6.1f} searches a second, "
+                f"{clients:>2} clients: p50 {p50:6.1f} ms, p99 {p99:6.1f} ms, {rate:6.1f} searches per second, "
                 f"{rate / bare:.2f} of the bare loop's {bare:.1f}",
                 flush=True,
             )

@@ -25,7 +25,7 @@ from benchmarks.engine.cluster.planning import COSTS, Assumptions, table
 from benchmarks.engine.search.fits import Point, fit_index
 from benchmarks.measure import machine
 from deepgif.engine.index.compact import CompactIndex
-from deepgif.engine.search.service import POOL
+from deepgif.engine.search.fallback import POOL
 from deepgif.engine.types import GifKey, Rating
 
 app = typer.Typer(help=__doc__, add_completion=False)
@@ -102,7 +102,7 @@ def make_plan(
     different: Annotated[int, typer.Option(help="How many different queries people have.")] = 1_000_000,
     exponent: Annotated[float, typer.Option(help="Of their frequencies (Zipf).")] = 0.9,
     new: Annotated[float, typer.Option(help="Unknown GIFs that a search at a provider finds, at most.")] = 5.0,
-    keep_days: Annotated[float, typer.Option(help="DEEPGIF_KEEP_DAYS.")] = 30.0,
+    keep_days: Annotated[float, typer.Option(help="DEEPGIF_PROVIDER_CACHE_TTL_DAYS.")] = 30.0,
     provider_ms: Annotated[float, typer.Option(help="A search at a provider with its downloads, on average.")] = 200.0,
     machine_gib: Annotated[float, typer.Option(help="Memory of an engine's machine, which has two cores.")] = 64.0,
     redis_node_gib: Annotated[float, typer.Option(help="What one Redis node may hold.")] = 64.0,

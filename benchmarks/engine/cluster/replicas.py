@@ -27,16 +27,14 @@ from benchmarks.measure import machine
 from deepgif.engine.cluster.circuit_breaker import RedisCircuitBreaker
 from deepgif.engine.cluster.codec import write_row
 from deepgif.engine.cluster.embeddings import RedisEmbeddingStore, pack
-from deepgif.engine.cluster.options import RedisOptions
 from deepgif.engine.cluster.quota import RedisQuota
 from deepgif.engine.cluster.redis import RedisConnection
 from deepgif.engine.cluster.write_behind import WriteBehindQueue
-from deepgif.engine.engine import EngineOptions, open_engine
-from deepgif.engine.media.download import DownloadRules
+from deepgif.engine.engine import open_engine
 from deepgif.engine.metrics import Metrics
+from deepgif.engine.options import DownloadRules, EngineOptions, ProviderOptions, ProvidersOptions, RedisOptions
 from deepgif.engine.protocols import Vectors
 from deepgif.engine.providers.circuit_breaker import CircuitBreaker, LocalCircuitBreaker
-from deepgif.engine.providers.factory import ProviderOptions, ProvidersOptions
 from deepgif.engine.providers.quota import LocalQuota, Quota
 from deepgif.engine.store.database import Database
 from deepgif.engine.types import Candidate, Gif, GifKey, Rating, SearchRequest
@@ -64,7 +62,9 @@ class WideEncoder(ColourEncoder):
 def options_from_settings(folder: Path, giphy: GiphyServer, redis: RedisOptions) -> EngineOptions:
     rules = DownloadRules(frozenset({"127.0.0.1"}), frozenset({"http"}), private=True)
     chosen = ProviderOptions("giphy", giphy.key, 0, url=giphy.origin)
-    return EngineOptions(folder, folder, remote=ProvidersOptions((chosen,), 30.0, rules), good_enough=2.0, redis=redis)
+    return EngineOptions(
+        folder, folder, providers=ProvidersOptions((chosen,), 30.0, rules), min_confidence=2.0, redis=redis
+    )
 
 
 async def once(folder: Path) -> None:
@@ -159,8 +159,8 @@ async def calls(folder: Path) -> None:
                 for _ in range(ROUNDS):
                     for times, (within, taken) in zip(took_s, ways, strict=True):
                         started = time.perf_counter()
-                        async with within.calling():
-                            await taken.take()
+                        async with within.guard():
+                            await taken.acquire()
                         times.append(time.perf_counter() - started)
                 alone_ms, counted_ms, shared_ms = (1000 * float(np.median(times)) for times in took_s)
                 print(
@@ -200,8 +200,8 @@ async def catch_up(folder: Path, sizes: Sequence[int]) -> None:
             started = time.perf_counter()
             async with open_engine(options, Metrics(), lambda _, e=encoder: e) as engine:
                 took = time.perf_counter() - started
-                known = len(engine.search.library.pictures)
-                assert known == len(engine.search.library.texts) == size, (known, size)
+                known = len(engine.search.collection.pictures)
+                assert known == len(engine.search.collection.texts) == size, (known, size)
                 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
                 print(
                     f"{size:,} GIFs: {took:.1f} s until ready, {size / took:,.0f} a second; Redis holds "

@@ -13,7 +13,8 @@ from PIL import Image
 from benchmarks.measure import CATALOGUE, alternate, machine
 from deepgif.engine.errors import MediaError
 from deepgif.engine.media.decode import decode_clip
-from deepgif.engine.media.probe import MediaLimits, probe
+from deepgif.engine.media.probe import probe
+from deepgif.engine.options import MediaLimits
 from deepgif.engine.types import FrameSampling
 
 SAMPLING = FrameSampling(count=4, size=224)

@@ -10,8 +10,9 @@ from collections import Counter
 from pathlib import Path
 
 from benchmarks.measure import CATALOGUE, machine
-from deepgif.engine.engine import EngineOptions, open_engine
+from deepgif.engine.engine import open_engine
 from deepgif.engine.metrics import Metrics
+from deepgif.engine.options import EngineOptions
 from deepgif.engine.types import Fit, SearchRequest
 from deepgif.models.bundles.load import bundle_folder
 
@@ -44,13 +45,13 @@ async def judge() -> None:
         described = [(Path(row["file"]).name, row["sentence"]) for row in csv.DictReader(file)]
     with tempfile.TemporaryDirectory() as folder:
         async with open_engine(EngineOptions(bundle_folder("small"), Path(folder)), Metrics()) as engine:
-            await engine.index()
+            await engine.ingestion.index()
             shown: Counter[Fit] = Counter()
             right: Counter[Fit] = Counter()
             for name, words in described:
                 (best,) = (await engine.search.search(SearchRequest(words, 1))).results
                 shown[best.fit] += 1
-                right[best.fit] += Path(engine.catalogue.path_of(best.gif.key.id)).name == name
+                right[best.fit] += Path(engine.ingestion.catalogue.path_of(best.gif.key.id)).name == name
             unfit = Counter(
                 [(await engine.search.search(SearchRequest(words, 1))).results[0].fit for words in NOT_SHOWN]
             )

@@ -30,7 +30,7 @@ from deepgif.engine.search.ranking import (
     confidence,
     features,
     fuse,
-    spread,
+    score_statistics,
 )
 from deepgif.engine.search.ranking_model import UNFITTED, QueryBank, save_ranking
 from deepgif.engine.types import Gif, GifKey, Rating, describe
@@ -62,8 +62,8 @@ class Embedded:
 class Judged:
     """A ranking with the relevance of each GIF in it."""
 
-    fused: list[ScoredCandidate]
-    relevance: NDArray[np.float32]  # of the fused, in their order
+    scored: list[ScoredCandidate]
+    relevance: NDArray[np.float32]  # of the scored, in their order
     possible: NDArray[np.float32]  # of all that could be shown
     count: int
 
@@ -92,7 +92,7 @@ def make_bank(encoder: Encoder, data: Path, pixels: Vectors) -> QueryBank:
         sums = torch.zeros_like(centres).index_add_(0, nearest, vectors)
         centres = nn.functional.normalize(torch.where(sums.norm(dim=1, keepdim=True) > 0, sums, centres), dim=1)
     bank = QueryBank(centres.numpy().astype(np.float16).astype(np.float32), 0.0)
-    return replace(bank, usual=float(bank.hubness(pixels).mean()))
+    return replace(bank, mean_hubness=float(bank.hubness(pixels).mean()))
 
 
 def reranked(data: Embedded, number: int, hubness: NDArray[np.float32], model: RankingModel) -> Judged:
@@ -101,14 +101,14 @@ def reranked(data: Embedded, number: int, hubness: NDArray[np.float32], model: R
     places = np.array(query.order)
     visual = data.pixels[places] @ vector - model.hubness * hubness[places]
     text = data.texts[places] @ vector
-    evidence = [
+    signals = [
         Signals(data.keys[place], float(seen), float(said), rank)
         for rank, (place, seen, said) in enumerate(zip(places, visual, text, strict=True))
     ]
-    return _judged(fuse(evidence, model.weights), query.relevance, places, len(places))
+    return _judged(fuse(signals, model.weights), query.relevance, places, len(places))
 
 
-def known(data: Embedded, number: int, hubness: NDArray[np.float32], model: RankingModel, size: int) -> Judged:
+def indexed(data: Embedded, number: int, hubness: NDArray[np.float32], model: RankingModel, size: int) -> Judged:
     """A search among ``size`` GIFs that are known; the described one is there in half of the queries."""
     query, vector = data.labelled.queries[number], data.queries[number]
     rng = random.Random(f"{number} {size}")
@@ -118,44 +118,44 @@ def known(data: Embedded, number: int, hubness: NDArray[np.float32], model: Rank
     chosen = np.unique(places)
     raw, text = data.pixels[chosen] @ vector, data.texts[chosen] @ vector
     visual = raw - model.hubness * hubness[chosen]
-    evidence = [
+    signals = [
         Signals(data.keys[place], float(seen), float(said))
         for place, seen, said in zip(chosen, visual, text, strict=True)
     ]
-    spreads = ScoreStatistics(float(raw.mean()), float(raw.std())), spread(text.tolist())
-    return _judged(fuse(evidence, model.weights, *spreads), query.relevance, chosen, len(chosen))
+    spreads = ScoreStatistics(float(raw.mean()), float(raw.std())), score_statistics(text.tolist())
+    return _judged(fuse(signals, model.weights, *spreads), query.relevance, chosen, len(chosen))
 
 
 def _judged(
-    fused: list[ScoredCandidate], relevance: NDArray[np.float32], places: NDArray[np.int64], count: int
+    scored: list[ScoredCandidate], relevance: NDArray[np.float32], places: NDArray[np.int64], count: int
 ) -> Judged:
-    order = [int(one.evidence.key.id) for one in fused]
-    return Judged(fused, relevance[order], relevance[places], count)
+    order = [int(one.signals.key.id) for one in scored]
+    return Judged(scored, relevance[order], relevance[places], count)
 
 
 def fit_weights(data: Embedded, numbers: Sequence[int], hubness: NDArray[np.float32], weight: float) -> FusionWeights:
     """The weights that make the softmax over each query's candidates nearest to their relevance."""
     unit = RankingModel(
-        replace(UNFITTED.weights, visual=0.0, text=0.0, place=1.0), UNFITTED.known, UNFITTED.reranked, weight
+        replace(UNFITTED.weights, visual=0.0, text=0.0, rank=1.0), UNFITTED.indexed, UNFITTED.reranked, weight
     )
     rows, targets = [], []
     for number in numbers:
         judged = reranked(data, number, hubness, unit)
         if judged.relevance.sum() > 0:
-            rows.append([[one.visual, one.text, one.score] for one in judged.fused])
+            rows.append([[one.visual, one.text, one.score] for one in judged.scored])
             targets.append(judged.relevance / judged.relevance.sum())
     x, y = torch.tensor(np.array(rows), dtype=torch.float64), torch.tensor(np.array(targets), dtype=torch.float64)
     weights = nn.Parameter(torch.ones(3, dtype=torch.float64))
     _minimise([weights], lambda: -(y * torch.log_softmax(x @ weights, dim=1)).sum(dim=1).mean())
     flat = x.reshape(-1, 3).numpy()
     slopes = np.linalg.lstsq(flat[:, 1:], flat[:, 0], rcond=None)[0]
-    visual, text, place = (float(weight) for weight in weights)
-    return FusionWeights(visual, text, place, float(slopes[0]), float(slopes[1]))
+    visual, text, rank = (float(weight) for weight in weights)
+    return FusionWeights(visual, text, rank, float(slopes[0]), float(slopes[1]))
 
 
 def fit_calibration(judged: Sequence[Judged], weights: FusionWeights) -> Calibration:
     """The logistic model of whether the best GIF fits."""
-    x = torch.tensor([features(one.fused, weights, one.count) for one in judged], dtype=torch.float64)
+    x = torch.tensor([features(one.scored, weights, one.count) for one in judged], dtype=torch.float64)
     y = torch.tensor([float(one.relevance[0] >= FITS) for one in judged], dtype=torch.float64)
     slopes, bias = nn.Parameter(torch.zeros(4, dtype=torch.float64)), nn.Parameter(torch.zeros((), dtype=torch.float64))
 
@@ -181,23 +181,23 @@ def _minimise(parameters: list[nn.Parameter], loss: object) -> None:
 
 def quality(judged: Sequence[Judged]) -> tuple[float, float]:
     """Mean nDCG@10, and how often the described GIF is first, both in percent."""
-    gains = [ndcg(one.relevance, range(len(one.fused)), one.possible) for one in judged]
+    gains = [ndcg(one.relevance, range(len(one.scored)), one.possible) for one in judged]
     return 100 * float(np.mean(gains)), 100 * float(np.mean([one.relevance[0] == 1.0 for one in judged]))
 
 
 def print_calibration(name: str, judged: Sequence[Judged], model: RankingModel, calibration: Calibration) -> None:
     """How often the best GIF fits, by how likely it was said to."""
-    chances = np.array([confidence(one.fused, model.weights, calibration, one.count) for one in judged])
+    probabilities = np.array([confidence(one.scored, model.weights, calibration, one.count) for one in judged])
     fits = np.array([one.relevance[0] >= FITS for one in judged])
     print(f"\n{name}: {len(judged)} held-out queries, the best GIF fits in {100 * fits.mean():.1f} %")
     error = 0.0
     for low, high in itertools.pairwise(BINS):
-        inside = (chances >= low) & (chances < high if high < 1 else chances <= high)
+        inside = (probabilities >= low) & (probabilities < high if high < 1 else probabilities <= high)
         if inside.any():
-            said, true = chances[inside].mean(), fits[inside].mean()
+            said, true = probabilities[inside].mean(), fits[inside].mean()
             error += abs(said - true) * inside.mean()
             print(f"  said {100 * said:5.1f} %: fits in {100 * true:5.1f} % of {inside.sum()}")
-    order = np.argsort(chances)
+    order = np.argsort(probabilities)
     ranks = np.empty(len(order))
     ranks[order] = np.arange(1, len(order) + 1)
     positive = int(fits.sum())
@@ -235,32 +235,32 @@ def main(
     model = best[1]
 
     def libraries(which: Sequence[int]) -> list[Judged]:
-        found = [known(photos, number, hot, model, SIZES[number // 2 % len(SIZES)]) for number in which]
+        found = [indexed(photos, number, hot, model, SIZES[number // 2 % len(SIZES)]) for number in which]
         scene_numbers = range(which[0], len(scenes.queries), 2)
         return found + [
-            known(scenes, number, hot_scenes, model, SIZES[number // 2 % len(SIZES)]) for number in scene_numbers
+            indexed(scenes, number, hot_scenes, model, SIZES[number // 2 % len(SIZES)]) for number in scene_numbers
         ]
 
     model = replace(
         model,
         reranked=fit_calibration([reranked(photos, number, hot, model) for number in fitting], model.weights),
-        known=fit_calibration(libraries(fitting), model.weights),
+        indexed=fit_calibration(libraries(fitting), model.weights),
     )
     print(f"{model}\n\nnDCG@10 and best first, of the provider's first hundred, {len(held_out)} held-out queries")
     weights = model.weights
-    only = replace(weights, visual=0.0, text=0.0, place=0.0)
+    only = replace(weights, visual=0.0, text=0.0, rank=0.0)
     for name, tried in {
-        "provider's order": replace(model, weights=replace(only, place=1.0)),
+        "provider's order": replace(model, weights=replace(only, rank=1.0)),
         "pixels": replace(model, hubness=0.0, weights=replace(only, visual=1.0)),
         "pixels, query bank": replace(model, weights=replace(only, visual=1.0)),
         "texts": replace(model, weights=replace(only, text=1.0)),
-        "pixels and texts": replace(model, hubness=0.0, weights=replace(weights, place=0.0)),
+        "pixels and texts": replace(model, hubness=0.0, weights=replace(weights, rank=0.0)),
         "pixels, texts and order": replace(model, hubness=0.0),
         "all, with query bank": model,
     }.items():
         gain, first = quality([reranked(photos, number, hot, tried) for number in held_out])
         print(f"{name:>24}: {gain:5.1f} {first:5.1f}")
-    print_calibration("known", libraries(held_out), model, model.known)
+    print_calibration("indexed", libraries(held_out), model, model.indexed)
     print_calibration("reranked", [reranked(photos, number, hot, model) for number in held_out], model, model.reranked)
     if out is not None:
         save_ranking(out, encoder.space, model, bank)

@@ -27,13 +27,12 @@ from PIL import Image
 
 from benchmarks.engine.search.labelled import Labelled, LabelledSet, ndcg, photographs
 from benchmarks.measure import machine, percentile
-from deepgif.engine.engine import Engine, EngineOptions, open_engine
+from deepgif.engine.engine import Engine, open_engine
 from deepgif.engine.media.decode import decode_clip
-from deepgif.engine.media.download import Downloader, DownloadRules
-from deepgif.engine.media.probe import MediaLimits
+from deepgif.engine.media.download import Downloader
 from deepgif.engine.metrics import Metrics
+from deepgif.engine.options import DownloadRules, EngineOptions, MediaLimits, ProviderOptions, ProvidersOptions
 from deepgif.engine.protocols import Encoder
-from deepgif.engine.providers.factory import ProviderOptions, ProvidersOptions
 from deepgif.engine.providers.giphy import shortened
 from deepgif.engine.search.ranking import Signals, fuse
 from deepgif.engine.search.ranking_model import load_ranking
@@ -112,15 +111,15 @@ def rules() -> DownloadRules:
 
 
 @asynccontextmanager
-async def cold_engine(source: Provider, encoder: Encoder, good_enough: float = 2.0) -> AsyncIterator[Engine]:
+async def cold_engine(source: Provider, encoder: Encoder, min_confidence: float = 2.0) -> AsyncIterator[Engine]:
     """An engine that has seen nothing."""
     with tempfile.TemporaryDirectory() as folder:
         chosen = ProviderOptions("giphy", KEY, 0, url=source.origin)
         options = EngineOptions(
             bundle_folder("small"),
             Path(folder),
-            remote=ProvidersOptions((chosen,), downloads=rules()),
-            good_enough=good_enough,
+            providers=ProvidersOptions((chosen,), downloads=rules()),
+            min_confidence=min_confidence,
         )
         async with open_engine(options, Metrics(), lambda _: encoder) as engine:
             yield engine
@@ -147,7 +146,7 @@ async def plain(
 ) -> tuple[list[float], list[tuple[float, float, float]], list[float]]:
     """Download all, decode all, embed all, rank: seconds in all, those of the three steps, and the qualities."""
     ranking, bank = load_ranking(bundle_folder("small"), encoder.space)
-    likeness = Similarity(bank, ranking.hubness)
+    similarity = Similarity(bank, ranking.hubness)
     totals, steps, gains = [], [], []
     for query in source.queries:
         async with Downloader(rules()) as downloader:
@@ -166,21 +165,21 @@ async def plain(
                 [describe(Gif(GifKey("p", ""), i.title, i.alt_text, Rating.G, "", 0, 0), i.tags) for i in items]
             )
             (words,) = encoder.encode_texts([query.words])
-            looks, said = likeness.visual(words, pixels), texts @ words
-            evidence = [
+            looks, said = similarity.visual(words, pixels), texts @ words
+            signals = [
                 Signals(GifKey("p", str(place)), float(looks[rank]), float(said[rank]), rank)
                 for rank, place in enumerate(query.order)
             ]
-            fused = fuse(evidence, ranking.weights)
+            scored = fuse(signals, ranking.weights)
             totals.append(time.perf_counter() - began)
         steps.append((downloaded - start, decoded - downloaded, encoded - decoded))
-        gains.append(gain(query, [int(one.evidence.key.id) for one in fused]))
+        gains.append(gain(query, [int(one.signals.key.id) for one in scored]))
     return totals, steps, gains
 
 
 async def warm(source: Provider, encoder: Encoder) -> list[float]:
     """Seconds of searches that are answered from what is known."""
-    async with cold_engine(source, encoder, good_enough=0.0) as engine:
+    async with cold_engine(source, encoder, min_confidence=0.0) as engine:
         first, *others = source.queries
         await engine.search.search(SearchRequest(first.words, 12, Rating.R, deadline_s=30))
         seconds = []

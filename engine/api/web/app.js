@@ -1,26 +1,26 @@
-// The search page. The address is the state: ?q= holds the words, #provider:id the chosen GIF.
-// Everything that comes from outside reaches the document as text or as a checked address, never as markup.
+// The search page. Its state is in the URL: ?q= has the query, #provider:id the chosen GIF.
+// Data from outside is inserted as text or as a checked URL, never as markup.
 
 const LIMIT = 12;
 const MAX_WORDS_LENGTH = 1000; // characters, as the engine counts them
-const MAX_WAITS = 8; // how often a starting engine is asked again
+const MAX_WAITS = 8; // retries while the engine starts
 const MIN_WAIT_S = 0.2;
 const MAX_WAIT_S = 10;
 const COPIED_FOR_MS = 1600;
 const RATING_KEY = "deepgif.rating";
 const TOKEN_KEY = "deepgif.token";
 const EXAMPLES = [
-  "a rocket takes off at night",
-  "time for coffee",
+  "when the build passes",
+  "happy birthday",
   "let's celebrate",
+  "time for coffee",
   "falling in love",
-  "someone is singing",
   "working on a laptop",
 ];
 const FITS = {
-  strong: { steps: 3, name: "A strong fit" },
-  fair: { steps: 2, name: "A fair fit" },
-  weak: { steps: 1, name: "A weak fit" },
+  strong: { steps: 3, name: "Strong match" },
+  fair: { steps: 2, name: "Fair match" },
+  weak: { steps: 1, name: "Weak match" },
 };
 
 const byId = (id) => document.getElementById(id);
@@ -37,7 +37,7 @@ let paused = calmer.matches;
 let pending = null; // the AbortController of the latest request
 let token = recall("sessionStorage", TOKEN_KEY);
 
-/** Something to tell the person instead of results. */
+/** Shown instead of results. */
 class Problem extends Error {
   constructor(status, title, detail) {
     super(detail);
@@ -52,7 +52,7 @@ function recall(area, key) {
   try {
     return window[area].getItem(key);
   } catch {
-    return null; // storage may be forbidden
+    return null; // storage may be blocked
   }
 }
 
@@ -60,7 +60,7 @@ function remember(area, key, value) {
   try {
     window[area].setItem(key, value);
   } catch {
-    return; // then it lasts only as long as the page
+    return; // then it is forgotten with the page
   }
 }
 
@@ -78,23 +78,23 @@ function element(name, text) {
 
 const count = (number, noun) => `${Number(number).toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 const keyOf = (gif) => `${gif.provider}:${gif.id}`;
-const nameOf = (gif) => gif.title || gif.alt_text || "GIF without a title";
-const altOf = (gif) => gif.alt_text || gif.title || "GIF without a description";
+const nameOf = (gif) => gif.title || gif.alt_text || "Untitled GIF";
+const altOf = (gif) => gif.alt_text || gif.title || "GIF without description";
 
 function duration(ms) {
   if (ms < 1) return "less than 1 ms";
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
-/** The absolute address of a GIF, or null unless it comes from this engine or over https. */
-function addressOfGif(gif) {
+/** The absolute URL of a GIF, or null unless it is https or on this engine. */
+function urlOfGif(gif) {
   const url = URL.canParse(gif.url, location.href) ? new URL(gif.url, location.href) : null;
   return url && (url.protocol === "https:" || url.origin === location.origin) ? url.href : null;
 }
 
-// ---- asking the engine
+// ---- searching
 
-/** The engine's answer; waits while it starts. Throws Problem, or AbortError when a newer search took over. */
+/** The engine's answer; retries while it starts. Throws Problem, or AbortError if a newer search replaced it. */
 async function ask(words, signal) {
   const query = new URLSearchParams({ q: words, limit: LIMIT, max_rating: rating.value });
   for (let waits = 0; ; waits += 1) {
@@ -109,27 +109,27 @@ async function ask(words, signal) {
     } catch (error) {
       if (error.name === "AbortError") throw error;
       if (!response) {
-        throw new Problem(0, "The engine does not answer", "Check that it is running, then try again.");
+        throw new Problem(0, "Can't reach the engine", "Check that it is running, then try again.");
       }
-      const detail = `The engine answered with status ${response.status}, but not in a form this page knows.`;
-      throw new Problem(response.status, "That answer cannot be read", detail);
+      const detail = `Something other than the engine answered, with status ${response.status}.`;
+      throw new Problem(response.status, "Unexpected answer", detail);
     }
     if (response.ok && Array.isArray(body?.results)) return body;
     const retryAfter = response.headers.get("Retry-After");
     if (response.status === 503 && retryAfter !== null && waits < MAX_WAITS) {
-      showState("Starting up…", "The engine is not ready yet. The search runs as soon as it is.", { again: false });
-      // As long as the engine says, and longer each time; a date instead of seconds counts as nothing said.
+      showState("Starting…", "The engine is not ready yet. Your search will run as soon as it is.", { again: false });
+      // As long as Retry-After says, and longer each time; a date in it is ignored.
       const wait_s = Math.min(MAX_WAIT_S, Math.max(MIN_WAIT_S, Number(retryAfter) || 0, waits));
       await new Promise((resolve) => { setTimeout(resolve, wait_s * 1000); });
       signal.throwIfAborted();
       continue;
     }
-    const [title, detail] = [body?.title ?? "That did not work", body?.detail ?? "Please try again."];
+    const [title, detail] = [body?.title ?? "Something went wrong", body?.detail ?? "Please try again."];
     throw new Problem(response.status, String(title), String(detail));
   }
 }
 
-/** Searches and shows what comes; only the latest call ever shows anything. */
+/** Searches and shows the results, unless a newer search has started. */
 async function search(words, wantedKey = "") {
   pending?.abort();
   const mine = new AbortController();
@@ -142,13 +142,13 @@ async function search(words, wantedKey = "") {
   try {
     if ([...words].length > MAX_WORDS_LENGTH) {
       const most = MAX_WORDS_LENGTH.toLocaleString("en");
-      throw new Problem(400, "That is too long", `Please use at most ${most} characters.`);
+      throw new Problem(400, "Too long", `Use at most ${most} characters.`);
     }
     showAnswer(words, await ask(words, mine.signal), wantedKey);
   } catch (error) {
     if (mine.signal.aborted) return;
     if (!(error instanceof Problem)) {
-      showState("That answer cannot be read", "The page and the engine do not fit together. Please reload the page.");
+      showState("Unexpected answer", "The page and the engine have different versions. Reload the page.");
       throw error;
     }
     if (error.status === 401) askForToken();
@@ -163,12 +163,12 @@ async function search(words, wantedKey = "") {
 
 function busy(now) {
   answerPart.setAttribute("aria-busy", String(now));
-  answerPart.inert = now; // what it shows is about to be replaced
+  answerPart.inert = now; // its content is about to be replaced
   byId("progress").hidden = !now;
   if (now && document.body.dataset.view === "home") showState("Searching…", "", { again: false, quiet: true });
 }
 
-// ---- what is on the page: home, state, access or answer
+// ---- views: home, state, access or answer
 
 function show(part) {
   document.body.dataset.view = part === "home" ? "home" : "results";
@@ -202,11 +202,11 @@ function showState(title, text, { again = true, quiet = false } = {}) {
 
 function askForToken() {
   show("access");
-  const refused = token ? "The engine did not accept that token. Please check it and try again." : "";
+  const refused = token ? "The engine rejected that token. Check it and try again." : "";
   byId("token-hint").textContent = refused;
   byId("token").value = "";
   byId("token").focus();
-  say(refused || "This engine asks for a token.");
+  say(refused || "This engine requires a token.");
 }
 
 function hint(text) {
@@ -224,7 +224,7 @@ function showAnswer(words, found, wantedKey) {
   const notices = (found.notices ?? []).map(String);
   const wanted = answer.results.find((gif) => keyOf(gif) === wantedKey);
   if (wantedKey && !wanted) {
-    notices.push("The GIF of this link is not among these results. It may be gone, or rated above what you allow.");
+    notices.push("The linked GIF is not among these results. It may have been removed, or its rating is too high.");
   }
   byId("notices").replaceChildren(...notices.map((notice) => element("li", notice)));
   byId("notices").hidden = notices.length === 0;
@@ -237,24 +237,24 @@ function showAnswer(words, found, wantedKey) {
 }
 
 function effort({ coverage, took_ms, model, attribution }) {
-  const all = coverage.seen >= coverage.total;
+  const all = coverage.embedded >= coverage.total;
   const total = count(coverage.total, "GIF");
-  const looked = all ? total : `${coverage.seen.toLocaleString("en")} of ${total} so far`;
+  const searched = all ? total : `${coverage.embedded.toLocaleString("en")} of ${total} so far`;
   const thanks = (attribution ?? []).map((line) => ` ${line}.`).join("");
-  return `Looked at ${looked} in ${duration(took_ms)} with the model “${model}”.${thanks}`;
+  return `Searched ${searched} in ${duration(took_ms)} with the model “${model}”.${thanks}`;
 }
 
 function showNothing({ coverage, notices = [] }) {
   const more = notices.join(" ");
   if (coverage.total === 0) {
-    const text = "Add a folder of GIFs with “deepgif index FOLDER”, then search again.";
-    showState("There are no GIFs yet", `${more} ${text}`);
-  } else if (coverage.seen === 0) {
-    const text = `None of the ${count(coverage.total, "GIF")} has been looked at so far. Try again in a moment.`;
-    showState("Still looking at the GIFs", `${more} ${text}`);
+    const text = "Index a folder with “deepgif index FOLDER”, then search again.";
+    showState("No GIFs yet", `${more} ${text}`);
+  } else if (coverage.embedded === 0) {
+    const text = `None of the ${count(coverage.total, "GIF")} is indexed yet. Try again in a moment.`;
+    showState("Still indexing", `${more} ${text}`);
   } else {
-    const text = `None of ${count(coverage.seen, "GIF")} may be shown here. Use other words, or allow a higher rating.`;
-    showState("Nothing found", `${more} ${text}`);
+    const text = `None of ${count(coverage.embedded, "GIF")} matches. Try other words, or allow a higher rating.`;
+    showState("No GIF found", `${more} ${text}`);
   }
 }
 
@@ -268,7 +268,7 @@ function picture(gif, playing) {
   image.alt = altOf(gif);
   image.referrerPolicy = "no-referrer";
   image.addEventListener("error", () => {
-    const broken = element("span", `This GIF cannot be loaded: ${altOf(gif)}`);
+    const broken = element("span", `This GIF can't be loaded: ${altOf(gif)}`);
     broken.className = "broken";
     frame.replaceChildren(broken);
   });
@@ -282,10 +282,10 @@ function picture(gif, playing) {
     image.addEventListener("load", () => {
       still.width = image.naturalWidth;
       still.height = image.naturalHeight;
-      still.getContext("2d").drawImage(image, 0, 0); // HTML: an animated image is drawn as its first frame
+      still.getContext("2d").drawImage(image, 0, 0); // draws the first frame (HTML standard)
     });
   }
-  image.src = addressOfGif(gif) ?? "data:,"; // which fails, and so says that it cannot be loaded
+  image.src = urlOfGif(gif) ?? "data:,"; // fails, which shows the message above
   return frame;
 }
 
@@ -297,8 +297,8 @@ function tile(gif) {
   button.querySelector(".tile-picture").append(picture(gif, !paused));
   button.addEventListener("click", () => {
     choose(gif);
-    history.pushState(null, "", addressOf(answer.words, gif));
-    say(`Chosen: ${nameOf(gif)}. ${FITS[gif.fit]?.name ?? ""}.`);
+    history.pushState(null, "", urlOf(answer.words, gif));
+    say(`Selected: ${nameOf(gif)}. ${FITS[gif.fit]?.name ?? ""}.`);
     byId("stage").scrollIntoView({ block: "nearest" });
   });
   return made;
@@ -313,14 +313,14 @@ function choose(gif) {
   showChosen(!paused);
   byId("chosen-title").textContent = nameOf(gif);
   byId("copy-by-hand").hidden = true;
-  for (const id of ["copy-link", "copy-markdown"]) byId(id).disabled = addressOfGif(gif) === null;
+  for (const id of ["copy-link", "copy-markdown"]) byId(id).disabled = urlOfGif(gif) === null;
   const fit = FITS[gif.fit] ?? FITS.weak;
   const meter = byId("meter");
   meter.setAttribute("aria-valuenow", String(fit.steps));
   meter.setAttribute("aria-valuetext", fit.name);
   [...meter.children].forEach((step, place) => step.classList.toggle("on", place < fit.steps));
   byId("fit-name").textContent = fit.name;
-  byId("why").textContent = gif.why;
+  byId("why").textContent = gif.explanation;
   byId("figures").replaceChildren(...figures(gif).map(([name, value]) => {
     const row = document.createElement("div");
     row.append(element("dt", name), element("dd", value));
@@ -335,20 +335,20 @@ function showChosen(playing) {
 
 function figures(gif) {
   return [
-    ["Place", `${answer.results.indexOf(gif) + 1} of ${answer.results.length}`],
-    ["Chance that it fits", `${Math.round(100 * gif.confidence)} %`],
-    ["Likeness of its picture", likeness(gif.visual)],
-    ["Likeness of its title", likeness(gif.text)],
-    ["Looked at", gif.source === "fetched" ? "for this search" : "before this search"],
+    ["Rank", `${answer.results.indexOf(gif) + 1} of ${answer.results.length}`],
+    ["Match probability", `${Math.round(100 * gif.confidence)} %`],
+    ["Visual similarity", similarity(gif.visual_similarity)],
+    ["Text similarity", similarity(gif.text_similarity)],
+    ["Indexed", gif.source === "fetched" ? "for this search" : "before this search"],
     ["Rating", String(gif.rating).toUpperCase()],
     ...(gif.width && gif.height ? [["Size", `${gif.width} × ${gif.height} pixels`]] : []),
-    ["From", `${gif.provider}, ${gif.id}`],
-    ...(gif.attribution ? [["Thanks to", gif.attribution]] : []),
+    ["Source", `${gif.provider}, ${gif.id}`],
+    ...(gif.attribution ? [["Credit", gif.attribution]] : []),
   ];
 }
 
-function likeness(value) {
-  return typeof value === "number" ? `${value.toFixed(2)} (1 is the most, around 0 is unrelated)` : "not looked at";
+function similarity(value) {
+  return typeof value === "number" ? `${value.toFixed(2)} (1 is identical, 0 unrelated)` : "not available";
 }
 
 function pauseAll(now) {
@@ -361,30 +361,30 @@ function pauseAll(now) {
   showChosen(!paused);
 }
 
-// ---- addresses and copying
+// ---- URLs and copying
 
-function addressOf(words, gif) {
+function urlOf(words, gif) {
   const hash = gif ? `#${encodeURIComponent(keyOf(gif))}` : "";
   return `/?${new URLSearchParams({ q: words })}${hash}`;
 }
 
-const wordsInAddress = () => (new URLSearchParams(location.search).get("q") ?? "").trim();
+const queryInUrl = () => (new URLSearchParams(location.search).get("q") ?? "").trim();
 
-function keyInAddress() {
+function keyInUrl() {
   const hash = location.hash.slice(1);
   try {
     return decodeURIComponent(hash);
   } catch {
-    return hash; // a damaged link: no GIF has this key
+    return hash; // a damaged link: it names no GIF
   }
 }
 
 function markdown() {
   const text = altOf(chosen).replace(/\s+/g, " ").replace(/[\\[\]`*_<>!]/g, "\\$&");
-  return `![${text}](${addressOfGif(chosen).replace(/\(/g, "%28").replace(/\)/g, "%29")})`;
+  return `![${text}](${urlOfGif(chosen).replace(/\(/g, "%28").replace(/\)/g, "%29")})`;
 }
 
-/** Copies, or where the browser forbids that, shows the text ready to be copied by hand. */
+/** Copies the text, or shows it selected if the browser blocks copying. */
 async function copy(button, text) {
   byId("copy-by-hand").hidden = true;
   try {
@@ -393,7 +393,7 @@ async function copy(button, text) {
     byId("copy-by-hand").hidden = false;
     byId("copy-text").value = text;
     byId("copy-text").select();
-    say("Not copied. The text is ready to be copied by hand.");
+    say("Not copied. The text is selected, so you can copy it yourself.");
     return;
   }
   say("Copied.");
@@ -402,10 +402,10 @@ async function copy(button, text) {
   setTimeout(() => { button.textContent = button.dataset.label; }, COPIED_FOR_MS);
 }
 
-/** Shows what the address says; run at the start and whenever it changes by itself. */
+/** Shows what the URL says: at the start, and on back and forward. */
 function route() {
-  const words = wordsInAddress();
-  const key = keyInAddress();
+  const words = queryInUrl();
+  const key = keyInUrl();
   if (!words) {
     showHome();
   } else if (!pending && answer?.words === words) {
@@ -419,12 +419,12 @@ function route() {
 function start(words) {
   const asked = words.trim();
   if (!asked) {
-    hint("Type a few words first.");
+    hint("Describe the GIF first.");
     box.focus();
     return;
   }
   const here = location.pathname + location.search + location.hash;
-  if (addressOf(asked) !== here) history.pushState(null, "", addressOf(asked));
+  if (urlOf(asked) !== here) history.pushState(null, "", urlOf(asked));
   search(asked);
 }
 
@@ -485,14 +485,14 @@ byId("examples").append(...EXAMPLES.map((words) => {
 
 byId("search").addEventListener("submit", (event) => {
   event.preventDefault();
-  if (matchMedia("(pointer: coarse)").matches) box.blur(); // puts the screen keyboard away
+  if (matchMedia("(pointer: coarse)").matches) box.blur(); // hides the on-screen keyboard
   start(box.value);
 });
 byId("token-form").addEventListener("submit", (event) => {
   event.preventDefault();
   const typed = byId("token").value.trim();
   if (!/^[\x21-\x7e]+$/.test(typed)) {
-    byId("token-hint").textContent = "A token has only plain letters, digits and signs, without spaces.";
+    byId("token-hint").textContent = "A token has only ASCII letters, digits and punctuation, without spaces.";
     return;
   }
   token = typed;
@@ -501,18 +501,18 @@ byId("token-form").addEventListener("submit", (event) => {
 });
 rating.addEventListener("change", () => {
   remember("localStorage", RATING_KEY, rating.value);
-  if (document.body.dataset.view === "results") search(wordsInAddress(), keyInAddress());
+  if (document.body.dataset.view === "results") search(queryInUrl(), keyInUrl());
 });
 byId("again").addEventListener("click", route);
 byId("motion").addEventListener("click", () => {
   pauseAll(!paused);
-  say(paused ? "GIFs are paused." : "GIFs play.");
+  say(paused ? "GIFs paused." : "GIFs playing.");
 });
 byId("play").addEventListener("click", () => showChosen(true));
-byId("copy-link").addEventListener("click", (event) => copy(event.currentTarget, addressOfGif(chosen)));
+byId("copy-link").addEventListener("click", (event) => copy(event.currentTarget, urlOfGif(chosen)));
 byId("copy-markdown").addEventListener("click", (event) => copy(event.currentTarget, markdown()));
 byId("copy-search").addEventListener("click", (event) => {
-  copy(event.currentTarget, new URL(addressOf(answer.words, chosen), location.href).href);
+  copy(event.currentTarget, new URL(urlOf(answer.words, chosen), location.href).href);
 });
 byId("keys").addEventListener("click", () => keysDialog.showModal());
 byId("keys-close").addEventListener("click", () => keysDialog.close());

@@ -22,11 +22,8 @@ from deepgif.config.logging import configure_logging
 from deepgif.engine.api.app import ServerOptions
 from deepgif.engine.api.middleware import AccessRules
 from deepgif.engine.api.server import serve
-from deepgif.engine.cluster.options import RedisOptions
-from deepgif.engine.engine import EngineOptions
-from deepgif.engine.media.download import DownloadRules
+from deepgif.engine.options import DownloadRules, EngineOptions, ProviderOptions, ProvidersOptions, RedisOptions
 from deepgif.engine.protocols import Clip, Vectors
-from deepgif.engine.providers.factory import ProviderOptions, ProvidersOptions
 from tests.fakes.encoder import ColourEncoder
 
 MEDIA_HOST = "gifs.example.org"
@@ -65,8 +62,8 @@ def main() -> None:
             EngineOptions(
                 bundle=Path(folder),
                 data_dir=Path(folder),
-                remote=ProvidersOptions((ProviderOptions("giphy", key, 0, url=provider),), 30.0, rules),
-                good_enough=2.0,
+                providers=ProvidersOptions((ProviderOptions("giphy", key, 0, url=provider),), 30.0, rules),
+                min_confidence=2.0,
                 redis=RedisOptions(redis, cluster=True, timeout_s=PATIENT_S),
             ),
             ServerOptions(AccessRules(), drain_s=DRAIN_S),

@@ -13,10 +13,10 @@ import aiohttp
 import pytest
 
 from deepgif.engine.cluster.circuit_breaker import RedisCircuitBreaker
-from deepgif.engine.cluster.options import RedisOptions
 from deepgif.engine.cluster.redis import RedisConnection
 from deepgif.engine.errors import CircuitOpenError, ProviderError, QuotaError
-from deepgif.engine.providers.circuit_breaker import FAILURES, LocalCircuitBreaker
+from deepgif.engine.options import RedisOptions
+from deepgif.engine.providers.circuit_breaker import MAX_FAILURES, LocalCircuitBreaker
 from deepgif.engine.providers.giphy import GiphyApi
 from deepgif.engine.providers.http import JsonApi
 from deepgif.engine.providers.quota import LocalQuota
@@ -125,8 +125,8 @@ async def test_all_stop_together(kind: str, giphy: GiphyServer, replicas: Open, 
             giphy.calls.clear()
             giphy.faults.extend([DOWN] * 100)
             went = await ask_in_turn(some, 20)
-            assert went == {"failed": FAILURES, "resting": 20 * count - FAILURES}
-            assert len(giphy.calls) == FAILURES
+            assert went == {"failed": MAX_FAILURES, "resting": 20 * count - MAX_FAILURES}
+            assert len(giphy.calls) == MAX_FAILURES
             await some[0].link.call(lambda client: client.delete(KEY))
             for one in some:
                 await one.link.__aexit__(None, None, None)
@@ -139,7 +139,7 @@ async def test_one_tries_and_all_follow(
     """When the rest is over, one call of all that come at once is made. Failed, all rest again; answered, all ask."""
     async with redis_of(kind, tmp_path) as options:
         some = await replicas(3, options)
-        giphy.faults.extend([DOWN] * FAILURES)
+        giphy.faults.extend([DOWN] * MAX_FAILURES)
         await ask_in_turn(some, 5)
         for fault, then in (([DOWN], "failed"), ([], "answered")):
             await rest_is_over(some[0].link, clock)
@@ -160,8 +160,8 @@ async def test_who_tries_and_leaves_or_dies(
     """Another tries at once where the caller left, and after a while where the engine died; what a late call of the
     dead one says counts for nothing."""
     one, other = await replicas(2, patient(redis.url))
-    giphy.faults.extend([DOWN] * FAILURES)
-    await ask_in_turn([one, other], FAILURES)
+    giphy.faults.extend([DOWN] * MAX_FAILURES)
+    await ask_in_turn([one, other], MAX_FAILURES)
     await rest_is_over(one.link, clock)
     giphy.faults.extend(["slow", "slow", DOWN])
     trying = asyncio.create_task(one.ask())
@@ -171,7 +171,7 @@ async def test_who_tries_and_leaves_or_dies(
     await asyncio.gather(trying, return_exceptions=True)
 
     dying = asyncio.create_task(other.ask())
-    await until(lambda: len(giphy.stalled) == 1 and len(giphy.calls) == FAILURES + 2)
+    await until(lambda: len(giphy.stalled) == 1 and len(giphy.calls) == MAX_FAILURES + 2)
     assert await one.ask() == "resting"
     await rest_is_over(one.link, clock)  # what it may take is over
     assert await one.ask() == "failed"
@@ -186,8 +186,8 @@ async def test_who_leaves_while_redis_is_asked(
 ) -> None:
     """It may be the one that is to try by then; another tries at once."""
     one, other = await replicas(2, patient(redis.url))
-    giphy.faults.extend([DOWN] * FAILURES)
-    await ask_in_turn([one, other], FAILURES)
+    giphy.faults.extend([DOWN] * MAX_FAILURES)
+    await ask_in_turn([one, other], MAX_FAILURES)
     await rest_is_over(one.link, clock)
     redis.pause()
     leaving = asyncio.create_task(one.ask())
@@ -204,12 +204,12 @@ async def test_calls_from_before_it_opened(
 ) -> None:
     """Those under way when it opens neither close it nor make the rest longer."""
     one, other = await replicas(2, patient(redis.url))
-    giphy.faults.extend([DOWN] * FAILURES)
+    giphy.faults.extend([DOWN] * MAX_FAILURES)
     await other.ask()
     async with redis.client() as client:
         with suppress(ProviderError):
-            async with one.breaker.calling():
-                await ask_in_turn([other], FAILURES)
+            async with one.breaker.guard():
+                await ask_in_turn([other], MAX_FAILURES)
                 before = await client.hgetall(KEY)
                 if error is not None:
                     raise error
@@ -225,17 +225,17 @@ async def test_only_failures_in_a_row(redis: RedisServer, giphy: GiphyServer, re
     (poor,) = await replicas(1, options, calls=1)
     assert await poor.ask() == "answered"
     for failing, answered in ((one, other), (other, one)):
-        giphy.faults.extend([DOWN] * (FAILURES - 1))
-        assert set(await ask_in_turn([failing], FAILURES - 1)) == {"failed"}
+        giphy.faults.extend([DOWN] * (MAX_FAILURES - 1))
+        assert set(await ask_in_turn([failing], MAX_FAILURES - 1)) == {"failed"}
         assert await answered.ask() == "answered"
-    giphy.faults.extend([DOWN] * (FAILURES - 1))
-    assert set(await ask_in_turn([one], FAILURES - 1)) == {"failed"}
+    giphy.faults.extend([DOWN] * (MAX_FAILURES - 1))
+    assert set(await ask_in_turn([one], MAX_FAILURES - 1)) == {"failed"}
     giphy.faults.extend(["slow"])
     leaving = asyncio.create_task(other.ask())
     await until(lambda: giphy.stalled)
     leaving.cancel()
     await asyncio.gather(leaving, return_exceptions=True)
-    assert set(await ask_in_turn([poor], FAILURES)) == {"budget"}
+    assert set(await ask_in_turn([poor], MAX_FAILURES)) == {"budget"}
     giphy.faults.extend([DOWN])
     assert await other.ask() == "failed"
     assert set(await ask_in_turn([one, other, poor], 1)) == {"resting"}
@@ -244,7 +244,7 @@ async def test_only_failures_in_a_row(redis: RedisServer, giphy: GiphyServer, re
 async def test_who_fails_alone_rests_alone(redis: RedisServer, giphy: GiphyServer, replicas: Open) -> None:
     """Where only one engine cannot reach the provider, the others go on."""
     one, other = await replicas(2, patient(redis.url))
-    for _ in range(FAILURES):
+    for _ in range(MAX_FAILURES):
         giphy.faults.append(DOWN)
         assert (await one.ask(), await other.ask()) == ("failed", "answered")
     assert (await one.ask(), await other.ask()) == ("resting", "answered")
@@ -254,8 +254,8 @@ async def test_another_key_is_not_concerned(redis: RedisServer, giphy: GiphyServ
     """A breaker is that of one provider and key; of the key only the digest is in Redis."""
     options = patient(redis.url)
     one, other = *await replicas(1, options), *await replicas(1, options, name="GIPHY:another")
-    giphy.faults.extend([DOWN] * FAILURES)
-    await ask_in_turn([one], FAILURES)
+    giphy.faults.extend([DOWN] * MAX_FAILURES)
+    await ask_in_turn([one], MAX_FAILURES)
     assert (await one.ask(), await other.ask()) == ("resting", "answered")
     async with redis.client() as client:
         assert [key.decode() for key in await client.keys("*:breaker")] == [KEY]
@@ -271,13 +271,13 @@ async def test_without_redis_each_has_its_own(giphy: GiphyServer, redis: RedisSe
     await redis.kill()
     giphy.faults.extend([DOWN] * 100)
     giphy.calls.clear()
-    assert await ask_in_turn([one, other], 20) == {"failed": 2 * FAILURES, "resting": 40 - 2 * FAILURES}
-    assert len(giphy.calls) == 2 * FAILURES
+    assert await ask_in_turn([one, other], 20) == {"failed": 2 * MAX_FAILURES, "resting": 40 - 2 * MAX_FAILURES}
+    assert len(giphy.calls) == 2 * MAX_FAILURES
     await redis.start()
     fresh = await replicas(2, patient(redis.url))
     giphy.calls.clear()
     await ask_in_turn(fresh, 20)
-    assert len(giphy.calls) == FAILURES
+    assert len(giphy.calls) == MAX_FAILURES
 
 
 @pytest.mark.parametrize("damage", ["text", "fields", "far future"])

@@ -16,14 +16,14 @@ from deepgif.engine.cluster.embeddings import RedisEmbeddingStore
 from deepgif.engine.cluster.events import EventStream
 from deepgif.engine.cluster.gif_store import RedisGifStore
 from deepgif.engine.cluster.leases import RedisLeases
-from deepgif.engine.cluster.options import RedisOptions
 from deepgif.engine.cluster.quota import RedisQuota
 from deepgif.engine.cluster.redis import RedisConnection, RedisDownError
 from deepgif.engine.cluster.write_behind import QueuedWrite, WriteBehindQueue
 from deepgif.engine.errors import MediaError, OverloadedError, QuotaError, StoreError
-from deepgif.engine.ingest.deduplication import Vector
+from deepgif.engine.options import RedisOptions
+from deepgif.engine.protocols import Vector
 from deepgif.engine.providers.gif_store import DAY_S, SqliteGifStore
-from deepgif.engine.providers.quota import FOR_ADDRESSES, LocalQuota
+from deepgif.engine.providers.quota import RESERVED_FOR_LOOKUPS, LocalQuota
 from deepgif.engine.store.database import Database
 from deepgif.engine.types import Candidate, Gif, GifKey, Rating
 from tests.fakes.redis_servers import SERVER, RedisCluster, RedisServer
@@ -57,9 +57,9 @@ class Parts:
     """A store of vectors of 4 numbers, and claims that are renewed only where ``alive``."""
 
     def __init__(self, link: RedisConnection, lease_s: float = 6.0) -> None:
-        self.writer = WriteBehindQueue(link, most=50, retry_s=0.05)
+        self.writer = WriteBehindQueue(link, max_waiting=50, retry_s=0.05)
         self.store = RedisEmbeddingStore(link, self.writer, 4, 60.0)
-        self.once = RedisLeases(link, self.writer, self.store, 4, lease_s=lease_s)
+        self.leases = RedisLeases(link, self.writer, self.store, 4, lease_s=lease_s)
 
 
 def units(count: int) -> list[Vector]:
@@ -132,7 +132,7 @@ async def test_what_is_no_vector_counts_as_absent(options: RedisOptions, redis: 
         async def make(some: Sequence[GifKey]) -> dict[GifKey, Vector]:
             return dict.fromkeys(some, VECTOR)
 
-        assert set(await parts.once.vectors(SPACE, keys, make)) == set(keys)
+        assert set(await parts.leases.vectors(SPACE, keys, make)) == set(keys)
         assert set(await parts.store.get_many(SPACE, keys)) == set(keys)
 
 
@@ -153,10 +153,10 @@ async def test_who_dies_frees_its_claims(options: RedisOptions) -> None:
 
     async with RedisConnection(options) as one, RedisConnection(options) as other:
         first, second = Parts(one, lease_s=0.6), Parts(other, lease_s=0.6)
-        alive = asyncio.create_task(first.once.run())
-        working = asyncio.create_task(first.once.vectors(SPACE, [KEY], never))
+        alive = asyncio.create_task(first.leases.run())
+        working = asyncio.create_task(first.leases.vectors(SPACE, [KEY], never))
         await begun.wait()
-        waiting = asyncio.create_task(second.once.vectors(SPACE, [KEY], at_once))
+        waiting = asyncio.create_task(second.leases.vectors(SPACE, [KEY], at_once))
         done, _ = await asyncio.wait({waiting}, timeout=1.5)  # more than two leases
         assert not done
         alive.cancel()  # it dies
@@ -185,14 +185,14 @@ async def test_who_waits_has_it_as_soon_as_it_is_there(options: RedisOptions) ->
         begun.clear()
         end.clear()
         fails[:] = [error] if error is not None else []
-        working = asyncio.create_task(first.once.vectors(SPACE, [key], slow))
+        working = asyncio.create_task(first.leases.vectors(SPACE, [key], slow))
         await begun.wait()
-        return working, asyncio.create_task(second.once.vectors(SPACE, [key], own))
+        return working, asyncio.create_task(second.leases.vectors(SPACE, [key], own))
 
     async with RedisConnection(options) as one, RedisConnection(options) as other:
         first, second = Parts(one), Parts(other)
         working, waiting = await both(KEY, None)
-        leaving = asyncio.create_task(second.once.vectors(SPACE, [KEY], own))
+        leaving = asyncio.create_task(second.leases.vectors(SPACE, [KEY], own))
         await asyncio.sleep(0.1)
         leaving.cancel()
         end.set()
@@ -215,14 +215,14 @@ async def test_who_waits_has_it_as_soon_as_it_is_there(options: RedisOptions) ->
             await waiting
         with pytest.raises(MediaError, match="damaged"):
             await working
-        await first.once.close()
-        await second.once.close()
+        await first.leases.close()
+        await second.leases.close()
 
 
 async def test_writes_wait_within_bounds(options: RedisOptions, redis: RedisServer) -> None:
     """While Redis is away: the latest of each key, the oldest dropped and counted; all written when it is back."""
     async with RedisConnection(replace(options, timeout_s=0.3)) as link, redis.client() as client:
-        writer = WriteBehindQueue(link, most=50, retry_s=0.05)
+        writer = WriteBehindQueue(link, max_waiting=50, retry_s=0.05)
         running = asyncio.create_task(writer.run())
         await redis.kill()
         for number in range(70):
@@ -249,7 +249,7 @@ async def test_who_calls_while_it_is_away_has_the_answer_at_once(redis: RedisSer
                 await link.call(tried.append)  # type: ignore[arg-type,func-returns-value]
         assert tried == []
         redis.resume()
-        await link.back()
+        await link.wait_until_up()
         assert await link.call(lambda client: client.get("a")) == b"1"  # and not the answer to an earlier call
 
 
@@ -265,7 +265,7 @@ async def test_answers_are_never_mixed_up(redis: RedisServer) -> None:
                 isinstance(one, RedisDownError) for one in await asyncio.gather(*calls, return_exceptions=True)
             ), turn
             redis.resume()
-            await link.back()
+            await link.wait_until_up()
             answers = [
                 await link.call(lambda client, number=number: client.get(f"k{number}"), 5.0) for number in range(50)
             ]
@@ -279,11 +279,14 @@ async def test_a_redis_that_can_never_be_used_is_said_at_once(
     async with RedisServer(tmp_path / "locked", password="s3cret") as locked:
         wrong = locked.url.replace("s3cret", "hunter2")
         for options, text in (
-            (RedisOptions(wrong), "refuses the user"),
-            (RedisOptions(locked.url.replace(":s3cret@", "")), "refuses the user"),
+            (RedisOptions(wrong), "rejected the user"),
+            (RedisOptions(locked.url.replace(":s3cret@", "")), "rejected the user"),
             (RedisOptions(wrong.replace("redis://", "http://")), "DEEPGIF_REDIS_URL"),
-            (RedisOptions(redis.url.replace("127.0.0.1", ":hunter2@127.0.0.1"), cluster=True), "is no Cluster|refuses"),
-            (RedisOptions(redis.url, cluster=True), "is no Cluster"),
+            (
+                RedisOptions(redis.url.replace("127.0.0.1", ":hunter2@127.0.0.1"), cluster=True),
+                "not a Cluster|rejected",
+            ),
+            (RedisOptions(redis.url, cluster=True), "is not a Cluster"),
         ):
             with pytest.raises(StoreError, match=text) as caught:
                 async with RedisConnection(options):
@@ -335,11 +338,11 @@ async def test_what_others_have_seen_is_kept_on(options: RedisOptions, tmp_path:
         assert set(await one.get(["a", "b"])) == {"a"}
 
 
-Budgets = Callable[[str, RedisConnection], Awaitable[RedisQuota]]
+Quotas = Callable[[str, RedisConnection], Awaitable[RedisQuota]]
 
 
 @pytest.fixture
-async def budget(tmp_path: Path) -> AsyncIterator[Budgets]:
+async def quota(tmp_path: Path) -> AsyncIterator[Quotas]:
     """Opens the budget of one key with 20 calls an hour, for the engine of a name."""
     async with AsyncExitStack() as stack:
 
@@ -352,52 +355,52 @@ async def budget(tmp_path: Path) -> AsyncIterator[Budgets]:
         yield open_one
 
 
-async def _take_all(*budgets: RedisQuota, leave: float = FOR_ADDRESSES) -> int:
+async def _acquire_all(*quotas: RedisQuota, reserve: float = RESERVED_FOR_LOOKUPS) -> int:
     """How many calls the budgets allow, all asked at once again and again."""
 
-    async def take(one: RedisQuota) -> int:
+    async def acquire(one: RedisQuota) -> int:
         taken = 0
         with suppress(QuotaError):
             while True:
-                await one.take(leave=leave)
+                await one.acquire(reserve=reserve)
                 taken += 1
         return taken
 
-    return sum(await asyncio.gather(*(take(one) for one in budgets)))
+    return sum(await asyncio.gather(*(acquire(one) for one in quotas)))
 
 
-async def test_one_allowance_for_all(options: RedisOptions, redis: RedisServer, budget: Budgets) -> None:
+async def test_one_allowance_for_all(options: RedisOptions, redis: RedisServer, quota: Quotas) -> None:
     """Eight engines that take at once never take more than there is; the reserve is left; a restart does not forget,
     and does not count twice; the key itself is not in Redis."""
     async with RedisConnection(options) as link:
-        engines = [await budget(str(number), link) for number in range(8)]
-        assert await _take_all(*engines) == 18
-        with pytest.raises(QuotaError, match="allowance of calls to GIPHY is nearly used up; more come back within"):
-            await engines[0].take()
-        again = await budget("0", link)
-        assert await _take_all(again) == 0
+        engines = [await quota(str(number), link) for number in range(8)]
+        assert await _acquire_all(*engines) == 18
+        with pytest.raises(QuotaError, match=r"hourly quota for GIPHY is nearly used up\. Try again in"):
+            await engines[0].acquire()
+        again = await quota("0", link)
+        assert await _acquire_all(again) == 0
         assert again.used() == 18
-        assert await _take_all(again, engines[3], leave=0.0) == 2
+        assert await _acquire_all(again, engines[3], reserve=0.0) == 2
         async with redis.client() as client:
             keys = await client.keys()
             assert b"secret-key" not in b"".join([key + (await client.dump(key) or b"") for key in keys])
 
 
-async def test_alone_an_engine_takes_its_share(redis: RedisServer, budget: Budgets) -> None:
+async def test_alone_an_engine_takes_its_share(redis: RedisServer, quota: Quotas) -> None:
     """Of two engines each takes half of what was left while Redis is away; back and empty, it is told of all calls."""
     async with RedisConnection(RedisOptions(redis.url)) as link:
-        one, other = await budget("one", link), await budget("other", link)
+        one, other = await quota("one", link), await quota("other", link)
         for engine in (one, other, one, other):
-            await engine.take()
+            await engine.acquire()
         await redis.kill()
-        assert await _take_all(one) == (20 - 4 - 2) // 2
-        assert await _take_all(other) == (20 - 4 - 2) // 2
+        assert await _acquire_all(one) == (20 - 4 - 2) // 2
+        assert await _acquire_all(other) == (20 - 4 - 2) // 2
         await redis.start()
-        await link.back()
+        await link.wait_until_up()
         for engine in (one, other):  # what they ask for now may be allowed, as not both have told yet
             with suppress(QuotaError):
-                await engine.take()
-        assert await _take_all(one, other) == 0
+                await engine.acquire()
+        assert await _acquire_all(one, other) == 0
         async with redis.client() as client:
             (calls,) = await client.keys("*:calls")
             assert await client.zcard(calls) >= 18

@@ -11,12 +11,10 @@ from typing import Any
 
 import pytest
 
-from deepgif.engine.cluster.options import RedisOptions
-from deepgif.engine.engine import Engine, EngineOptions, open_engine
-from deepgif.engine.media.download import DownloadRules
+from deepgif.engine.engine import Engine, open_engine
 from deepgif.engine.metrics import Metrics
-from deepgif.engine.providers.circuit_breaker import FAILURES
-from deepgif.engine.providers.factory import ProviderOptions, ProvidersOptions
+from deepgif.engine.options import DownloadRules, EngineOptions, ProviderOptions, ProvidersOptions, RedisOptions
+from deepgif.engine.providers.circuit_breaker import MAX_FAILURES
 from deepgif.engine.types import GifKey, Rating, SearchRequest
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.giphy_server import GiphyServer, fake
@@ -58,8 +56,8 @@ def open_one(giphy: GiphyServer, tmp_path: Path) -> Open:
         options = EngineOptions(
             bundle=tmp_path,
             data_dir=tmp_path / name,
-            remote=ProvidersOptions((chosen,), keep_days, rules),
-            good_enough=2.0,
+            providers=ProvidersOptions((chosen,), keep_days, rules),
+            min_confidence=2.0,
             redis=redis,
         )
         used = encoder or ColourEncoder()
@@ -71,7 +69,7 @@ def open_one(giphy: GiphyServer, tmp_path: Path) -> Open:
 
 def known(engine: Engine) -> int:
     """How many GIFs an engine can find."""
-    return len(engine.search.library.pictures)
+    return len(engine.search.collection.pictures)
 
 
 async def search(engine: Engine, words: str = "red") -> list[str]:
@@ -102,12 +100,12 @@ async def test_what_one_adds_the_others_find(open_one: Open, redis: RedisServer,
     options = replace(CALM, url=redis.url)
     async with open_one("a", options, one) as first, open_one("b", options, other) as second:
         await search(first)
-        await until(lambda: known(second) == len(second.search.library.texts) == 100)  # texts come after pictures
+        await until(lambda: known(second) == len(second.search.collection.texts) == 100)  # texts come after pictures
         assert await search(second) == await search(first)
     assert other.clips == 0
     late = ColourEncoder()
     async with open_one("c", options, late) as third:
-        assert known(third) == len(third.search.library.texts) == 100
+        assert known(third) == len(third.search.collection.texts) == 100
         assert await search(third) == await search(third)
         assert late.clips == 0
 
@@ -142,8 +140,8 @@ async def test_what_is_forgotten_is_forgotten_everywhere(open_one: Open, redis: 
         async with open_one("c", options) as third:
             await search(first)
             await until(lambda: known(second) == known(third) == 100)
-        await first.remote[0].forget(["gif000", "gif002"])
-        await until(lambda: known(second) == len(second.search.library.texts) == 98)
+        await first.ingestion.providers[0].forget(["gif000", "gif002"])
+        await until(lambda: known(second) == len(second.search.collection.texts) == 98)
         async with redis.client() as client:
             assert not [key async for key in client.scan_iter(match="deepgif:[gv]:*gif00[02]")]
         async with open_one("c", options) as third:
@@ -325,14 +323,14 @@ async def test_a_provider_that_is_down_for_all(open_one: Open, redis: RedisServe
         await until(lambda: all(known(one) == 100 for one in engines))
         giphy.calls.clear()
         giphy.faults.extend(["429"] * 100)  # each a failure at once, without another try
-        for number in range(FAILURES):
+        for number in range(MAX_FAILURES):
             await search(engines[0], f"blue {number}")
-        assert FAILURES <= len(giphy.calls) <= FAILURES + 1  # two pages are asked for at once
+        assert MAX_FAILURES <= len(giphy.calls) <= MAX_FAILURES + 1  # two pages are asked for at once
         calls = len(giphy.calls)
         for engine in engines:
             answer = await engine.search.search(SearchRequest("red again", 2, deadline_s=20))
             assert answer.results
-            assert any("asked again in a moment" in notice for notice in answer.notices)
+            assert any("try it again in a moment" in notice for notice in answer.notices)
         assert len(giphy.calls) == calls
 
 

@@ -23,7 +23,7 @@ from tests.fakes.balancer import Balancer, Upstream
 from tests.fakes.discord_gateway import TOKEN
 from tests.fakes.discord_server import Discord
 from tests.fakes.giphy_server import FakeGif, GiphyServer
-from tests.fakes.journal import all_done
+from tests.fakes.jobs import all_done
 from tests.fakes.media import animation
 from tests.fakes.process import START_S, Served, child
 from tests.fakes.redis_servers import SERVER, RedisCluster, RedisServer, calm
@@ -74,8 +74,8 @@ class Crowd:
                 wanted = COLOURS[number % 3]
                 words, ours, theirs = f"{wanted} thing {part} {number}", f"C{number}", str(1000 + number)
                 self.asked |= {ours: wanted, theirs: wanted}
-                group.create_task(self.slack.command(words, person=f"U{number}", channel=ours))
-                group.create_task(self.discord.command(query=words, person=str(number), channel=theirs))
+                group.create_task(self.slack.command(words, user=f"U{number}", channel=ours))
+                group.create_task(self.discord.command(query=words, user=str(number), channel=theirs))
 
     @property
     def posted(self) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Dropping the vectors of a model that several engines shared, over real redis-servers."""
+"""Deleting the vectors of a model that several engines shared, over real redis-servers."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 
 from deepgif.engine.admin.info import describe_engine
-from deepgif.engine.admin.stored_models import Forgotten, delete_model_vectors, kept_models
+from deepgif.engine.admin.stored_models import DeletedVectors, delete_model_vectors, stored_models
 from deepgif.engine.cluster.embeddings import RedisEmbeddingStore
 from deepgif.engine.cluster.events import EventStream
-from deepgif.engine.cluster.options import RedisOptions
 from deepgif.engine.cluster.redis import RedisConnection
 from deepgif.engine.cluster.spaces import spaces_in_redis
 from deepgif.engine.cluster.write_behind import WriteBehindQueue
-from deepgif.engine.engine import EngineOptions
 from deepgif.engine.errors import InvalidRequestError, NotFoundError, StoreError
-from deepgif.engine.store.database import FILE, Database, SqliteEmbeddingStore
+from deepgif.engine.options import EngineOptions, RedisOptions
+from deepgif.engine.store.database import FILE, Database
+from deepgif.engine.store.embeddings import SqliteEmbeddingStore
 from deepgif.engine.types import GifKey
 from deepgif.models.bundles.load import BUNDLED
 from tests.fakes.process import deepgif
@@ -58,7 +58,7 @@ async def options(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 
 async def put(link: RedisConnection, space: str, provider: str, count: int) -> None:
     """So many vectors, as engines put them."""
-    store = RedisEmbeddingStore(link, WriteBehindQueue(link), 2, 60.0)
+    store = RedisEmbeddingStore(link, WriteBehindQueue(link), 2, 3600.0)
     await store.put_many(space, {GifKey(provider, f"gif:{number}"): VECTOR for number in range(count)})
 
 
@@ -85,7 +85,7 @@ async def test_all_vectors_of_a_model(options: RedisOptions, tmp_path: Path, in_
 
         told: list[int] = []
         done = await delete_model_vectors(tmp_path, OLD, in_use, options, told.append)
-        assert done == Forgotten((OLD,), 7, MANY + 50)
+        assert done == DeletedVectors((OLD,), 7, MANY + 50)
         assert max(np.diff([0, *told])) <= 1000
         assert told[-1] == MANY + 57
         gone = before - await names(link, "*")
@@ -94,9 +94,9 @@ async def test_all_vectors_of_a_model(options: RedisOptions, tmp_path: Path, in_
         assert await spaces_in_redis(options) == [
             f"{NEW}:still", OTHER, "old@11111111x/2x8", "older@11111111/2x8"
         ]  # fmt: skip
-        assert await kept_models(database) == {}
+        assert await stored_models(database) == {}
 
-        assert await delete_model_vectors(tmp_path, "old@11111111", in_use, options) == Forgotten((OTHER,), 0, 5)
+        assert await delete_model_vectors(tmp_path, "old@11111111", in_use, options) == DeletedVectors((OTHER,), 0, 5)
         with pytest.raises(NotFoundError):
             await delete_model_vectors(tmp_path, OLD, in_use, options)
         with pytest.raises(InvalidRequestError, match="is the model in use"):
@@ -105,7 +105,7 @@ async def test_all_vectors_of_a_model(options: RedisOptions, tmp_path: Path, in_
 
 
 async def test_redis_is_away(tmp_path: Path, in_use: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the start or in the middle: one sentence, nothing is dropped on this machine, and the same command goes on
+    """From the start or in the middle: one sentence, nothing is deleted on this machine, and the same command goes on
     when it is back."""
     monkeypatch.setattr("deepgif.engine.cluster.spaces.PATIENT_S", 0.5)
     monkeypatch.setattr("deepgif.engine.cluster.redis.SCAN_S", 0.5)
@@ -116,7 +116,7 @@ async def test_redis_is_away(tmp_path: Path, in_use: Path, monkeypatch: pytest.M
             await put(link, OLD, "giphy", MANY)
         redis.pause()
         try:
-            with pytest.raises(StoreError, match=r": 0 vectors were dropped there, and none on this machine"):
+            with pytest.raises(StoreError, match=r" 0 embeddings were deleted there, and none on this machine"):
                 await delete_model_vectors(tmp_path, OLD, in_use, options)
         finally:
             redis.resume()
@@ -125,19 +125,19 @@ async def test_redis_is_away(tmp_path: Path, in_use: Path, monkeypatch: pytest.M
             redis.pause()
 
         try:
-            with pytest.raises(StoreError, match=r": 1,\d\d\d vectors were dropped there, and none on this machine"):
+            with pytest.raises(StoreError, match=r" 1,\d\d\d embeddings were deleted there, and none on this machine"):
                 await delete_model_vectors(tmp_path, OLD, in_use, options, pause)
         finally:
             redis.resume()
-        assert await kept_models(database) == {OLD: 1}
+        assert await stored_models(database) == {OLD: 1}
         monkeypatch.undo()
         done = await delete_model_vectors(tmp_path, OLD, in_use, options)
-        assert (done.here, 0 < done.shared < MANY) == (1, True)
+        assert (done.local, 0 < done.shared < MANY) == (1, True)
 
 
 async def test_on_the_command_line(tmp_path: Path) -> None:
-    """What is in Redis is listed and dropped, also where this machine has nothing; a Redis that is away is said in one
-    sentence."""
+    """What is in Redis is listed and deleted, even if this machine has nothing; one sentence says that Redis is
+    down."""
     async with RedisServer(tmp_path / "redis", password="s3cret") as redis:
         settings = {"redis_url": redis.url}
         async with RedisConnection(RedisOptions(redis.url)) as link:
@@ -145,15 +145,15 @@ async def test_on_the_command_line(tmp_path: Path) -> None:
         status, out, err = await deepgif("info", "--json", data_dir=tmp_path, **settings)
         assert status == 0, err
         facts = json.loads(out)
-        assert (facts["redis"], facts["models_in_redis"]) == ("answers", OLD)
-        status, out, err = await deepgif("forget-model", OLD, data_dir=tmp_path, **settings)
-        assert (status, out) == (0, f"Dropped 0 vectors of {OLD} on this machine, and 3 in Redis.\n"), err
-    away = ("info", "--json"), ("forget-model", OLD)
+        assert (facts["redis"], facts["models_in_redis"]) == ("up", OLD)
+        status, out, err = await deepgif("models", "delete", OLD, data_dir=tmp_path, **settings)
+        assert (status, out) == (0, f"Deleted 0 embeddings of {OLD} on this machine and 3 in Redis.\n"), err
+    away = ("info", "--json"), ("models", "delete", OLD)
     info, forget = await asyncio.gather(*(deepgif(*some, data_dir=tmp_path, **settings) for some in away))
-    assert (info[0], json.loads(info[1])["redis"]) == (0, "does not answer"), info[2]
+    assert (info[0], json.loads(info[1])["redis"]) == (0, "down"), info[2]
     status, out, err = forget
     assert (status, out) == (1, "")
-    assert "Redis does not answer, or refuses: 0 vectors were dropped there" in " ".join(err.split())
+    assert "Redis is down or rejects commands. 0 embeddings were deleted there" in " ".join(err.split())
     assert "Traceback" not in err
     assert "s3cret" not in err
 
@@ -162,5 +162,5 @@ async def test_facts_where_redis_cannot_be_used(tmp_path: Path) -> None:
     """What is wrong is a fact among the others."""
     options = EngineOptions(BUNDLED / "small", tmp_path, redis=RedisOptions("http://127.0.0.1"))
     facts = await describe_engine(options)
-    assert "DEEPGIF_REDIS_URL cannot be used" in facts["redis"]
+    assert "DEEPGIF_REDIS_URL is invalid" in facts["redis"]
     assert "redis" not in await describe_engine(replace(options, redis=None))

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from deepgif.config.reference import env, markdown
 from deepgif.config.settings import PREFIX, Settings, SettingsError, default_data_dir, load_settings
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "config" / "example.env"
-COMMENTED_OUT = {"data_dir"}  # its default depends on who runs it
 
 
 @pytest.fixture(autouse=True)
@@ -18,15 +18,23 @@ def _no_settings_from_outside(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 
-def test_the_example_lists_every_setting_with_its_default(tmp_path, monkeypatch):
-    """config/example.env names all settings, and copied as it is, changes nothing."""
-    text = EXAMPLE.read_text(encoding="utf-8")
-    named = set(re.findall(rf"^#? ?{PREFIX}(\w+)=", text, re.MULTILINE))
-    assert named == {name.upper() for name in Settings.model_fields}
-    assert set(re.findall(rf"^# {PREFIX}(\w+)=", text, re.MULTILINE)) == {name.upper() for name in COMMENTED_OUT}
+def test_the_example_is_generated():
+    """config/example.env is what the script makes of the settings."""
+    assert EXAMPLE.read_text(encoding="utf-8") == env(), "run: python -m deepgif.config.reference env"
+
+
+def test_the_example_changes_nothing(tmp_path):
+    """Copied as it is, it leaves every setting at its default."""
     before = load_settings()
-    (tmp_path / ".env").write_text(text, encoding="utf-8")
+    (tmp_path / ".env").write_text(env(), encoding="utf-8")
     assert load_settings() == before
+
+
+def test_the_tables_list_every_setting():
+    """One row each, with its default."""
+    rows = re.findall(rf"^\| `{PREFIX}(\w+)` \| (.*?) \|", markdown(), re.MULTILINE)
+    assert [name for name, _ in rows] == [name.upper() for name in Settings.model_fields]
+    assert dict(rows)["PORT"] == "`8710`"
 
 
 def test_every_setting_is_described():
@@ -52,11 +60,12 @@ def test_the_environment_goes_before_the_file_and_arguments_before_both(tmp_path
         ("max_rating", "x"),
         ("public_url", "gifs.example.org"),
         ("engine_url", "ftp://x"),
-        ("token", "two words"),
+        ("engine_token", "two words"),
         ("log_level", "loud"),
         ("threads", "-1"),
-        ("drain_s", "soon"),
-        ("drain_s", "-1"),
+        ("shutdown_drain_seconds", "soon"),
+        ("shutdown_drain_seconds", "-1"),
+        ("bot_encryption_key", "15characterslong"[:15]),
     ],
 )
 def test_wrong_settings_are_named(name, value, monkeypatch):
@@ -64,16 +73,16 @@ def test_wrong_settings_are_named(name, value, monkeypatch):
     monkeypatch.setenv(PREFIX + name.upper(), value)
     with pytest.raises(SettingsError, match=PREFIX + name.upper()) as caught:
         load_settings()
-    if name == "token":
+    if name in ("engine_token", "bot_encryption_key"):
         assert value not in str(caught.value)
 
 
 def test_the_token_is_not_shown(monkeypatch):
     """Printing settings does not print the key."""
-    monkeypatch.setenv("DEEPGIF_TOKEN", "s3cret")
+    monkeypatch.setenv("DEEPGIF_ENGINE_TOKEN", "s3cret")
     settings = load_settings()
     assert "s3cret" not in f"{settings} {settings!r}"
-    assert settings.token.get_secret_value() == "s3cret"
+    assert settings.engine_token.get_secret_value() == "s3cret"
 
 
 def test_folders(monkeypatch, tmp_path):
@@ -92,3 +101,38 @@ def test_the_data_folder(monkeypatch, tmp_path):
         assert default_data_dir() == tmp_path / ".local" / "share" / "deepgif"
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     assert default_data_dir() == tmp_path / "data" / "deepgif"
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("DEEPGIF_GIPHY_APIKEY", "Did you mean DEEPGIF_GIPHY_API_KEY?"),
+        ("deepgif_max_ratting", "Did you mean DEEPGIF_MAX_RATING?"),
+        ("DEEPGIF_XYZZY_PLUGH_FROTZ", "config/example.env"),
+    ],
+)
+@pytest.mark.parametrize("file", [False, True])
+def test_misspelt_settings(name, says, file, monkeypatch, tmp_path):
+    """A name that is no setting is an error, with the nearest one."""
+    if file:
+        (tmp_path / ".env").write_text(f"{name}=x\n", encoding="utf-8")
+    else:
+        monkeypatch.setenv(name, "x")
+    with pytest.raises(SettingsError, match=re.escape(says)) as caught:
+        load_settings()
+    assert name.upper() in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DEEPGIF_ENGINE_PORT", "tcp://10.0.0.1:8710"),
+        ("DEEPGIF_ENGINE_PORT_8710_TCP_ADDR", "10.0.0.1"),
+        ("DEEPGIF_ENGINE_SERVICE_HOST", "10.0.0.1"),
+        ("DEEPGIF_ENGINE_SERVICE_PORT_HTTP", "8710"),
+    ],
+)
+def test_variables_of_kubernetes_are_no_settings(name, value, monkeypatch):
+    """Kubernetes sets these for a service named deepgif-engine."""
+    monkeypatch.setenv(name, value)
+    load_settings()

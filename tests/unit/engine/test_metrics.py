@@ -1,4 +1,4 @@
-"""What is counted, in Prometheus's own words."""
+"""Metrics in Prometheus's text format."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from deepgif.engine.metrics import Metrics
 
 @dataclass
 class Load:
-    """The load of a batcher, as it is set."""
+    """In place of a batcher."""
 
     waiting: int = 0
     oldest_s: float = 0.0
@@ -21,28 +21,28 @@ def samples(metrics):
     return {(one.name, *one.labels.values()): one.value for family in families for one in family.samples}
 
 
-def test_loads_are_read_when_somebody_asks():
-    """Depth, age and work of each batcher as they are at that moment."""
-    metrics, queries, clips = Metrics(), Load(), Load(3, 0.25, 12.5)
-    metrics.watch("queries", queries)
-    metrics.watch("clips", clips)
-    assert samples(metrics)["deepgif_queue_depth", "queries"] == 0
-    queries.waiting, queries.oldest_s, queries.busy_s = 7, 1.5, 2.0
+def test_loads_are_read_at_each_scrape():
+    """Depth, age and busy time of each batcher at that moment."""
+    metrics, text, image = Metrics(), Load(), Load(3, 0.25, 12.5)
+    metrics.watch("text", text)
+    metrics.watch("image", image)
+    assert samples(metrics)["deepgif_queue_depth", "text"] == 0
+    text.waiting, text.oldest_s, text.busy_s = 7, 1.5, 2.0
     read = samples(metrics)
-    assert [read[f"deepgif_{name}", "queries"] for name in ("queue_depth", "queue_oldest_seconds")] == [7, 1.5]
-    assert read["deepgif_busy_seconds_total", "queries"] == 2
-    assert [read[f"deepgif_{name}", "clips"] for name in ("queue_depth", "queue_oldest_seconds")] == [3, 0.25]
-    assert read["deepgif_busy_seconds_total", "clips"] == 12.5
+    assert [read[f"deepgif_{name}", "text"] for name in ("queue_depth", "queue_oldest_seconds")] == [7, 1.5]
+    assert read["deepgif_busy_seconds_total", "text"] == 2
+    assert [read[f"deepgif_{name}", "image"] for name in ("queue_depth", "queue_oldest_seconds")] == [3, 0.25]
+    assert read["deepgif_busy_seconds_total", "image"] == 12.5
 
 
 def test_batches():
     """Sizes are counted by batch, waits by item."""
     metrics = Metrics()
-    observe = metrics.on_batch("queries")
+    observe = metrics.on_batch("text")
     observe([0.3, 0.2, 0.001])
     observe([0.7])
     read = samples(metrics)
-    assert read["deepgif_batch_size_count", "queries"] == 2
-    assert read["deepgif_batch_size_sum", "queries"] == 4
-    assert read["deepgif_queue_seconds_count", "queries"] == 4
-    assert read["deepgif_queue_seconds_bucket", "queries", "0.5"] == 3
+    assert read["deepgif_batch_size_count", "text"] == 2
+    assert read["deepgif_batch_size_sum", "text"] == 4
+    assert read["deepgif_queue_seconds_count", "text"] == 4
+    assert read["deepgif_queue_seconds_bucket", "0.5", "text"] == 3

@@ -1,4 +1,4 @@
-"""Whom the finder asks again."""
+"""Which searches are retried."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import pytest
 
 from deepgif.bot.chat import search
-from deepgif.bot.chat.search import PATIENCE_S, PAUSES_S, GifSearch
-from deepgif.bot.store.preferences import ChatContext, Preferences
+from deepgif.bot.chat.search import MAX_RETRY_S, RETRY_PAUSES_S, GifSearch
+from deepgif.bot.request import ChatContext, Preferences
 from deepgif.bot.store.sessions import SearchSession
+from deepgif.engine.api.client import EngineClient
 from deepgif.engine.errors import (
     DeepGifError,
     EngineUnavailableError,
@@ -17,17 +18,18 @@ from deepgif.engine.errors import (
     NotReadyError,
     OverloadedError,
 )
-from deepgif.engine.types import Coverage, GifKey, Rating, SearchAnswer, SearchRequest
+from deepgif.engine.types import Coverage, SearchAnswer, SearchRequest
 from tests.fakes.waiting import skip
 
-SHOWING = SearchSession("name", ChatContext("slack", "T1", "C1", "U1"), "a cat")
+SESSION = SearchSession("name", ChatContext("slack", "T1", "C1", "U1"), "a cat")
 NOTHING = SearchAnswer("a cat", (), "fake@1", Coverage(0, 0), 0.01, ranked=0)
 
 
-class Client:
-    """Fails with each of ``errors`` in turn, after ``takes_s`` each, before it answers."""
+class Client(EngineClient):
+    """Raises each of ``errors`` in turn, after ``takes_s`` seconds each, then answers."""
 
     def __init__(self, errors: Sequence[DeepGifError], takes_s: float = 0.0) -> None:
+        super().__init__("")
         self.errors = list(errors)
         self.takes_s = takes_s
         self.asked = 0
@@ -39,46 +41,40 @@ class Client:
             raise self.errors.pop(0)
         return NOTHING
 
-    async def similar(self, key: GifKey, limit: int, max_rating: Rating) -> SearchAnswer:
-        raise NotImplementedError
-
-    async def sent(self, key: GifKey) -> None:
-        raise NotImplementedError
-
 
 async def ask(client: Client) -> None:
-    await GifSearch(client, lambda gif: True, 1.0).next(SHOWING, Preferences(), ())
+    await GifSearch(client, lambda gif: True, 1.0).next(SESSION, Preferences(), ())
 
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "PAUSES_S", (0.0,) * len(PAUSES_S))
+    monkeypatch.setattr(search, "RETRY_PAUSES_S", (0.0,) * len(RETRY_PAUSES_S))
 
 
 @pytest.mark.parametrize("error", [EngineUnavailableError("away"), NotReadyError("closing down")])
 async def test_another_engine_may_answer(error: DeepGifError) -> None:
-    """One that died or closes down is not the end: whoever stands in front of the engines takes another one."""
-    client = Client([error] * len(PAUSES_S))
+    """If an engine died or is shutting down, the load balancer may choose another one."""
+    client = Client([error] * len(RETRY_PAUSES_S))
     await ask(client)
-    assert client.asked == len(PAUSES_S) + 1
+    assert client.asked == len(RETRY_PAUSES_S) + 1
     client = Client([error] * 100)
     with pytest.raises(type(error)):
         await ask(client)
-    assert client.asked == len(PAUSES_S) + 1
+    assert client.asked == len(RETRY_PAUSES_S) + 1
 
 
 @pytest.mark.parametrize("error", [InvalidRequestError("no"), OverloadedError("full")])
-async def test_what_another_try_makes_no_better(error: DeepGifError) -> None:
-    """What is wrong stays wrong, and who has too much to do is not asked again."""
+async def test_errors_that_are_not_retried(error: DeepGifError) -> None:
+    """A bad request stays bad, and retries would only add to an overload."""
     client = Client([error])
     with pytest.raises(type(error)):
         await ask(client)
     assert client.asked == 1
 
 
-async def test_engines_that_hang_are_not_waited_for_without_end() -> None:
-    """There is always a second try, but no third one where the first two took long."""
-    client = Client([EngineUnavailableError("away")] * 100, takes_s=PATIENCE_S)
+async def test_retries_are_bounded_in_time() -> None:
+    """There is always one retry, but no second one if the first two attempts took long."""
+    client = Client([EngineUnavailableError("away")] * 100, takes_s=MAX_RETRY_S)
     with pytest.raises(EngineUnavailableError):
         await ask(client)
     assert client.asked == 2

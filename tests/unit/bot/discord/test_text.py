@@ -1,4 +1,4 @@
-"""Discord's texts: people's words mean nothing to Discord, and Discord's references are words for the engine."""
+"""User text is shown literally in Discord, and Discord's references become words for the engine."""
 
 import re
 
@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepgif.bot.discord.commands import _same
 from deepgif.bot.discord.components import can_show
 from deepgif.bot.discord.text import literal, plain
 from tests.fakes.engine_server import gif
@@ -24,13 +23,13 @@ from tests.fakes.engine_server import gif
     ],
 )
 def test_plain(text, words):
-    """Names in place of people, nothing in place of other references."""
+    """Mentioned users become names; other references become their labels or nothing."""
     assert plain(text, {7: "Ana", 4242: ""}) == words
 
 
 @given(st.text(max_size=300), st.integers(2, 100))
-def test_literal_text_says_nothing_to_discord(text, most):
-    """Each punctuation mark stands behind a backslash, so none has a meaning; without them it is the same text."""
+def test_literal_text_has_no_meaning_for_discord(text, most):
+    """Every punctuation mark is escaped, and the text is otherwise unchanged."""
     shown = literal(text, most)
     assert re.fullmatch(r"(?:\\[!-/:-@\[-`{-~]|[^!-/:-@\[-`{-~])*", shown)
     whole = " ".join(text.split())
@@ -48,24 +47,5 @@ def test_literal_text_says_nothing_to_discord(text, most):
     ],
 )
 def test_what_discord_can_show(url, shown):
-    """Addresses that Discord's own servers can fetch."""
+    """URLs that Discord's servers can load."""
     assert can_show(gif(1, url=url)) is shown
-
-
-@pytest.mark.parametrize(
-    ("sent", "there", "same"),
-    [
-        ({"name": "a", "nsfw": False}, {"name": "a", "id": "1"}, True),
-        ({"name": "a", "options": []}, {"name": "a"}, True),
-        ({"default_member_permissions": 32}, {"default_member_permissions": "32"}, True),
-        ({"contexts": [0, 1]}, {"contexts": [1, 0]}, True),
-        ({"contexts": [0, 1]}, {"contexts": [1]}, False),
-        ({"options": [{"name": "a"}, {"name": "b"}]}, {"options": [{"name": "b"}, {"name": "a"}]}, False),
-        ({"options": [{"name": "a"}]}, {"options": [{"name": "a", "required": False}]}, True),
-        ({"description": "x"}, {"description": "y"}, False),
-        ({"description": "x"}, None, False),
-    ],
-)
-def test_commands_that_discord_knows(sent, there, same):
-    """It adds keys, leaves out what is empty, writes big numbers as texts, and keeps no order of plain lists."""
-    assert _same(sent, there) is same

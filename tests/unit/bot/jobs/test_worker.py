@@ -1,19 +1,47 @@
-"""What is under way when a process is asked to stop."""
+"""Jobs in flight, and shutdown."""
 
 import asyncio
 
 import pytest
 
 from deepgif.bot.jobs.periodic import PeriodicTask
-from deepgif.bot.jobs.queue import Job, JobQueue
+from deepgif.bot.jobs.queue import JobQueue
 from deepgif.bot.jobs.worker import Worker
+from deepgif.bot.request import ChatContext, Request, RequestKind
 from deepgif.bot.store.database import Database
 from deepgif.bot.store.encryption import Cipher
 from tests.fakes.waiting import Gate, until
 
 
-async def test_work_comes_again_after_an_error_and_is_never_cut_off():
-    """The end waits for the call that is under way."""
+class Handler:
+    """Records what it handled, once it is let through the gate."""
+
+    def __init__(self):
+        self.begun, self.done, self.gate = [], [], Gate()
+
+    async def handle(self, job):
+        self.begun.append(job.request.id)
+        await self.gate.passed()
+        self.done.append(job.request.id)
+
+
+def request(name):
+    return Request(name, RequestKind.COMMAND, ChatContext("slack", "T1", "C1", "U1"))
+
+
+@pytest.fixture
+def handler():
+    return Handler()
+
+
+@pytest.fixture
+async def queue(tmp_path):
+    async with Database(f"sqlite+aiosqlite:///{tmp_path}/bot.sqlite3") as database:
+        yield JobQueue(database, Cipher("a secret"), "slack")
+
+
+async def test_periodic_work_repeats_after_an_error_and_is_never_cut_off():
+    """Shutdown waits for the call in flight."""
     calls, gate = [], Gate()
     gate.hold(after=1)
 
@@ -26,99 +54,74 @@ async def test_work_comes_again_after_an_error_and_is_never_cut_off():
 
     async with PeriodicTask(work, every_s=0.01):
         await until(lambda: len(calls) == 3)
-        asyncio.get_running_loop().call_later(0.05, gate.release)  # once the end has begun
+        asyncio.get_running_loop().call_later(0.05, gate.release)  # after shutdown has begun
     assert calls == ["begun", "ended"] * 2
 
 
-@pytest.fixture
-async def journal(tmp_path):
-    async with Database(f"sqlite+aiosqlite:///{tmp_path}/bot.sqlite3") as database:
-        yield JobQueue(database, Cipher("a secret"), "slack")
-
-
-async def test_the_end_waits_for_what_is_being_taken(journal):
-    """A job whose receipt is on its way is done before the worker ends."""
-    done, taken, gate = [], [], Gate()
+async def test_shutdown_waits_for_requests_being_accepted(queue, handler):
+    """A request that is being acknowledged is answered before the worker ends."""
+    accepted, gate = [], Gate()
     gate.hold()
 
-    async def do(job):
-        await asyncio.sleep(0.01)
-        done.append(job.name)
-
-    async def take(worker):
-        async with worker.taking(Job("a", "T1", {})) as fresh:
-            taken.append(fresh)
+    async def accept(worker):
+        async with worker.accept(request("a")) as is_new:
+            accepted.append(is_new)
             await gate.passed()
 
-    async with Worker(journal, do) as worker:
-        taking = asyncio.create_task(take(worker))
-        await until(lambda: taken == [True])
-        asyncio.get_running_loop().call_later(0.05, gate.release)  # once the end has begun
-    assert done == ["a"]
-    await taking
+    async with Worker(queue, handler) as worker:
+        accepting = asyncio.create_task(accept(worker))
+        await until(lambda: accepted == [True])
+        asyncio.get_running_loop().call_later(0.05, gate.release)  # after shutdown has begun
+    assert handler.done == ["a"]
+    await accepting
 
 
-async def test_what_was_not_acknowledged_is_not_done(journal):
-    """Somebody else may do it: it stays in the journal."""
-    done = []
-
-    async def do(job):
-        done.append(job.name)
-
-    async with Worker(journal, do) as worker:
+async def test_a_request_that_was_not_acknowledged_stays_in_the_queue(queue, handler):
+    """Another process may answer it."""
+    async with Worker(queue, handler) as worker:
         with pytest.raises(ConnectionError):
-            async with worker.taking(Job("a", "T1", {})):
+            async with worker.accept(request("a")):
                 raise ConnectionError
-        async with worker.taking(Job("a", "T1", {})) as fresh:
-            assert not fresh
-    assert done == []
+        async with worker.accept(request("a")) as is_new:
+            assert not is_new
+    assert handler.begun == []
 
 
-async def test_receipts_go_before_answers(journal, monkeypatch):
-    """A job waits while another one is being acknowledged."""
+async def test_acknowledgements_go_before_answers(queue, handler, monkeypatch):
+    """A job waits while another request is being acknowledged."""
     monkeypatch.setattr("deepgif.bot.jobs.worker.YIELD_S", 60)
-    said = []
-
-    async def do(job):
-        said.append(job.name)
-
-    async with Worker(journal, do) as worker:
-        async with worker.taking(Job("first", "T1", {})):
+    async with Worker(queue, handler) as worker:
+        async with worker.accept(request("first")):
             pass
-        async with worker.taking(Job("second", "T1", {})):
+        async with worker.accept(request("second")):
             await asyncio.sleep(0.05)
-            said.append("receipt")
-    assert said[0] == "receipt"
-    assert sorted(said[1:]) == ["first", "second"]
+            assert handler.begun == []
+    assert sorted(handler.done) == ["first", "second"]
 
 
-async def test_who_stops_takes_nothing_over(journal, monkeypatch):
-    """What others left is for those that stay."""
-    done, looks, gate = [], [], Gate()
-    gate.hold()
-    abandoned, renew = journal.abandoned, journal.renew
+async def test_a_stopping_worker_takes_no_jobs_over(queue, handler, monkeypatch):
+    """Jobs that others left are for the processes that stay."""
+    polls = []
+    handler.gate.hold()
+    reclaim, renew = queue.reclaim, queue.renew
 
-    async def do(job):
-        done.append(job.name)
-        await gate.passed()
-
-    async def renewed(names):
-        looks.append(names)
+    async def counted(names):
+        polls.append(names)
         await renew(names)
 
-    monkeypatch.setattr(journal, "renew", renewed)
-    worker = Worker(journal, do, look_s=0.01)
+    monkeypatch.setattr(queue, "renew", counted)
+    worker = Worker(queue, handler, poll_s=0.01)
     await worker.__aenter__()
-    async with worker.taking(Job("own", "T1", {})):
+    async with worker.accept(request("own")):
         pass
-    await until(lambda: done)
-    ending = asyncio.create_task(worker.__aexit__())
+    await until(lambda: handler.begun)
+    stopping = asyncio.create_task(worker.__aexit__())
     await asyncio.sleep(0)
-    monkeypatch.setattr(journal, "lease_s", -1)
-    assert await journal.accept(Job("left", "T1", {}))
-    before = len(looks)
-    await until(lambda: len(looks) >= before + 3)
-    gate.release()
-    await ending
-    assert done == ["own"]
-    assert [job.name for job in await abandoned()] == ["left"]
+    monkeypatch.setattr(queue, "lease_s", -1)
+    assert await queue.enqueue(request("left"))
+    before = len(polls)
+    await until(lambda: len(polls) >= before + 3)
+    handler.gate.release()
+    await stopping
+    assert handler.done == ["own"]
+    assert [job.request.id for job in await reclaim()] == ["left"]

@@ -1,4 +1,4 @@
-"""Slack's texts, and that the manifest asks for what the code uses."""
+"""Slack's markup, and the manifest."""
 
 import re
 from pathlib import Path
@@ -30,20 +30,20 @@ ROOT = Path(__file__).parents[4]
     ],
 )
 def test_plain(text, words):
-    """Labels in place of references; entities are read once."""
+    """References become their labels, and entities are decoded once."""
     assert plain(text, "UBOT") == words
 
 
 @given(st.text())
-def test_escaped_text_says_nothing_to_slack(text):
-    """There and back it is the same, and nothing in it is a reference."""
+def test_escaped_text_has_no_meaning_for_slack(text):
+    """Escaped text contains no reference, and decodes to the original."""
     assert not re.search("[<>]", escape(text))
     assert plain(escape(text)) == text
 
 
 @given(st.text(max_size=200), st.integers(2, 100))
 def test_plain_texts_fit(text, most):
-    """Slack takes 1 to so many characters."""
+    """Slack accepts 1 to ``most`` characters."""
     assert 1 <= len(plain_text(text, most)["text"]) <= most
 
 
@@ -63,19 +63,19 @@ def test_plain_texts_fit(text, most):
     ],
 )
 def test_what_slack_can_show(url, shown):
-    """Slack's servers fetch the picture: from this machine's own addresses they cannot."""
+    """Slack's servers load the image, so its URL must be public."""
     assert can_show(gif(1, url=url)) is shown
 
 
 def test_the_manifest_fits_the_code():
-    """Exactly the scopes, events and names that the code uses."""
+    """It has exactly the scopes, events and names that the code uses."""
     manifest = yaml.safe_load((ROOT / "config" / "slack_manifest.yaml").read_text())
     scopes = manifest["oauth_config"]["scopes"]["bot"]
     assert scopes == sorted(SCOPES)
     code = "".join(path.read_text() for path in (ROOT / "bot" / "slack").glob("*.py"))
     methods = {name for name in NEEDED if re.search(rf"\.{name.replace('.', '_')}\b", code)}
     assert methods == set(NEEDED)
-    listened = set(re.findall(r'(?:app\.event\(|before_receipt\(app, )"(\w+)"', code))
+    listened = set(re.findall(r'(?:app\.event\(|before_acknowledgement\(app, )"(\w+)"', code))
     asked = set(manifest["settings"]["event_subscriptions"]["bot_events"])
     assert {name.partition(".")[0] for name in asked} == listened
     by_event = {"app_mention": "app_mentions:read", "message.im": "im:history"}

@@ -1,4 +1,4 @@
-"""Nobody reads what is sealed, nobody makes up what is signed."""
+"""Only the same secret decrypts, and signatures can't be forged."""
 
 import stat
 
@@ -6,42 +6,42 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepgif.bot.store.encryption import Cipher, load_or_create_secret, new_name
+from deepgif.bot.store.encryption import Cipher, load_or_create_secret, new_id
 
-SEAL, OTHER = Cipher("one"), Cipher("another")
+CIPHER, OTHER = Cipher("one"), Cipher("another")
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner), max_leaves=5))
-def test_sealed(value):
-    """Only the same secret opens it."""
-    sealed = SEAL.close(value)
-    assert SEAL.open(sealed) == value
-    with pytest.raises(ValueError, match="not sealed"):
-        OTHER.open(sealed)
-    with pytest.raises(ValueError, match="not sealed"):
-        SEAL.open(sealed[:-2])
+def test_encryption(value):
+    """Only the same secret decrypts a value, and only if it is unchanged."""
+    encrypted = CIPHER.encrypt(value)
+    assert CIPHER.decrypt(encrypted) == value
+    with pytest.raises(ValueError, match="not encrypted"):
+        OTHER.decrypt(encrypted)
+    with pytest.raises(ValueError, match="not encrypted"):
+        CIPHER.decrypt(encrypted[:-2])
 
 
 @given(st.text())
-def test_nothing_made_up_is_taken(text):
-    """Whatever a button carries, it is its own or refused."""
+def test_forged_signatures(text):
+    """Arbitrary text is refused."""
     with pytest.raises(ValueError, match="signature"):
-        SEAL.check(text)
+        CIPHER.verify(text)
 
 
-def test_signed():
-    """A name comes back; changed, or of another secret, it does not. It fits Discord's 100 characters."""
-    name = new_name()
-    signed = SEAL.sign(name)
-    assert SEAL.check(signed) == name
+def test_signatures():
+    """Changed text and other secrets are refused. A signed ID is short enough for a Discord button."""
+    session_id = new_id()
+    signed = CIPHER.sign(session_id)
+    assert CIPHER.verify(signed) == session_id
     assert len(signed) == 39
-    for wrong in (OTHER.sign(name), signed + "a", "a" + signed, signed.replace(".", "")):
+    for wrong in (OTHER.sign(session_id), signed + "a", "a" + signed, signed.replace(".", "")):
         with pytest.raises(ValueError, match="signature"):
-            SEAL.check(wrong)
+            CIPHER.verify(wrong)
 
 
-def test_the_kept_secret(tmp_path):
-    """It is made once, readable by its owner only."""
+def test_the_stored_secret(tmp_path):
+    """It is created once, readable by its owner only."""
     path = tmp_path / "new" / "secret"
     first = load_or_create_secret(path)
     assert len(first) == 64

@@ -8,7 +8,8 @@ import pytest
 from deepgif.engine.admin import backup
 from deepgif.engine.admin.backup import Schema, back_up, restore
 from deepgif.engine.errors import NotFoundError, StoreError
-from deepgif.engine.store.database import SCHEMA_VERSION, Database, SqliteEmbeddingStore
+from deepgif.engine.store.database import SCHEMA_VERSION, Database
+from deepgif.engine.store.embeddings import SqliteEmbeddingStore
 from deepgif.engine.types import GifKey
 
 SPACE = "m@1/4x224"
@@ -81,7 +82,7 @@ async def test_nothing_is_put_back_under_a_running_engine(tmp_path):
     async with Database(path) as database:
         store = SqliteEmbeddingStore(database, 2)
         await store.put_many(SPACE, {GifKey("folder", "b"): VECTOR})
-        with pytest.raises(StoreError, match=r"is in use .*stop what uses it"):
+        with pytest.raises(StoreError, match=r"is in use .*Stop what uses it"):
             restore(copy, path, SCHEMA)
         assert await store.count(SPACE, "folder") == 2
     assert held(path) == ["a", "b"]
@@ -115,14 +116,14 @@ async def test_copies_that_cannot_be_used(tmp_path):
 
     refused(NotFoundError, "There is no")
     bad.write_bytes(b"GIF89a" * 1000)
-    refused(StoreError, "is not a backup")
+    refused(StoreError, "not a valid backup")
     back_up(path, bad)
     whole = bad.read_bytes()
     bad.write_bytes(whole[: 4096 * 3] + b"\xff" * 4096 * 20 + whole[4096 * 23 :])
-    refused(StoreError, "damaged|is not a backup")
+    refused(StoreError, "damaged|not a valid backup")
     bad.write_bytes(whole[: len(whole) // 2])
-    refused(StoreError, "damaged|is not a backup")
-    for statement, says in (("PRAGMA user_version=99", "newer DeepGIF"), ("DROP TABLE files", "of something else")):
+    refused(StoreError, "damaged|not a valid backup")
+    for statement, says in (("PRAGMA user_version=99", "newer DeepGIF"), ("DROP TABLE files", "not a backup of this")):
         bad.write_bytes(whole)
         connection = sqlite3.connect(bad)
         connection.execute(statement)
@@ -149,7 +150,7 @@ async def test_what_cannot_be_backed_up(tmp_path):
         back_up(path, copy)
     await put(path, *(f"{number:05}" for number in range(5000)))
     copy.write_bytes(b"mine")
-    with pytest.raises(StoreError, match=r"exists already.*--force"):
+    with pytest.raises(StoreError, match=r"already exists.*--force"):
         back_up(path, copy)
     assert copy.read_bytes() == b"mine"
     back_up(path, copy, force=True)

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, safe_open, save_file
 
 from deepgif.engine.admin import export, export_format
-from deepgif.engine.admin.export import Exported, Imported, export_known, import_known
+from deepgif.engine.admin.export import Exported, Imported, export_data, import_data
 from deepgif.engine.admin.export_format import part_path, parts_of
 from deepgif.engine.errors import NotFoundError, StoreError
 from deepgif.engine.providers.gif_store import SqliteGifStore
-from deepgif.engine.store.database import Database, SqliteEmbeddingStore
+from deepgif.engine.store.database import Database
+from deepgif.engine.store.embeddings import SqliteEmbeddingStore
 from deepgif.engine.types import Candidate, Gif, GifKey, Rating
 
 CLIPS, STILLS = "small@1/4x224", "small@1/4x224:still"
@@ -65,7 +66,7 @@ TEXTS = "provider, id, title, alt_text, tags, rating, width, height, expires_at"
 async def exported(tmp_path):
     """One database, and its export."""
     await fill(tmp_path / "a.sqlite")
-    await export_known(tmp_path / "a.sqlite", tmp_path / "known.safetensors")
+    await export_data(tmp_path / "a.sqlite", tmp_path / "known.safetensors")
     return tmp_path / "known.safetensors"
 
 
@@ -73,21 +74,21 @@ async def test_round_trip(tmp_path):
     """Every vector bit by bit, every text with its expiry; no address; and once more changes nothing."""
     await fill(tmp_path / "a.sqlite")
     seen = []
-    done = await export_known(
+    done = await export_data(
         tmp_path / "a.sqlite", tmp_path / "known.safetensors", on_progress=lambda *both: seen.append(both)
     )
     assert done == Exported(5, 17, (str(tmp_path / "known.safetensors"),), 0)
     assert seen[-1] == (22, 22)
     assert b"secret.example" not in (tmp_path / "known.safetensors").read_bytes()
     target, seen = tmp_path / "below" / "b.sqlite", []
-    done = await import_known(target, tmp_path / "known.safetensors", MONTH_S, lambda *both: seen.append(both))
+    done = await import_data(target, tmp_path / "known.safetensors", MONTH_S, lambda *both: seen.append(both))
     assert done == Imported(5, 17, 0, 0)
     assert seen[-1] == (44, 44)
     assert table(target, "embeddings") == table(tmp_path / "a.sqlite", "embeddings")
     assert table(target, "gifs", TEXTS) == table(tmp_path / "a.sqlite", "gifs", TEXTS)
     assert {row[0] for row in table(target, "gifs", "url, id, title")} == {""}
     before = table(target, "embeddings"), table(target, "gifs")
-    assert await import_known(target, tmp_path / "known.safetensors", MONTH_S) == Imported(0, 0, 22, 0)
+    assert await import_data(target, tmp_path / "known.safetensors", MONTH_S) == Imported(0, 0, 22, 0)
     assert (table(target, "embeddings"), table(target, "gifs")) == before
 
 
@@ -109,22 +110,22 @@ async def test_several_files(tmp_path, monkeypatch):
     monkeypatch.setattr(export, "CHUNKS", 3)
     await fill(tmp_path / "a.sqlite")
     target = tmp_path / "known.safetensors"
-    done = await export_known(tmp_path / "a.sqlite", target)
+    done = await export_data(tmp_path / "a.sqlite", target)
     paths = [part_path(target, part, 5) for part in range(1, 6)]  # 3 + 4 + 3 + 3 chunks
     assert done == Exported(5, 17, tuple(map(str, paths)), 0)
     assert parts_of(target) == paths
     (tmp_path / "other-00001-of-00002.safetensors").write_bytes(b"not this one")
-    assert await import_known(tmp_path / "b.sqlite", target, MONTH_S) == Imported(5, 17, 0, 0)
+    assert await import_data(tmp_path / "b.sqlite", target, MONTH_S) == Imported(5, 17, 0, 0)
     assert table(tmp_path / "b.sqlite", "embeddings") == table(tmp_path / "a.sqlite", "embeddings")
-    with pytest.raises(StoreError, match="1 of the 5 parts are there; please give all parts"):
-        await import_known(tmp_path / "c.sqlite", paths[1], MONTH_S)
+    with pytest.raises(StoreError, match="is only one of 5 parts"):
+        await import_data(tmp_path / "c.sqlite", paths[1], MONTH_S)
     moved = paths[2].rename(tmp_path / "away")
-    with pytest.raises(StoreError, match=f"4 of the 5 parts are there; please give {target}"):
-        await import_known(tmp_path / "c.sqlite", target, MONTH_S)
-    await export_known(tmp_path / "b.sqlite", tmp_path / "more.safetensors")
+    with pytest.raises(StoreError, match=f"Only 4 of the 5 parts of {target}"):
+        await import_data(tmp_path / "c.sqlite", target, MONTH_S)
+    await export_data(tmp_path / "b.sqlite", tmp_path / "more.safetensors")
     part_path(tmp_path / "more.safetensors", 3, 5).rename(paths[2])
     with pytest.raises(StoreError, match="parts of several exports"):
-        await import_known(tmp_path / "c.sqlite", target, MONTH_S)
+        await import_data(tmp_path / "c.sqlite", target, MONTH_S)
     assert moved.exists()
     assert not (tmp_path / "c.sqlite").exists()
 
@@ -138,7 +139,7 @@ async def test_what_is_known_stays(exported, tmp_path):
         await remembered(database, days=20).put([candidate(0)])
         await remembered(database, days=1).put([candidate(1)])
     late = table(target, "gifs")[0]
-    assert await import_known(target, exported, MONTH_S) == Imported(3, 16, 3, 0)
+    assert await import_data(target, exported, MONTH_S) == Imported(3, 16, 3, 0)
     async with Database(target) as database:
         found = await SqliteEmbeddingStore(database, 8).get_many(CLIPS, [GifKey("folder", "f0")])
     np.testing.assert_allclose(found["folder", "f0"], mine, atol=1e-3)
@@ -158,16 +159,16 @@ async def test_what_may_not_be_kept(tmp_path):
     with connection:
         connection.execute("UPDATE gifs SET expires_at = ? WHERE id = 'gif0'", (time.time() - 1,))
         connection.execute("DELETE FROM gifs WHERE id = 'gif1'")
-    done = await export_known(source, tmp_path / "known.safetensors")
+    done = await export_data(source, tmp_path / "known.safetensors")
     assert (done.gifs, done.vectors, done.damaged) == (3, 13, 0)
     with connection:
         connection.execute("UPDATE gifs SET expires_at = ?", (time.time() + 3000,))
-    await export_known(source, tmp_path / "more.safetensors")
+    await export_data(source, tmp_path / "more.safetensors")
     target, later = tmp_path / "b.sqlite", time.time() + 3600
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(export.time, "time", lambda: later)
-        assert await import_known(target, tmp_path / "more.safetensors", MONTH_S) == Imported(0, 7, 0, 12)
-    assert await import_known(target, tmp_path / "known.safetensors", 60.0) == Imported(3, 6, 7, 0)
+        assert await import_data(target, tmp_path / "more.safetensors", MONTH_S) == Imported(0, 7, 0, 12)
+    assert await import_data(target, tmp_path / "known.safetensors", 60.0) == Imported(3, 6, 7, 0)
     assert all(row[9] <= time.time() + 60 for row in table(target, "gifs"))
     connection.close()
 
@@ -183,33 +184,33 @@ async def test_damaged_rows(tmp_path):
         connection.executemany("INSERT INTO embeddings VALUES (?,?,?,?)", rows)
         connection.execute("UPDATE gifs SET rating = 'x' WHERE id = 'gif0'")
     connection.close()
-    done = await export_known(source, tmp_path / "known.safetensors")
+    done = await export_data(source, tmp_path / "known.safetensors")
     assert (done.gifs, done.vectors, done.damaged) == (4, 17, 6)
-    assert await import_known(tmp_path / "b.sqlite", tmp_path / "known.safetensors", MONTH_S) == Imported(4, 15, 0, 2)
+    assert await import_data(tmp_path / "b.sqlite", tmp_path / "known.safetensors", MONTH_S) == Imported(4, 15, 0, 2)
 
 
 async def test_nothing_to_export(tmp_path):
     """No database, or an empty one: one sentence, no file."""
     with pytest.raises(NotFoundError, match="There is no"):
-        await export_known(tmp_path / "none.sqlite", tmp_path / "known.safetensors")
+        await export_data(tmp_path / "none.sqlite", tmp_path / "known.safetensors")
     assert not (tmp_path / "none.sqlite").exists()
     async with Database(tmp_path / "a.sqlite"):
         pass
     with pytest.raises(NotFoundError, match="nothing to export"):
-        await export_known(tmp_path / "a.sqlite", tmp_path / "known.safetensors")
+        await export_data(tmp_path / "a.sqlite", tmp_path / "known.safetensors")
     assert not (tmp_path / "known.safetensors").exists()
 
 
 async def test_files_that_are_there(exported, tmp_path):
     """Another file is not written over unless that was asked for; a folder that is not there is named."""
     source, before = tmp_path / "a.sqlite", exported.read_bytes()
-    with pytest.raises(StoreError, match=r"known\.safetensors exists already.*--force"):
-        await export_known(source, exported)
+    with pytest.raises(StoreError, match=r"known\.safetensors already exists.*--force"):
+        await export_data(source, exported)
     assert exported.read_bytes() == before
-    await export_known(source, exported, force=True)
+    await export_data(source, exported, force=True)
     assert exported.read_bytes() != before  # another export
     with pytest.raises(StoreError, match="cannot be written"):
-        await export_known(source, tmp_path / "nowhere" / "known.safetensors")
+        await export_data(source, tmp_path / "nowhere" / "known.safetensors")
     assert sorted(path.name for path in tmp_path.iterdir() if path.suffix != ".sqlite") == ["known.safetensors"]
 
 
@@ -229,10 +230,10 @@ async def test_while_others_write(tmp_path):
         for number in range(5):
             await asyncio.sleep(0.01)
             target = tmp_path / f"{number}.safetensors"
-            done = await export_known(source, target)
+            done = await export_data(source, target)
             assert done.vectors % 40 == 0
             assert done.damaged == 0
-            found = await import_known(tmp_path / f"{number}.sqlite", target, MONTH_S)
+            found = await import_data(tmp_path / f"{number}.sqlite", target, MONTH_S)
             assert found.vectors == done.vectors
         writing.cancel()
         await asyncio.gather(writing, return_exceptions=True)
@@ -250,7 +251,7 @@ async def refused(path, tmp_path, says):
     """The import says it in one sentence and makes no database."""
     target = tmp_path / "refused.sqlite"
     with pytest.raises(StoreError, match=says):
-        await import_known(target, path, MONTH_S)
+        await import_data(target, path, MONTH_S)
     assert not target.exists()
 
 
@@ -280,13 +281,13 @@ def head_of(path):
 @pytest.mark.parametrize(
     ("facts", "says"),
     [
-        ({"version": "2"}, "newer one; install"),
-        ({"version": "x"}, "another DeepGIF"),
-        ({"format": "pt"}, "not written by deepgif export"),
+        ({"version": "2"}, "probably a newer one"),
+        ({"version": "x"}, "another version of DeepGIF"),
+        ({"format": "pt"}, "is not an export of DeepGIF"),
         ({"part": "0"}, "damaged"),
         ({"parts": "99999999999"}, "damaged"),
-        ({"parts": "2"}, "1 of the 2 parts"),
-        ({"part": "2"}, "1 of the 1 parts"),
+        ({"parts": "2"}, "only one of 2 parts"),
+        ({"part": "2"}, "only one of 1 parts"),
         ({"chunks": "["}, "damaged"),
         ({"chunks": "[" * 100_000}, "damaged"),
         ({"chunks": "{}"}, "damaged"),
@@ -294,8 +295,8 @@ def head_of(path):
         ({"chunks": "[]"}, "damaged"),
     ],
 )
-async def test_heads_that_are_not_ours(exported, tmp_path, facts, says):
-    """Newer, foreign and senseless heads: one sentence, and nothing is written."""
+async def test_headers_that_are_not_ours(exported, tmp_path, facts, says):
+    """Newer, foreign and invalid headers: one sentence, and nothing is written."""
     forge(exported, facts)
     await refused(exported, tmp_path, says)
 
@@ -411,7 +412,7 @@ async def test_other_files(tmp_path, content):
     (tmp_path / "x.safetensors").write_bytes(content)
     await refused(tmp_path / "x.safetensors", tmp_path, "cannot be read")
     with pytest.raises(NotFoundError, match="There is no export"):
-        await import_known(tmp_path / "b.sqlite", tmp_path / "none.safetensors", MONTH_S)
+        await import_data(tmp_path / "b.sqlite", tmp_path / "none.safetensors", MONTH_S)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -427,7 +428,7 @@ async def test_any_damage_is_noticed(exported, tmp_path_factory, data):
         whole[at] ^= data.draw(st.integers(1, 255))
     (folder / "known.safetensors").write_bytes(whole)
     try:
-        said = await import_known(folder / "b.sqlite", folder / "known.safetensors", MONTH_S)
+        said = await import_data(folder / "b.sqlite", folder / "known.safetensors", MONTH_S)
     except StoreError:
         assert not (folder / "b.sqlite").exists()
     else:  # a byte that says nothing, such as of the export's own name

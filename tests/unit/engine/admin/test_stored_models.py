@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import deepgif.engine.admin.stored_models
-from deepgif.engine.admin.stored_models import Forgotten, delete_model_vectors, kept_models
+from deepgif.engine.admin.stored_models import DeletedVectors, delete_model_vectors, stored_models
 from deepgif.engine.errors import InvalidRequestError, ModelError, NotFoundError
-from deepgif.engine.store.database import FILE, Database, SqliteEmbeddingStore
+from deepgif.engine.store.database import FILE, Database
+from deepgif.engine.store.embeddings import SqliteEmbeddingStore
 from deepgif.engine.types import GifKey
 
 OLD, NEW = "old@11111111/2x8", "new@22222222/2x8"
@@ -49,19 +50,19 @@ async def count(database, space):
 
 async def test_gifs_by_model(database):
     """A GIF counts once, whatever of it was embedded; frame samplings are told apart."""
-    assert await kept_models(database) == {OLD: 25, "old@11111111/4x8": 1, NEW: 5}
+    assert await stored_models(database) == {OLD: 25, "old@11111111/4x8": 1, NEW: 5}
 
 
 @pytest.mark.parametrize(("named", "goes"), [(OLD, [OLD]), ("old@11111111", [OLD, "old@11111111/4x8"])])
 async def test_dropping_a_model(database, tmp_path, in_use, named, goes, monkeypatch):
     """All its vectors in all views, in many small steps; nobody else's."""
-    monkeypatch.setattr(deepgif.engine.admin.stored_models, "DROP_AT_ONCE", 7)
+    monkeypatch.setattr(deepgif.engine.admin.stored_models, "BATCH", 7)
     told = []
     done = await delete_model_vectors(tmp_path, named, in_use, on_progress=told.append)
-    assert done == Forgotten(tuple(goes), 127 if goes == [OLD] else 128)
+    assert done == DeletedVectors(tuple(goes), 127 if goes == [OLD] else 128)
     assert told == sorted(set(told))
-    assert (told[-1], len(told) > 10) == (done.here, True)
-    kept = await kept_models(database)
+    assert (told[-1], len(told) > 10) == (done.local, True)
+    kept = await stored_models(database)
     assert kept.keys() == {OLD, "old@11111111/4x8", NEW} - set(goes)
     assert await count(database, f"{OLD}:text") == 0
     assert await count(database, f"{NEW}:still") == 5
@@ -78,8 +79,8 @@ async def test_the_model_in_use_stays(database, tmp_path, in_use):
 async def test_what_cannot_be_dropped(database, tmp_path, in_use):
     """A name that nothing is kept of, also where it begins like another; a model in use that cannot be read."""
     for named in ("old", "old@1", "nothing", "small", ""):
-        with pytest.raises(NotFoundError, match="No vectors of a model"):
+        with pytest.raises(NotFoundError, match="There are no embeddings of"):
             await delete_model_vectors(tmp_path, named, in_use)
     with pytest.raises(ModelError):
         await delete_model_vectors(tmp_path, OLD, tmp_path / "nowhere")
-    assert await kept_models(database) == {OLD: 25, "old@11111111/4x8": 1, NEW: 5}
+    assert await stored_models(database) == {OLD: 25, "old@11111111/4x8": 1, NEW: 5}

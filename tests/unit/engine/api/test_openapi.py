@@ -11,7 +11,8 @@ from deepgif.engine.api.app import ServerOptions, create_app
 from deepgif.engine.api.middleware import AccessRules
 from deepgif.engine.api.openapi import document
 from deepgif.engine.api.problems import problem
-from deepgif.engine.api.schemas import FIELDS, answer_to_json, request_to_json
+from deepgif.engine.api.schemas import SearchRequest as SearchBody
+from deepgif.engine.api.schemas import SearchResponse
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.types import Coverage, Fit, Gif, GifKey, Rating, ScoredGif, SearchAnswer, SearchRequest, Source
 
@@ -38,16 +39,16 @@ def test_it_lists_the_routes_there_are():
 
 
 def test_answers_are_as_described():
-    """Requests, answers and problems fit their schemas, and have no fields that are not described."""
+    """Requests, answers and problems match their schemas, field by field."""
     gif = Gif(GifKey("catalogue", "1"), "t", "a", Rating.PG_13, "/v1/media/catalogue/1", 1, 2, "x")
-    result = ScoredGif(gif, 4.5, 0.5, None, 0.8, Fit.STRONG, Source.KNOWN, "why")
-    answer = answer_to_json(SearchAnswer("w", (result,), "m", Coverage(1, 2), 0.1, ("n",)), "http://localhost")
-    check(answer, "SearchAnswer")
+    result = ScoredGif(gif, 4.5, 0.5, None, 0.8, Fit.STRONG, Source.INDEXED, "why")
+    made = SearchResponse.of(SearchAnswer("w", (result,), "m", Coverage(1, 2), 0.1, ("n",)), "http://localhost")
+    answer = made.model_dump(mode="json")
+    check(answer, "SearchResponse")
     schemas = document()["components"]["schemas"]
-    assert set(answer) == set(schemas["SearchAnswer"]["properties"])
+    assert set(answer) == set(schemas["SearchResponse"]["properties"])
     assert set(answer["results"][0]) == set(schemas["Result"]["properties"])
-    assert set(FIELDS) == set(schemas["SearchRequest"]["properties"])
-    check(request_to_json(SearchRequest("w")), "SearchRequest")
+    check(SearchBody.of(SearchRequest("w")).model_dump(mode="json"), "SearchRequest")
     text = problem(400, "title", "detail").text
     assert text is not None
     check(json.loads(text), "Problem")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepgif.engine.cluster.codec import MAX_BYTES, read_row, write_row
-from deepgif.engine.cluster.embeddings import HEADER, pack, part_of_key, unpack, whole
+from deepgif.engine.cluster.codec import MAX_BYTES, read_gif, write_gif
+from deepgif.engine.cluster.embeddings import HEADER, from_key_part, key_part, pack, unpack
 from deepgif.engine.types import Candidate, Gif, GifKey, Rating
 
 KEY = GifKey("giphy", "a")
@@ -19,7 +19,7 @@ CANDIDATE = Candidate(GIF, ("one", "two"))
 @pytest.mark.parametrize("keep_url", [False, True])
 def test_rows_come_back(keep_url):
     """With their time, and with the address only where it may be kept."""
-    row = read_row(write_row(CANDIDATE, 123.5, keep_url=keep_url), KEY, "Powered by GIPHY")
+    row = read_gif(write_gif(CANDIDATE, 123.5, keep_url=keep_url), KEY, "Powered by GIPHY")
     url = GIF.url if keep_url else ""
     assert row == (
         Candidate(Gif(KEY, "Title", "Alt", Rating.PG, url, 10, 20, "Powered by GIPHY"), ("one", "two")),
@@ -30,15 +30,15 @@ def test_rows_come_back(keep_url):
 def test_rows_are_bounded():
     """However long the texts are."""
     long = Candidate(Gif(KEY, "é" * 5000, "x" * 5000, Rating.G, "", 1, 1), tuple("ü" * 5000 for _ in range(500)))
-    written = write_row(long, 1.0, keep_url=True)
+    written = write_gif(long, 1.0, keep_url=True)
     assert len(written) <= MAX_BYTES
-    assert read_row(written, KEY, "") is not None
+    assert read_gif(written, KEY, "") is not None
 
 
 @given(st.binary(max_size=300) | st.none())
 def test_any_bytes_are_no_row(value):
     """Whatever is there, reading it ends without an error."""
-    assert read_row(value, KEY, "") is None
+    assert read_gif(value, KEY, "") is None
 
 
 @given(
@@ -52,8 +52,8 @@ def test_any_bytes_are_no_row(value):
 )
 def test_any_field_may_be_wrong(field, value):
     """A row with one strange field is read with sound values, or not at all."""
-    row = json.loads(write_row(CANDIDATE, 123.5, keep_url=True)) | {field: value}
-    read = read_row(json.dumps(row).encode(), KEY, "")
+    row = json.loads(write_gif(CANDIDATE, 123.5, keep_url=True)) | {field: value}
+    read = read_gif(json.dumps(row).encode(), KEY, "")
     if read is not None:
         gif = read[0].gif
         assert isinstance(gif.title, str)
@@ -102,6 +102,6 @@ def test_what_is_no_vector_is_not_there(value):
 @given(st.text())
 def test_any_id_can_be_a_key(text):
     """There and back, without anything that patterns, hash tags or the parts of a key are made of."""
-    part = part_of_key(text)
-    assert whole(part) == text
+    part = key_part(text)
+    assert from_key_part(part) == text
     assert not set(part) & set(":*?[]{}\\^ \n")

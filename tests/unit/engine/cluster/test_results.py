@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepgif.engine.cluster.results import read_answer, write_answer
-from deepgif.engine.search.ranking import ScoredCandidate, Signals
-from deepgif.engine.search.reranker import Ranking
+from deepgif.engine.cluster.results import read_ranking, write_ranking
+from deepgif.engine.search.ranking import Ranking, ScoredCandidate, Signals
 from deepgif.engine.types import Coverage, Gif, GifKey, Origin, Rating
 
 GIPHY, KLIPY, OWN = GifKey("giphy", "a"), GifKey("klipy", "b"), GifKey("folder", "c")
@@ -22,13 +21,13 @@ def gif(key, attribution=""):
 
 
 RANKING = Ranking(
-    fused=(
+    scored=(
         ScoredCandidate(Signals(GIPHY, 0.25, None, 0), 1.5, 2.0, None),
         ScoredCandidate(Signals(KLIPY, None, -0.5, None), -0.25, None, 0.125),
         ScoredCandidate(Signals(OWN, 0.1, 0.2, 3), -1.0, 0.5, 0.25),
     ),
     gifs={GIPHY: gif(GIPHY, "Powered by GIPHY"), KLIPY: gif(KLIPY), OWN: gif(OWN)},
-    chance=0.75,
+    confidence=0.75,
     count=100,
     fetched=frozenset({GIPHY, KLIPY}),
     origin=Origin.RERANKED,
@@ -39,25 +38,25 @@ RANKING = Ranking(
 
 def test_an_answer_comes_back_with_the_addresses_that_may_be_kept():
     """Everything else of it is the same; of other providers and of local files no address is written."""
-    written = write_answer(RANKING, KEEPING, 2e9)
+    written = write_ranking(RANKING, KEEPING, 2e9)
     assert b"media.example.org/a.gif" in written
     assert b"/b.gif" not in written
     assert b"/c.gif" not in written
-    read = read_answer(written, KEEPING)
+    read = read_ranking(written, KEEPING)
     assert read.gifs == {GIPHY: RANKING.gifs[GIPHY]}
-    for name in ("fused", "chance", "count", "fetched", "origin", "coverage", "notices"):
+    for name in ("scored", "confidence", "count", "fetched", "origin", "coverage", "notices"):
         assert getattr(read, name) == getattr(RANKING, name)
 
 
 def test_an_approval_that_was_taken_back():
     """Addresses that another engine still wrote are not used."""
-    assert read_answer(write_answer(RANKING, KEEPING, 2e9), {}).gifs == {}
+    assert read_ranking(write_ranking(RANKING, KEEPING, 2e9), {}).gifs == {}
 
 
 @given(st.binary(max_size=300) | st.none())
 def test_any_bytes_are_no_answer(value):
     """Whatever is there, reading it ends without an error."""
-    assert read_answer(value, KEEPING) is None
+    assert read_ranking(value, KEEPING) is None
 
 
 anything = st.recursive(
@@ -67,21 +66,21 @@ anything = st.recursive(
 )
 
 
-@given(st.sampled_from(sorted(json.loads(write_answer(RANKING, KEEPING, 2e9)))), anything)
+@given(st.sampled_from(sorted(json.loads(write_ranking(RANKING, KEEPING, 2e9)))), anything)
 def test_any_field_may_be_wrong(field, value):
     """An answer with one strange field is read with sound values, or not at all."""
-    answer = json.loads(write_answer(RANKING, KEEPING, 2e9)) | {field: value}
-    read = read_answer(json.dumps(answer).encode(), KEEPING)
+    answer = json.loads(write_ranking(RANKING, KEEPING, 2e9)) | {field: value}
+    read = read_ranking(json.dumps(answer).encode(), KEEPING)
     if read is not None:
-        assert all(isinstance(one.score, float) for one in read.fused)
+        assert all(isinstance(one.score, float) for one in read.scored)
         assert all(isinstance(notice, str) for notice in read.notices)
         assert set(read.gifs) <= {GIPHY}
-        write_answer(read, KEEPING, 2e9)
+        write_ranking(read, KEEPING, 2e9)
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), "1", None, True])
 def test_scores_are_numbers(wrong):
     """Anything else would spoil the order."""
-    answer = json.loads(write_answer(RANKING, KEEPING, 2e9))
+    answer = json.loads(write_ranking(RANKING, KEEPING, 2e9))
     answer["fused"][0][5] = wrong
-    assert read_answer(json.dumps(answer).encode(), KEEPING) is None
+    assert read_ranking(json.dumps(answer).encode(), KEEPING) is None

@@ -10,8 +10,9 @@ from deepgif.engine.errors import IndexUnavailableError
 from deepgif.engine.index.auto import AutoIndex
 from deepgif.engine.index.compact import CompactIndex
 from deepgif.engine.index.exact import ExactIndex
-from deepgif.engine.index.factory import QdrantOptions, open_indexes
+from deepgif.engine.index.factory import open_indexes
 from deepgif.engine.index.qdrant import QdrantIndex
+from deepgif.engine.options import QdrantOptions
 from tests.fakes.qdrant_server import qdrant_server
 
 

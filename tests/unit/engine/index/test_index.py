@@ -17,8 +17,8 @@ from qdrant_client import QdrantClient
 from deepgif.engine.index.auto import AutoIndex
 from deepgif.engine.index.compact import CompactIndex
 from deepgif.engine.index.exact import FIRST_CAPACITY, QUERIES_AT_ONCE, ExactIndex
-from deepgif.engine.index.factory import QdrantOptions
 from deepgif.engine.index.qdrant import QdrantIndex, open_client
+from deepgif.engine.options import QdrantOptions
 from deepgif.engine.protocols import IndexHits
 from deepgif.engine.types import GifKey, Rating
 from tests.fakes.qdrant_server import qdrant_server

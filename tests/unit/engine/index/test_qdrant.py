@@ -9,8 +9,8 @@ import pytest
 from deepgif.engine.api.problems import problem_of
 from deepgif.engine.errors import IndexUnavailableError
 from deepgif.engine.index import qdrant
-from deepgif.engine.index.factory import QdrantOptions
 from deepgif.engine.index.qdrant import QdrantIndex, open_client
+from deepgif.engine.options import QdrantOptions
 from deepgif.engine.types import GifKey, Rating
 from tests.fakes.qdrant_server import qdrant_server
 

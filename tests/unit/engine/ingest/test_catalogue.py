@@ -1,7 +1,6 @@
 """A catalogue in the index: nothing twice, nothing lost, the unreadable listed."""
 
 import asyncio
-from functools import partial
 
 import numpy as np
 import pytest
@@ -9,10 +8,12 @@ import pytest
 from deepgif.engine.index.exact import ExactIndex
 from deepgif.engine.ingest.batcher import MicroBatcher
 from deepgif.engine.ingest.catalogue import IN_FLIGHT, STORE_EVERY, Indexer
-from deepgif.engine.media.decode import decode_clip
-from deepgif.engine.media.probe import MediaLimits
-from deepgif.engine.providers.folder import LocalCatalogue
-from deepgif.engine.store.database import Database, SqliteEmbeddingStore
+from deepgif.engine.ingest.pipeline import EmbeddingPipeline
+from deepgif.engine.media.decoder_pool import AsyncDecoder
+from deepgif.engine.options import MediaLimits
+from deepgif.engine.providers.folder import FolderCatalogue
+from deepgif.engine.store.database import Database
+from deepgif.engine.store.embeddings import SqliteEmbeddingStore
 from deepgif.engine.types import Rating
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.media import animation
@@ -21,18 +22,31 @@ from tests.fakes.media import animation
 class Setting:
     """One process's view of a folder: catalogue, index and encoder over a database."""
 
-    def __init__(self, folder, database, embed):
-        self.catalogue = LocalCatalogue("folder", folder, database, MediaLimits())
+    def __init__(self, folder, database, decoder, images):
+        self.catalogue = FolderCatalogue("folder", folder, database, MediaLimits())
         self.index = ExactIndex(4)
         self.store = SqliteEmbeddingStore(database, 4)
-        decode = partial(decode_clip, sampling=ColourEncoder.sampling, limits=MediaLimits())
         self.texts = ExactIndex(4)
-        read = partial(asyncio.to_thread, ColourEncoder().encode_texts)
-        self.indexer = Indexer("s", self.store, self.index, partial(asyncio.to_thread, decode), embed, self.texts, read)
+        pipeline = EmbeddingPipeline(ColourEncoder(), "s", self.store, self.index, self.texts, decoder, images)
+        self.indexer = Indexer(pipeline)
 
     def best(self, words):
         (hits,) = self.index.search(ColourEncoder().encode_texts([words]), 1, Rating.R)
         return self.catalogue.path_of(hits.keys[0].id)
+
+
+class Images:
+    """In place of a batcher: ``embed`` gets each clip on its own."""
+
+    def __init__(self, embed):
+        self.submit = embed
+
+
+@pytest.fixture
+def decoder():
+    made = AsyncDecoder(ColourEncoder.sampling, MediaLimits(), processes=False)
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -45,7 +59,7 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-async def start(folder, tmp_path):
+async def start(folder, tmp_path, decoder):
     encoder = ColourEncoder()
     async with (
         Database(tmp_path / "d.sqlite") as database,
@@ -53,7 +67,7 @@ async def start(folder, tmp_path):
             lambda clips: list(encoder.encode_clips(clips)), name="c", max_cost=8, max_waiting=64, cost=len
         ) as b,
     ):
-        yield lambda: (Setting(folder, database, b.submit), encoder)
+        yield lambda: (Setting(folder, database, decoder, b), encoder)
 
 
 async def test_everything_is_embedded_once(start):
@@ -122,22 +136,22 @@ async def test_progress_counts_what_can_be_found(start):
     assert [done for done, _, _ in seen] == [0, 1, 2, 3]
 
 
-async def test_groups_are_bounded(folder, tmp_path):
-    """Never more than so many GIFs under way; stored in groups, so that a kill costs at most one."""
+async def test_groups_are_bounded(folder, tmp_path, decoder):
+    """A bounded number of GIFs in flight; stored in groups, so that a kill loses at most one."""
     for number in range(2 * STORE_EVERY + 5):
         (folder / f"{number}.gif").write_bytes(animation("GIF", ["red", "white"], size=(8 + number, 8)))
-    under_way, most, groups = 0, 0, []
+    in_flight, most, groups = 0, 0, []
 
     async def embed(clip):
-        nonlocal under_way, most
-        under_way += 1
-        most = max(most, under_way)
+        nonlocal in_flight, most
+        in_flight += 1
+        most = max(most, in_flight)
         await asyncio.sleep(0)
-        under_way -= 1
+        in_flight -= 1
         return ColourEncoder().encode_clips([clip])[0]
 
     async with Database(tmp_path / "d.sqlite") as database:
-        setting = Setting(folder, database, embed)
+        setting = Setting(folder, database, decoder, Images(embed))
         put = setting.store.put_many
 
         async def note(space, vectors):
@@ -152,7 +166,7 @@ async def test_groups_are_bounded(folder, tmp_path):
     assert len(groups) >= 3
 
 
-async def test_a_vector_that_is_no_number_is_passed_over(folder, tmp_path):
+async def test_a_vector_that_is_no_number_is_passed_over(folder, tmp_path, decoder):
     """It would make the mean of all scores no number, and every search with it."""
 
     async def embed(clip):
@@ -160,7 +174,7 @@ async def test_a_vector_that_is_no_number_is_passed_over(folder, tmp_path):
         return vector * np.float32("nan") if vector[0] > 0.9 else vector
 
     async with Database(tmp_path / "d.sqlite") as database:
-        setting = Setting(folder, database, embed)
+        setting = Setting(folder, database, decoder, Images(embed))
         report = await setting.indexer.run(setting.catalogue)
         assert [path for path, _ in report.unreadable] == ["r.gif"]
         assert (report.embedded, len(setting.index), await setting.store.count("s", "folder")) == (2, 2, 2)
@@ -196,7 +210,7 @@ async def test_a_failing_model_keeps_what_was_done(start):
     assert (await setting.indexer.run(setting.catalogue)).embedded == 3
 
 
-async def test_what_is_embedded_is_kept_when_it_is_stopped(folder, tmp_path):
+async def test_what_is_embedded_is_kept_when_it_is_stopped(folder, tmp_path, decoder):
     """Stopped in the middle, by a signal say: every vector that came back is stored before the run ends."""
     came, held = asyncio.Event(), asyncio.Event()
     vectors = iter([np.full(4, 0.5, np.float32)] * 2)
@@ -212,7 +226,7 @@ async def test_what_is_embedded_is_kept_when_it_is_stopped(folder, tmp_path):
             came.set()
 
     async with Database(tmp_path / "d.sqlite") as database:
-        setting = Setting(folder, database, embed)
+        setting = Setting(folder, database, decoder, Images(embed))
         running = asyncio.create_task(setting.indexer.run(setting.catalogue, progress))
         await asyncio.wait_for(came.wait(), 10)
         running.cancel()

@@ -11,7 +11,7 @@ from PIL import Image
 
 from deepgif.engine.errors import MediaError
 from deepgif.engine.media.decode import decode_clip
-from deepgif.engine.media.probe import MediaLimits
+from deepgif.engine.options import MediaLimits
 from deepgif.engine.types import FrameSampling
 from tests.fakes.media import PALETTE, TRANSPARENT, RawFrame, animation, raw_gif
 

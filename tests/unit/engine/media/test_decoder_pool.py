@@ -5,19 +5,18 @@ import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from deepgif.engine.engine import SHIPPED_CATALOGUE, _decoders
+from deepgif.engine.engine import SHIPPED_CATALOGUE
 from deepgif.engine.errors import MediaError, NotReadyError
 from deepgif.engine.media import decoder_pool
 from deepgif.engine.media.decode import decode_clip
-from deepgif.engine.media.decoder_pool import DecoderPool
-from deepgif.engine.media.probe import MediaLimits
+from deepgif.engine.media.decoder_pool import AsyncDecoder, DecoderPool
+from deepgif.engine.options import MediaLimits
 from deepgif.engine.types import FrameSampling
 from deepgif.models.preprocess.sampling import Fit
 
@@ -165,16 +164,16 @@ def test_where_no_process_can_be_started(fake, capfd):
     assert "it cannot" in capfd.readouterr().err
 
 
-async def test_an_engine_s_choice(fake):
-    """Processes, which end with it, where a GPU waits; threads where the CPU has more to do with a frame."""
+async def test_decoding_off_the_event_loop(fake):
+    """In processes, which end when it is closed, or on threads."""
     fake()
-    async with AsyncExitStack() as stack:
-        decode = _decoders(SAMPLING, LIMITS, stack, on_cpu=False)
-        np.testing.assert_array_equal(await decode(b"one"), [[[[1, 2, 3]]]])
-        with pytest.raises(MediaError) as refused:
-            await decode(b"process")
-        assert alive(int(str(refused.value)))
+    decoder = AsyncDecoder(SAMPLING, LIMITS, processes=True)
+    np.testing.assert_array_equal(await decoder.decode(b"one"), [[[[1, 2, 3]]]])
+    with pytest.raises(MediaError) as refused:
+        await decoder.decode(b"process")
+    assert alive(int(str(refused.value)))
+    decoder.close()
     assert not alive(int(str(refused.value)))
-    async with AsyncExitStack() as stack:
-        decode = _decoders(SAMPLING, LIMITS, stack, on_cpu=True)
-        np.testing.assert_array_equal(await decode(GIFS[0]), decode_clip(GIFS[0], SAMPLING, LIMITS))
+    decoder = AsyncDecoder(SAMPLING, LIMITS, processes=False)
+    np.testing.assert_array_equal(await decoder.decode(GIFS[0]), decode_clip(GIFS[0], SAMPLING, LIMITS))
+    decoder.close()

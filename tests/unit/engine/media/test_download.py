@@ -7,7 +7,8 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver
 
 from deepgif.engine.errors import MediaError
-from deepgif.engine.media.download import Downloader, DownloadRules, PublicResolver, is_global_address
+from deepgif.engine.media.download import Downloader, PublicResolver, is_global_address
+from deepgif.engine.options import DownloadRules
 from tests.fakes.waiting import Gate, skip, until
 
 RULES = DownloadRules(

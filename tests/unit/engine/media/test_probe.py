@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepgif.engine.errors import MediaError
-from deepgif.engine.media.probe import MediaLimits, probe
+from deepgif.engine.media.probe import probe
+from deepgif.engine.options import MediaLimits
 from tests.fakes.media import RawFrame, animation, raw_gif
 
 LIMITS = MediaLimits(max_bytes=100_000, max_side=1000, max_canvas_pixels=500_000, max_frames=20, max_total_pixels=10**6)

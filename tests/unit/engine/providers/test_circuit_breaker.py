@@ -9,7 +9,7 @@ from deepgif.engine.providers.circuit_breaker import LocalCircuitBreaker
 
 
 async def call(breaker, error=None):
-    async with breaker.calling():
+    async with breaker.guard():
         if error is not None:
             raise error
 
@@ -23,11 +23,11 @@ async def fail(breaker, times):
 async def test_it_opens_and_closes(clock):
     """So many failures in a row, and not one less, open it for so long; then one that goes well closes it, and one that
     does not opens it again."""
-    breaker = LocalCircuitBreaker("GIPHY", failures=3, rest_s=30)
+    breaker = LocalCircuitBreaker("GIPHY", max_failures=3, reset_s=30)
     await fail(breaker, 2)
     await call(breaker)
     await fail(breaker, 3)
-    with pytest.raises(CircuitOpenError, match="GIPHY has failed several times; it is asked again in a moment"):
+    with pytest.raises(CircuitOpenError, match="GIPHY failed several times in a row"):
         await call(breaker)
     clock.ahead_s += 31
     await fail(breaker, 1)
@@ -42,7 +42,7 @@ async def test_it_opens_and_closes(clock):
 @pytest.mark.parametrize("error", [QuotaError("GIPHY", 3), asyncio.CancelledError(), CircuitOpenError("GIPHY")])
 async def test_what_says_nothing_of_the_provider(error):
     """Who leaves, and who may not call, are no failures of it."""
-    breaker = LocalCircuitBreaker("GIPHY", failures=3)
+    breaker = LocalCircuitBreaker("GIPHY", max_failures=3)
     for _ in range(5):
         with pytest.raises(type(error)):
             await call(breaker, error)

@@ -6,9 +6,9 @@ import os
 import pytest
 
 from deepgif.engine.errors import MediaError, NotFoundError
-from deepgif.engine.media.probe import MediaLimits
+from deepgif.engine.options import MediaLimits
 from deepgif.engine.providers import folder as folder_module
-from deepgif.engine.providers.folder import Changes, LocalCatalogue
+from deepgif.engine.providers.folder import Changes, FolderCatalogue
 from deepgif.engine.store.database import Database
 from deepgif.engine.types import Rating
 from tests.fakes.media import animation
@@ -33,7 +33,7 @@ def folder(tmp_path):
 
 
 def catalogue_of(folder, database, limits=None):
-    return LocalCatalogue("folder", folder, database, limits or MediaLimits())
+    return FolderCatalogue("folder", folder, database, limits or MediaLimits())
 
 
 async def only(catalogue, path):
@@ -97,7 +97,7 @@ async def test_changes_are_noticed(folder, database, monkeypatch):
     assert await again.count() == 3
     assert await again.scan() == Changes(added=1, changed=1, moved=1, removed=1)
     assert (await only(again, "deep/moved.gif")).key == old
-    monkeypatch.setattr("deepgif.engine.providers.folder_module.probe", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr("deepgif.engine.providers.folder.probe", lambda *_: pytest.fail("read again"))
     assert await again.scan() == Changes(unchanged=3)
     os.utime(folder / "new.gif", ns=(1, 1))
     with pytest.raises(pytest.fail.Exception):
@@ -147,7 +147,7 @@ async def test_names_that_are_not_utf_8(folder, database):
     """Such files are listed under a name that can be printed; the rest is found."""
     (folder / os.fsdecode(b"caf\xe9.gif")).write_bytes(BLUE)
     assert await catalogue_of(folder, database).scan() == Changes(
-        added=3, unreadable=(("caf\\xe9.gif", "The file's name is not UTF-8."),)
+        added=3, unreadable=(("caf\\xe9.gif", "The file name is not UTF-8."),)
     )
 
 
@@ -173,7 +173,7 @@ async def test_what_the_disk_refuses_is_tried_again(folder, database, monkeypatc
 
 async def test_files_that_go_while_the_folder_is_looked_through(folder, database, monkeypatch):
     """A file that is listed but gone when it is looked at ends nothing."""
-    inside = LocalCatalogue._inside
+    inside = FolderCatalogue._inside
 
     def lose(self, relative):
         path = inside(self, relative)
@@ -181,7 +181,7 @@ async def test_files_that_go_while_the_folder_is_looked_through(folder, database
             path.unlink()
         return path
 
-    monkeypatch.setattr(LocalCatalogue, "_inside", lose)
+    monkeypatch.setattr(FolderCatalogue, "_inside", lose)
     assert await catalogue_of(folder, database).scan() == Changes(added=2)
 
 
@@ -193,7 +193,7 @@ async def test_what_is_too_large_is_not_read(folder, database, monkeypatch):
     probe = folder_module.probe
     monkeypatch.setattr(folder_module, "probe", lambda data, limits: probed.append(len(data)) or probe(data, limits))
     changes = await catalogue_of(folder, database, MediaLimits(max_bytes=2000)).scan()
-    assert changes.unreadable == (("huge.gif", f"The file has {size:,} bytes; at most 2,000 are read."),)
+    assert changes.unreadable == (("huge.gif", f"The file has {size:,} bytes; the limit is 2,000."),)
     assert len(probed) == 3
     assert max(probed) <= 2000
 
@@ -202,7 +202,7 @@ async def test_ratings_and_addresses_of_one_s_own(folder, database):
     """Unrated GIFs get the default; ratings are read in either case; media may be served elsewhere."""
     entries = [{"file": "a_cat-jumps.gif", "rating": "PG-13"}, {"file": "c.webp", "rating": " R"}]
     (folder / "catalogue.json").write_text(json.dumps({"gifs": entries}))
-    catalogue = LocalCatalogue(
+    catalogue = FolderCatalogue(
         "mine", folder, database, MediaLimits(), default_rating=Rating.PG, url_of=lambda key: f"x:{key.provider}"
     )
     await catalogue.scan()
@@ -230,7 +230,7 @@ async def test_a_catalogue_gives_titles_alt_texts_and_ratings(folder, database):
 async def test_a_broken_catalogue(folder, database, text):
     """One sentence names the file."""
     (folder / "catalogue.json").write_text(text)
-    with pytest.raises(NotFoundError, match=r"catalogue\.json cannot be read"):
+    with pytest.raises(NotFoundError, match=r"catalogue\.json is invalid"):
         await catalogue_of(folder, database).scan()
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from deepgif.engine.providers.gif_store import DAY_S, SqliteGifStore
-from deepgif.engine.store.database import Database, SqliteEmbeddingStore
+from deepgif.engine.store.database import Database
+from deepgif.engine.store.embeddings import SqliteEmbeddingStore
 from deepgif.engine.types import Candidate, Gif, GifKey, Rating
 
 

@@ -10,7 +10,7 @@ from deepgif.models.bundles.manifest import read_info
 
 
 def bank():
-    return QueryBank(np.eye(3, 4, dtype=np.float32), usual=0.25)
+    return QueryBank(np.eye(3, 4, dtype=np.float32), mean_hubness=0.25)
 
 
 def test_there_and_back(tmp_path):
@@ -19,7 +19,7 @@ def test_there_and_back(tmp_path):
     model, loaded = load_ranking(tmp_path, "m@1")
     assert model == UNFITTED
     np.testing.assert_array_equal(loaded.vectors, bank().vectors)
-    assert loaded.usual == 0.25
+    assert loaded.mean_hubness == 0.25
     assert len(load_ranking(tmp_path, "m@2")[1].vectors) == 0
     assert load_ranking(tmp_path / "nothing", "m@1")[0] == UNFITTED
 
@@ -29,12 +29,12 @@ def test_damage(tmp_path, name):
     """One sentence that says which file and what to do."""
     save_ranking(tmp_path, "m@1", UNFITTED, bank())
     (tmp_path / name).write_bytes(b"{")
-    with pytest.raises(ModelError, match="install the model again"):
+    with pytest.raises(ModelError, match="Install the model again"):
         load_ranking(tmp_path, "m@1")
 
 
-def test_hotness():
-    """The mean of the nearest queries, less what is usual; without a bank nothing is hot."""
+def test_hubness():
+    """The mean similarity to the nearest queries, less that of the average GIF; 0 without a bank."""
     gifs = np.array([[1, 0, 0, 0], [0, 0, 0, 1]], np.float32)
     np.testing.assert_allclose(bank().hubness(gifs), [1 / 3 - 0.25, -0.25], atol=1e-6)
     np.testing.assert_array_equal(QueryBank(np.zeros((0, 1), np.float32), 0.0).hubness(gifs), [0, 0])

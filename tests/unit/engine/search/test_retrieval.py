@@ -4,12 +4,17 @@ import numpy as np
 import pytest
 
 from deepgif.engine.index.exact import ExactIndex
-from deepgif.engine.search.ranking_model import QueryBank
-from deepgif.engine.search.retrieval import RetrievalQuery, Similarity, finder
+from deepgif.engine.search.collection import Collection
+from deepgif.engine.search.ranking_model import UNFITTED, QueryBank
+from deepgif.engine.search.retrieval import RetrievalQuery, Retriever, Similarity
 from deepgif.engine.types import GifKey, Rating
 from tests.fakes.encoder import COLOURS, ColourEncoder
 
 NO_BANK = Similarity(QueryBank(np.zeros((0, 4), np.float32), 0.0), 0.0)
+
+
+def retriever_of(encoder, pictures, texts, similarity=NO_BANK):
+    return Retriever(encoder, Collection(pictures, texts, ()), UNFITTED, similarity)
 
 
 def key(name):
@@ -28,7 +33,7 @@ def indexes():
 
 def test_a_batch_finds_what_each_query_finds_alone(indexes):
     """Queries with different limits and ratings in one batch keep their own answers, in their own order."""
-    find = finder(*indexes, NO_BANK)
+    find = retriever_of(*indexes).search_batch
     queries = [
         RetrievalQuery("blue", 1, Rating.R),
         RetrievalQuery("blue", 2, Rating.G),
@@ -36,46 +41,48 @@ def test_a_batch_finds_what_each_query_finds_alone(indexes):
         RetrievalQuery("green", 1, Rating.PG),
     ]
     together = find(queries)
-    assert [found.understood for found in together] == [1, 1, 0.5, 1]
+    assert [found.vocabulary_coverage for found in together] == [1, 1, 0.5, 1]
     assert [found.count for found in together] == [3, 2, 3, 2]
-    assert key("blue") not in {one.key for one in together[1].evidence}
+    assert key("blue") not in {one.key for one in together[1].signals}
     for query, found in zip(queries, together, strict=True):
         (alone,) = find([query])
-        assert {one.key for one in alone.evidence} <= {one.key for one in found.evidence}
+        assert {one.key for one in alone.signals} <= {one.key for one in found.signals}
         np.testing.assert_array_equal(found.vector, alone.vector)
 
 
-def test_both_likenesses_of_all_that_either_finds(indexes):
-    """What is near by its text has its likeness of pixels with it, and the other way round; no text is None."""
+def test_both_similarities_of_all_hits(indexes):
+    """Hits by text have a visual similarity too, and the other way round; without a text it is None."""
     encoder, pictures, texts = indexes
-    (found,) = finder(encoder, pictures, texts, NO_BANK)([RetrievalQuery("blue", 1, Rating.R)])
-    evidence = {one.key: one for one in found.evidence}
-    assert set(evidence) == {key("blue"), key("green")}  # the nearest picture, and the nearest text
+    (found,) = retriever_of(encoder, pictures, texts).search_batch([RetrievalQuery("blue", 1, Rating.R)])
+    signals = {one.key: one for one in found.signals}
+    assert set(signals) == {key("blue"), key("green")}  # the nearest picture, and the nearest text
     words = encoder.encode_texts(["blue"])[0]
-    assert evidence[key("blue")].visual == pytest.approx(1.0)
-    assert evidence[key("blue")].text is None
-    assert evidence[key("green")].text == pytest.approx(1.0)
-    assert evidence[key("green")].visual == pytest.approx(float(encoder.encode_texts(["green"])[0] @ words))
+    assert signals[key("blue")].visual == pytest.approx(1.0)
+    assert signals[key("blue")].text is None
+    assert signals[key("green")].text == pytest.approx(1.0)
+    assert signals[key("green")].visual == pytest.approx(float(encoder.encode_texts(["green"])[0] @ words))
     assert (found.visual.mean, found.text.mean) == pytest.approx((0.34, 0.5), abs=0.05)
 
 
 def test_what_is_near_to_every_query_is_worth_less(indexes):
-    """The hotness of a GIF is its mean likeness to the nearest queries of the bank, compared with what is usual."""
+    """The hubness of a GIF is its mean similarity to the nearest queries of the bank, less that of the average GIF."""
     encoder, pictures, texts = indexes
-    bank = QueryBank(encoder.encode_texts(["blue"] * 3), usual=0.25)
+    bank = QueryBank(encoder.encode_texts(["blue"] * 3), mean_hubness=0.25)
+    query = RetrievalQuery("red", 3, Rating.R)
     plain, corrected = (
         {
             one.key: one.visual
-            for one in finder(encoder, pictures, texts, likeness)([RetrievalQuery("red", 3, Rating.R)])[0].evidence
+            for one in retriever_of(encoder, pictures, texts, similarity).search_batch([query])[0].signals
         }
-        for likeness in (NO_BANK, Similarity(bank, 0.5))
+        for similarity in (NO_BANK, Similarity(bank, 0.5))
     )
     for name in COLOURS:
         hot = float(encoder.encode_texts([name])[0] @ encoder.encode_texts(["blue"])[0]) - 0.25
         assert corrected[key(name)] == pytest.approx(plain[key(name)] - 0.5 * hot, abs=1e-6)
 
 
-def test_nothing_is_known():
-    """An empty library finds nothing, and has nothing to compare with."""
-    (found,) = finder(ColourEncoder(), ExactIndex(4), ExactIndex(4), NO_BANK)([RetrievalQuery("red", 5, Rating.R)])
-    assert (found.evidence, found.count) == ((), 0)
+def test_nothing_is_indexed():
+    """An empty collection has no hits."""
+    retriever = retriever_of(ColourEncoder(), ExactIndex(4), ExactIndex(4))
+    (found,) = retriever.search_batch([RetrievalQuery("red", 5, Rating.R)])
+    assert (found.signals, found.count) == ((), 0)

@@ -13,7 +13,7 @@ TEXTS = ["A cat falls off the table", "Cat and dog", "The CAT's table, a tablet"
 
 
 @pytest.mark.parametrize(
-    ("start", "words"),
+    ("prefix", "words"),
     [
         ("c", ["cat"]),
         ("C", ["cat"]),
@@ -25,11 +25,11 @@ TEXTS = ["A cat falls off the table", "Cat and dog", "The CAT's table, a tablet"
         ("é", []),
     ],
 )
-def test_the_most_frequent_come_first(start, words):
+def test_the_most_frequent_come_first(prefix, words):
     """A word counts once in a text; of equals the first by alphabet; words that say nothing are left out."""
     known = Suggestions()
     known.add(TEXTS)
-    assert known.starting(start, 3) == words
+    assert known.complete(prefix, 3) == words
 
 
 def test_the_rarer_half_is_forgotten(monkeypatch):
@@ -37,16 +37,16 @@ def test_the_rarer_half_is_forgotten(monkeypatch):
     monkeypatch.setattr(suggestions, "MAX_WORDS", 4)
     known = Suggestions()
     known.add(["ant bee", "ant bee", "ant cow dog eel"])
-    assert known.starting("", 10) == ["ant", "bee"]
+    assert known.complete("", 10) == ["ant", "bee"]
     known.add(["cow"])
-    assert known.starting("c", 10) == ["cow"]
+    assert known.complete("c", 10) == ["cow"]
 
 
 @given(st.lists(st.text("abcé ", max_size=20), max_size=20), st.text("abcé", max_size=2))
-def test_as_counted_one_by_one(texts, start):
+def test_as_counted_one_by_one(texts, prefix):
     """Against a plain count."""
     counts = Counter(word for text in texts for word in set(text.split()) if len(word) >= 3)
-    expected = sorted((word for word in counts if word.startswith(start)), key=lambda word: (-counts[word], word))
+    expected = sorted((word for word in counts if word.startswith(prefix)), key=lambda word: (-counts[word], word))
     known = Suggestions()
     known.add(texts)
-    assert known.starting(start, 50) == expected[:50]
+    assert known.complete(prefix, 50) == expected[:50]

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from deepgif.engine.errors import StoreError
-from deepgif.engine.media.probe import MediaLimits
-from deepgif.engine.providers.folder import LocalCatalogue
+from deepgif.engine.options import MediaLimits
+from deepgif.engine.providers.folder import FolderCatalogue
 from deepgif.engine.providers.gif_store import SqliteGifStore
 from deepgif.engine.store import database as module
-from deepgif.engine.store.database import SCHEMA_VERSION, Database, SqliteEmbeddingStore
+from deepgif.engine.store.database import SCHEMA_VERSION, Database
+from deepgif.engine.store.embeddings import SqliteEmbeddingStore
 from deepgif.engine.types import GifKey
 from tests.fakes.media import animation
 
@@ -70,7 +71,7 @@ async def test_the_first_version(tmp_path):
         async with Database(path) as database:
             found = await SqliteEmbeddingStore(database, 2).get_many(SPACE, [GifKey("folder", "abc")])
             np.testing.assert_allclose(found["folder", "abc"], [0.6, 0.8], atol=1e-3)
-            catalogue = LocalCatalogue("folder", folder, database, MediaLimits())
+            catalogue = FolderCatalogue("folder", folder, database, MediaLimits())
             await catalogue.open()
             assert catalogue.ids() == ["abc"]
             assert (await catalogue.scan()).unchanged == 1
@@ -86,7 +87,9 @@ async def test_a_step_that_fails(tmp_path, monkeypatch):
     path = tmp_path / "d.sqlite"
     make_first(path).close()
     before = shape(path)
-    monkeypatch.setattr(module, "_STEPS", (*module._STEPS[:-1], f"{module._STEPS[-1]} CREATE TABLE files (x INTEGER)"))
+    monkeypatch.setattr(
+        module, "_MIGRATIONS", (*module._MIGRATIONS[:-1], f"{module._MIGRATIONS[-1]} CREATE TABLE files (x INTEGER)")
+    )
     with pytest.raises(StoreError, match="cannot be used"):
         async with Database(path):
             pass

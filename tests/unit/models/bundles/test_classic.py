@@ -69,7 +69,7 @@ def test_words_and_frames_meet_in_one_space(bundle, weights):
     assert texts.shape == (3, 1024)
     np.testing.assert_allclose(np.linalg.norm(texts, axis=1), 1, atol=1e-5)
     assert encoder.encode_texts([]).shape == encoder.encode_clips([]).shape == (0, 1024)
-    assert [encoder.understands(text) for text in ("a cat!", "a zebra", "...")] == [1.0, 0.5, 0.0]
+    assert [encoder.vocabulary_coverage(text) for text in ("a cat!", "a zebra", "...")] == [1.0, 0.5, 0.0]
 
 
 def test_what_it_says_of_itself(bundle):

@@ -146,7 +146,7 @@ def test_the_shipped_bundle_knows_what_words_mean(small):
 )
 def test_how_much_is_understood(small, text, least, most):
     """English words and emoji are known; other languages and signs are not."""
-    assert least <= small.understands(text) <= most
+    assert least <= small.vocabulary_coverage(text) <= most
 
 
 @settings(max_examples=50)
@@ -155,4 +155,4 @@ def test_any_text_has_a_vector(small, text):
     """Whatever the text is, its vector is finite and of unit length, and a share of it is understood."""
     (vector,) = small.encode_texts([text])
     assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-4)
-    assert 0 <= small.understands(text) <= 1
+    assert 0 <= small.vocabulary_coverage(text) <= 1

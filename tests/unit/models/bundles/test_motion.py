@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepgif.models.bundles.load import BUNDLED, bundle_folder, load_bundle, load_two_towers
+from deepgif.models.bundles.load import BUNDLED, bundle_folder, load_bundle, load_motion, load_two_towers
 from deepgif.models.bundles.manifest import MANIFEST, MOTION, WEIGHTS, BundleError, BundleInfo, read_info
 from deepgif.models.bundles.motion import (
     FRAME_SCALE,
@@ -18,7 +18,6 @@ from deepgif.models.bundles.motion import (
     MotionConfig,
     MotionHead,
     join,
-    load_motion,
     save_motion,
 )
 from deepgif.models.bundles.small import load_small, save_small
@@ -177,7 +176,7 @@ def test_what_is_saved_comes_back(saved, below, strips):
     assert encoder.encode_texts([]).shape == encoder.encode_clips([]).shape == (0, encoder.dimension)
     assert encoder.space == f"tiny-motion@{read_info(saved).version}"
     assert (encoder.info.licence, encoder.sampling) == ("MIT", SAMPLING)
-    assert encoder.understands("a cat") == below.understands("a cat")
+    assert encoder.vocabulary_coverage("a cat") == below.vocabulary_coverage("a cat")
     assert encoder.frames_at_once == below.frames_at_once
 
 
@@ -229,7 +228,7 @@ def test_the_version_is_that_of_head_and_base(saved, tmp_path):
 def test_another_base_is_refused(saved):
     """A head is of no use on features that it was not taught on."""
     save_base(saved.parent / "base", seed=1)
-    with pytest.raises(BundleError, match=r"was taught on tiny@.*teach it anew"):
+    with pytest.raises(BundleError, match=r"was trained on tiny@.*Train it again"):
         load_bundle(saved)
 
 
@@ -249,8 +248,8 @@ def test_one_wrong_byte(saved):
         ({"motion": {"hidden": 3}}, "does not hold"),
         ({"weight": "much"}, "does not hold"),
         ({"base": "../nothing"}, "There is no model in"),
-        ({"base_space": None}, "was taught on None"),
-        ({"sampling": {"count": 3, "size": 96}}, "frames of another size"),
+        ({"base_space": None}, "was trained on None"),
+        ({"sampling": {"count": 3, "size": 96}}, "another frame size"),
         ({"licence": ...}, "missing or wrong"),
         ({"base_space": ...}, "missing or wrong"),
         ({"weight": ...}, "missing or wrong"),

@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
-from deepgif.models.bundles import open_clip
+from deepgif.models.bundles import open_clip as bundles
 from deepgif.models.bundles.load import BUNDLED, bundle_folder, load_bundle
 from deepgif.models.bundles.manifest import BundleError, read_info
 from deepgif.models.networks.projection import ProjectionHeads, identity_projections
@@ -20,7 +20,7 @@ from deepgif.models.runtime.torchvision import prepare_torchvision
 from deepgif.training.projections import train
 
 app = typer.Typer()
-app.command()(open_clip.main)
+app.command()(bundles.main)
 SIZE, WIDTH = 32, 48
 TOWER = {"image_size": SIZE, "layers": 2, "width": 64, "head_width": 32, "patch_size": 16}
 WORDS = {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2}
@@ -43,7 +43,7 @@ def write(folder, **words):
     (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": preprocess}))
     weights = {name: value.contiguous() for name, value in model.state_dict().items()}
     save_file(weights, folder / "open_clip_model.safetensors")
-    open_clip.write_clip(folder, "tiny", "local", None, "MIT", frames=2)
+    bundles.write_clip(folder, "tiny", "local", None, "MIT", frames=2)
     return model
 
 
@@ -69,7 +69,7 @@ def test_words_are_open_clip_s(local):
     alone = np.concatenate([encoder.encode_texts([text]) for text in TEXTS])
     np.testing.assert_allclose(alone, expected, atol=1e-5)
     assert encoder.encode_texts([]).shape == encoder.encode_clips([]).shape == (0, WIDTH)
-    assert (encoder.dimension, encoder.understands("a"), encoder.understands("?")) == (WIDTH, 1.0, 0.0)
+    assert (encoder.dimension, encoder.vocabulary_coverage("a"), encoder.vocabulary_coverage("?")) == (WIDTH, 1.0, 0.0)
 
 
 def test_frames_are_open_clip_s(local):
@@ -100,7 +100,7 @@ def test_texts_that_cannot_be_cut_are_not(tmp_path):
 def test_what_is_missing_is_said(local, tmp_path, monkeypatch):
     """open_clip itself, the weights beside the bundle, a model that nobody knows."""
     with monkeypatch.context() as without:
-        without.setattr(open_clip, "find_spec", lambda name: None)
+        without.setattr(bundles, "find_spec", lambda name: None)
         with pytest.raises(BundleError, match=r"pip install 'deepgif\[clip\]'"):
             load_bundle(local[0])
     folder = tmp_path / "tiny"
@@ -111,7 +111,7 @@ def test_what_is_missing_is_said(local, tmp_path, monkeypatch):
     (folder / "open_clip_model.safetensors").write_bytes(b"other")
     with pytest.raises(BundleError, match="its checksum is wrong"):
         load_bundle(folder)
-    open_clip.write_clip(folder, "tiny", "local", None, "MIT")
+    bundles.write_clip(folder, "tiny", "local", None, "MIT")
     with pytest.raises(BundleError, match="the model beside it, which cannot be loaded"):
         load_bundle(folder)
     manifest = json.loads((folder / "bundle.json").read_text())
@@ -176,7 +176,7 @@ def test_adapters_lie_on_top(local, tmp_path):
     plain = load_bundle(folder)
     torch.manual_seed(2)
     maps = ProjectionHeads(WIDTH, WIDTH, WIDTH)
-    open_clip.save_adapted(tmp_path / "adapted", folder, maps)
+    bundles.save_adapted(tmp_path / "adapted", folder, maps)
     adapted = load_bundle(tmp_path / "adapted")
     clips = [np.random.default_rng(3).integers(0, 256, (2, SIZE, SIZE, 3), dtype=np.uint8)]
     for found, before, linear in (
@@ -187,23 +187,23 @@ def test_adapters_lie_on_top(local, tmp_path):
         np.testing.assert_allclose(found, unit(expected), atol=1e-5)
     assert adapted.space.startswith("tiny-adapted@")
     assert adapted.info.version != plain.info.version
-    open_clip.save_adapted(tmp_path / "other", tmp_path / "adapted", identity_projections(WIDTH))
+    bundles.save_adapted(tmp_path / "other", tmp_path / "adapted", identity_projections(WIDTH))
     other = load_bundle(tmp_path / "other")
     assert other.info.name == "tiny-adapted"
     assert other.info.version != adapted.info.version
     np.testing.assert_allclose(other.encode_texts(TEXTS), plain.encode_texts(TEXTS), atol=1e-6)
-    open_clip.save_adapted(tmp_path / "wrong", folder, ProjectionHeads(WIDTH, WIDTH, 3))
+    bundles.save_adapted(tmp_path / "wrong", folder, ProjectionHeads(WIDTH, WIDTH, 3))
     with pytest.raises(BundleError, match="does not hold the adapters"):
         load_bundle(tmp_path / "wrong")
 
 
 def test_adapters_of_a_model_by_name(tmp_path):
     """Nothing but the maps is kept, and the version is of both."""
-    open_clip.save_adapted(tmp_path / "adapted", bundle_folder("clip_vit_b_32"), identity_projections(512))
+    bundles.save_adapted(tmp_path / "adapted", bundle_folder("clip_vit_b_32"), identity_projections(512))
     assert sorted(path.name for path in (tmp_path / "adapted").iterdir()) == ["bundle.json", "model.safetensors"]
     info = read_info(tmp_path / "adapted")
     assert (info.name, info.licence) == ("clip-vit-b-32-adapted", "MIT")
-    open_clip.save_adapted(tmp_path / "siglip", bundle_folder("siglip2_b_16"), identity_projections(512))
+    bundles.save_adapted(tmp_path / "siglip", bundle_folder("siglip2_b_16"), identity_projections(512))
     versions = {read_info(folder).version for folder in (tmp_path / "siglip", tmp_path / "adapted")}
     assert len(versions) == 2
     assert read_info(bundle_folder("clip_vit_b_32")).version not in versions

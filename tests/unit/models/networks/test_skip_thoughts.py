@@ -102,8 +102,8 @@ def test_one_encoder_alone(published):
     vectors = encoder.encode(["a cat"])
     assert vectors.shape == (1, UNI)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
-    assert encoder.understands("cat") == 1.0
-    assert encoder.understands("zebra") == 0.0
+    assert encoder.vocabulary_coverage("cat") == 1.0
+    assert encoder.vocabulary_coverage("zebra") == 0.0
 
 
 def test_words():

@@ -201,7 +201,7 @@ def test_the_program(tmp_path):
     assert done.exit_code == 0, done.output
     for shown in ("perplexity", "of the baseline", "before", "after", "words are known now"):
         assert shown in " ".join(done.output.split())
-    assert load_uni_skip(tmp_path / "out").understands("horse") == 1.0
+    assert load_uni_skip(tmp_path / "out").vocabulary_coverage("horse") == 1.0
     for wrong, says in ((tmp_path / "none.txt", "No such file"), (tmp_path / "v.txt", "at least 10 are needed")):
         done = CliRunner().invoke(app, [str(wrong), str(tmp_path / "out")])
         assert (done.exit_code, says in " ".join(done.output.split())) == (1, True), done.output

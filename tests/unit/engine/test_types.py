@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepgif.engine.errors import InvalidRequestError
-from deepgif.engine.text import normalize_query
-from deepgif.engine.types import MAX_WORDS_LENGTH
+from deepgif.engine.types import MAX_QUERY_LENGTH, normalize_query
 
 
 @pytest.mark.parametrize(
@@ -23,7 +22,7 @@ from deepgif.engine.types import MAX_WORDS_LENGTH
         ("🐱🔥", "🐱🔥"),
         ("חתול קופץ", "חתול קופץ"),
         ("…", "…"),
-        ("x" * MAX_WORDS_LENGTH, "x" * MAX_WORDS_LENGTH),
+        ("x" * MAX_QUERY_LENGTH, "x" * MAX_QUERY_LENGTH),
         (" " * 10_000 + "cat", "cat"),
     ],
 )
@@ -39,7 +38,7 @@ def test_no_words(typed):
         normalize_query(typed)
 
 
-@pytest.mark.parametrize("length", [MAX_WORDS_LENGTH + 1, 10_000, 5_000_000])
+@pytest.mark.parametrize("length", [MAX_QUERY_LENGTH + 1, 10_000, 5_000_000])
 def test_too_many_words(length):
     """Too long a text is refused with its length and the limit."""
     with pytest.raises(InvalidRequestError, match=f"That is {length:,} characters.*at most 1,000"):

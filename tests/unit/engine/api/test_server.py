@@ -2,7 +2,7 @@
 
 import pytest
 
-from deepgif.engine.api.app import DRAIN_S, drain_s_of
+from deepgif.engine.api.server import DRAIN_S, drain_seconds
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,4 @@ from deepgif.engine.api.app import DRAIN_S, drain_s_of
 )
 def test_how_long_a_stopping_service_answers_on(setting, host, drain_s):
     """As it is set; else not at all where only this machine reaches it, so that Ctrl-C ends it at once."""
-    assert drain_s_of(setting, host) == drain_s
+    assert drain_seconds(setting, host) == drain_s

@@ -1,4 +1,4 @@
-"""When a bot has done all that it took."""
+"""Waits until a bot has answered everything."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from tests.fakes.waiting import until
 
 
 async def all_done(*urls: str) -> None:
-    """Waits until no job is left in these databases: whatever follows from what was acknowledged has been said."""
+    """Waits until no job is left in these databases."""
     for url in urls:
         async with Database(url) as database:
-            open_ones = sa.select(jobs).where(jobs.c.state != State.DONE)
-            await until(lambda: _none(database, open_ones))  # noqa: B023 - awaited within the loop
+            unfinished = sa.select(jobs).where(jobs.c.state != State.DONE)
+            await until(lambda: _none(database, unfinished))  # noqa: B023 - awaited within the loop
 
 
 async def _none(database: Database, rows: sa.Select[tuple[object, ...]]) -> bool:
