@@ -51,9 +51,7 @@ def main(
     try:
         Pipeline(data, run, font, options, console).write_bundle(out)
     except FileNotFoundError as error:
-        console.print(
-            f"{error.filename or error} is missing: see the section on data in models/README.md.", style="red"
-        )
+        console.print(f"{error.filename or error} is missing: see docs/models.md.", style="red")
         raise typer.Exit(1) from error
     except ModuleNotFoundError as error:
         console.print(
