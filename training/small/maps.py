@@ -22,7 +22,7 @@ FRAME_RIDGE, SENTENCE_RIDGE = 1.0, 0.1  # shares of the mean variance
 class MapOptions:
     """How the maps are fitted."""
 
-    steps: int = 400
+    steps: int = 300
     batch: int = 512
     feature_dropout: float = 0.4
     sentence_dropout: float = 0.2

@@ -145,7 +145,7 @@ def clip_sets():
 def test_finetuning_learns_and_resumes(clip_sets, tokenizer, targets, tmp_path):
     """The loss falls; the first half of the CNN stays as it was; a stopped run ends like an undisturbed one."""
     options = FinetuneOptions(
-        steps=6, shares=(3, 3), texts=8, warmup_steps=1, save_every=2, cnn_rate=1e-5, relational=0
+        steps=12, shares=(3, 3), texts=8, warmup_steps=1, save_every=2, cnn_rate=1e-5, map_rate=3e-3, relational=0
     )
 
     def fresh():
@@ -156,7 +156,7 @@ def test_finetuning_learns_and_resumes(clip_sets, tokenizer, targets, tmp_path):
     whole, before = fresh(), fresh()
     args = (clip_sets, tokenizer, TEXTS, targets, options)
     finetune(whole, *args, Checkpoint(tmp_path / "a.pt"), lambda done, total, loss: losses.append(loss))
-    assert losses[-1] < losses[0]
+    assert np.mean(losses[-4:]) < np.mean(losses[:4])
     head = slice(0, TAIL_START)
     assert same_weights(whole.frames.features[head], before.frames.features[head])
     assert not same_weights(whole.frames.features[TAIL_START:], before.frames.features[TAIL_START:])
