@@ -34,12 +34,14 @@ class MapOptions:
 @dataclass(frozen=True, slots=True)
 class Pairs:
     """Features (R, 1280) of frames, sentence vectors (N, 384), and for each clip the rows of both that are its own.
-    ``clip_frames`` (C, V) are alternatives: one is drawn for an example."""
+    ``clip_frames`` (C, V) are alternatives: one is drawn for an example. The first ``start`` clips are of one kind, and
+    the maps start from them: photographs and rendered scenes together mostly say which of the two they are."""
 
     features: Tensor
     sentences: Tensor
     clip_frames: Tensor
     clip_sentences: tuple[tuple[int, ...], ...]
+    start: int | None = None
 
 
 def fit_maps(pairs: Pairs, options: MapOptions) -> tuple[nn.Linear, nn.Linear]:
@@ -90,9 +92,10 @@ def turned(linear: nn.Linear, turn: Tensor) -> nn.Linear:
 def canonical_maps(features: Tensor, sentences: Tensor, pairs: Pairs) -> tuple[nn.Linear, nn.Linear]:
     """Maps to the directions in which frames and sentences of the same clips go together most, each as long as they do
     (canonical correlation with ridges): R of them, as many as the shorter features have."""
-    frames = torch.stack([features[rows].mean(dim=0) for rows in pairs.clip_frames])
-    texts = torch.stack([sentences[list(rows)].mean(dim=0) for rows in pairs.clip_sentences])
-    own = sentences[[row for rows in pairs.clip_sentences for row in rows]]
+    clip_sentences = pairs.clip_sentences[: pairs.start]
+    frames = torch.stack([features[rows].mean(dim=0) for rows in pairs.clip_frames[: pairs.start]])
+    texts = torch.stack([sentences[list(rows)].mean(dim=0) for rows in clip_sentences])
+    own = sentences[[row for rows in clip_sentences for row in rows]]
     frame_mean, text_mean = frames.mean(dim=0), texts.mean(dim=0)
     frames, texts, own = frames - frame_mean, texts - text_mean, own - text_mean
     white_frames = _whitening(frames.T @ frames / len(frames), FRAME_RIDGE)

@@ -227,7 +227,8 @@ class Pipeline:
                 first_text += len(clip.texts)
             first_row += len(clip_set.maps)
         with self.console.status("Fitting the maps"):
-            pairs = Pairs(features, sentences, torch.from_numpy(np.stack(rows)), tuple(own))
+            start = len(self.clip_sets[0].clips)
+            pairs = Pairs(features, sentences, torch.from_numpy(np.stack(rows)), tuple(own), start)
             return fit_maps(pairs, MapOptions(seed=self.options.seed))
 
     @contextmanager
