@@ -116,7 +116,8 @@ def test_canonical_maps_need_no_step():
             clips, texts = F.normalize(frame_map(features), dim=1), F.normalize(sentence_map(sentences), dim=1)
         scores.append(texts @ clips.T)
     assert (scores[0].argmax(dim=1) == torch.arange(300)).float().mean() > 0.5
-    more = Pairs(
+    rows = torch.arange(310)[:, None] % 300
+    more = Pairs(features, sentences, rows, (*pairs.clip_sentences, *[(0,)] * 10), start=300)
         features, sentences, torch.arange(310)[:, None] % 300, (*pairs.clip_sentences, *[(0,)] * 10), start=300
     )
     again, _ = canonical_maps(features, sentences, more)  # what comes after the start is left out
