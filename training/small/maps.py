@@ -34,14 +34,15 @@ class MapOptions:
 @dataclass(frozen=True, slots=True)
 class Pairs:
     """Features (R, 1280) of frames, sentence vectors (N, 384), and for each clip the rows of both that are its own.
-    ``clip_frames`` (C, V) are alternatives: one is drawn for an example. The first ``start`` clips are of one kind, and
-    the maps start from them: photographs and rendered scenes together mostly say which of the two they are."""
+    ``clip_frames`` (C, V) are alternatives: one is drawn for an example. ``sizes`` are how many clips each
+    set has, one after the other (one set where it is empty): the maps start from the first, and a batch is of one set,
+    since clips of different sets are too easy to tell apart."""
 
     features: Tensor
     sentences: Tensor
     clip_frames: Tensor
     clip_sentences: tuple[tuple[int, ...], ...]
-    start: int | None = None
+    sizes: tuple[int, ...] = ()
 
 
 def fit_maps(pairs: Pairs, options: MapOptions) -> tuple[nn.Linear, nn.Linear]:
@@ -59,8 +60,10 @@ def _fit(pairs: Pairs, options: MapOptions) -> tuple[nn.Linear, nn.Linear]:
     optimizer = torch.optim.Adam(parameters, lr=options.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, options.steps)
     apart = torch.zeros(options.batch, options.batch, dtype=torch.bool)  # a clip is drawn at most once a batch
+    sizes = torch.tensor(pairs.sizes or [len(pairs.clip_frames)], dtype=torch.float)
     for _ in range(options.steps):
-        clips = torch.randperm(len(pairs.clip_frames), generator=generator)[: options.batch]
+        chosen = int(torch.multinomial(sizes, 1, generator=generator))
+        clips = torch.randperm(int(sizes[chosen]), generator=generator)[: options.batch] + int(sizes[:chosen].sum())
         view = torch.randint(pairs.clip_frames.shape[1], (len(clips),), generator=generator)
         frame_rows = pairs.clip_frames[clips, view]
         draws = torch.randint(1 << 30, (len(clips),), generator=generator).tolist()
@@ -92,8 +95,9 @@ def turned(linear: nn.Linear, turn: Tensor) -> nn.Linear:
 def canonical_maps(features: Tensor, sentences: Tensor, pairs: Pairs) -> tuple[nn.Linear, nn.Linear]:
     """Maps to the directions in which frames and sentences of the same clips go together most, each as long as they do
     (canonical correlation with ridges): R of them, as many as the shorter features have."""
-    clip_sentences = pairs.clip_sentences[: pairs.start]
-    frames = torch.stack([features[rows].mean(dim=0) for rows in pairs.clip_frames[: pairs.start]])
+    first = pairs.sizes[0] if pairs.sizes else len(pairs.clip_frames)
+    clip_sentences = pairs.clip_sentences[:first]
+    frames = torch.stack([features[rows].mean(dim=0) for rows in pairs.clip_frames[:first]])
     texts = torch.stack([sentences[list(rows)].mean(dim=0) for rows in clip_sentences])
     own = sentences[[row for rows in clip_sentences for row in rows]]
     frame_mean, text_mean = frames.mean(dim=0), texts.mean(dim=0)

@@ -227,8 +227,8 @@ class Pipeline:
                 first_text += len(clip.texts)
             first_row += len(clip_set.maps)
         with self.console.status("Fitting the maps"):
-            start = len(self.clip_sets[0].clips)
-            pairs = Pairs(features, sentences, torch.from_numpy(np.stack(rows)), tuple(own), start)
+            sizes = tuple(len(clip_set.clips) for clip_set in self.clip_sets)
+            pairs = Pairs(features, sentences, torch.from_numpy(np.stack(rows)), tuple(own), sizes)
             return fit_maps(pairs, MapOptions(seed=self.options.seed))
 
     @contextmanager

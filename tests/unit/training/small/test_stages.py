@@ -117,8 +117,8 @@ def test_canonical_maps_need_no_step():
         scores.append(texts @ clips.T)
     assert (scores[0].argmax(dim=1) == torch.arange(300)).float().mean() > 0.5
     rows = torch.arange(310)[:, None] % 300
-    more = Pairs(features, sentences, rows, (*pairs.clip_sentences, *[(0,)] * 10), start=300)
-    again, _ = canonical_maps(features, sentences, more)  # what comes after the start is left out
+    more = Pairs(features, sentences, rows, (*pairs.clip_sentences, *[(0,)] * 10), sizes=(300, 10))
+    again, _ = canonical_maps(features, sentences, more)  # the second set is left out
     torch.testing.assert_close(again.weight, maps[0].weight)
     torch.testing.assert_close(*scores, atol=1e-5, rtol=1e-5)
 
