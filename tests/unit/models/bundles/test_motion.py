@@ -21,8 +21,8 @@ from deepgif.models.bundles.motion import (
     save_motion,
 )
 from deepgif.models.bundles.small import load_small, save_small
+from deepgif.models.networks.efficientnet import FEATURES, EfficientNetLite
 from deepgif.models.networks.joint import JointModel
-from deepgif.models.networks.mobilenet import FEATURES
 from deepgif.models.networks.sentence import SENTENCE_DIMENSION, SentenceConfig
 from deepgif.models.preprocess.sampling import FrameSampling
 from deepgif.training.small.vocabulary import learn_vocabulary
@@ -181,13 +181,14 @@ def test_what_is_saved_comes_back(saved, below, strips):
 
 
 def test_strips(below, strips):
-    """The mean of the columns' features, and that of the rows', is what the base sees; so the content is the base's."""
+    """The root of the mean of the columns' features, and that of the rows', is what the base sees; so the content is the base's."""
     features = strips.frame_features(CLIPS)
     assert [one.shape for one in features] == [(len(clip), PLACES * FEATURES) for clip in CLIPS]
     for one, whole in zip(features, below.frame_features(CLIPS), strict=True):
         columns, rows = np.split(one.reshape(len(one), PLACES, FEATURES), 2, axis=1)
-        np.testing.assert_allclose(columns.mean(axis=1), whole, atol=1e-5)
-        np.testing.assert_allclose(rows.mean(axis=1), whole, atol=1e-5)
+        for places in (columns, rows):
+            means = torch.from_numpy(places.mean(axis=1))
+            np.testing.assert_allclose(EfficientNetLite.finish(means).numpy(), whole, atol=1e-5)
     np.testing.assert_allclose(strips.embed_frame_features(features), below.encode_clips(CLIPS), atol=1e-5)
 
 
