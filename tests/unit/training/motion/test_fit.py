@@ -11,7 +11,7 @@ from deepgif.models.bundles.load import bundle_folder, load_bundle
 from deepgif.models.bundles.manifest import read_info
 from deepgif.models.bundles.motion import MotionConfig, MotionHead
 from deepgif.models.bundles.small import save_small
-from deepgif.models.networks.joint import JointModel
+from deepgif.models.networks.joint import Backbone, JointModel
 from deepgif.models.networks.sentence import SentenceConfig
 from deepgif.models.preprocess.sampling import FrameSampling
 from deepgif.training.evaluation import motion as evaluate_motion
@@ -111,7 +111,9 @@ def folder(tmp_path_factory):
     torch.manual_seed(0)
     sizes = SentenceConfig(vocabulary=300, embedding=8, hidden=6)
     tokenizer = learn_vocabulary(["a cat runs", "a dog runs"], sizes.vocabulary)
-    save_small(folder / "base", "tiny", "MIT", FrameSampling(3, 32), JointModel(sizes).eval(), tokenizer)
+    save_small(
+        folder / "base", "tiny", "MIT", FrameSampling(3, 32), JointModel(sizes, Backbone.MOBILENET_V2).eval(), tokenizer
+    )
     for name in ("flickr8k", "text"):
         (folder / "data" / name).mkdir(parents=True)
     (folder / "data" / "flickr8k" / "train.txt").write_text("a.jpg\n")

@@ -159,4 +159,4 @@ def test_teaching_without_data(tmp_path):
     assert result.exit_code == 1
     output = " ".join(result.output.split())
     assert "is missing" in output
-    assert "models/README.md" in output
+    assert "docs/models.md" in output
