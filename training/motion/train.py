@@ -66,7 +66,7 @@ def main(
         _run(data, base, run, out, name, weights, font, options, weight, console)
     except FileNotFoundError as error:
         console.print(
-            f"{error.filename or error} is missing: see the section on data in models/README.md.", style="red"
+            f"{error.filename or error} is missing: see docs/models.md.", style="red"
         )
         raise typer.Exit(1) from error
     except (BundleError, FontMissingError) as error:

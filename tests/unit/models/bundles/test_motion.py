@@ -181,7 +181,7 @@ def test_what_is_saved_comes_back(saved, below, strips):
 
 
 def test_strips(below, strips):
-    """The root of the mean of the columns' features, and that of the rows', is what the base sees, and so is the content."""
+    """The root of the mean of the columns' features, and of the rows', is what the base sees, and so is the content."""
     features = strips.frame_features(CLIPS)
     assert [one.shape for one in features] == [(len(clip), PLACES * FEATURES) for clip in CLIPS]
     for one, whole in zip(features, below.frame_features(CLIPS), strict=True):
