@@ -36,7 +36,7 @@ from deepgif.training.pretrained.teacher import teacher_vectors
 from deepgif.training.small.card import write_card
 from deepgif.training.small.checkpoint import Checkpoint
 from deepgif.training.small.clips import ClipSet, exercises, extract, photographs, pooled_features
-from deepgif.training.small.corpus import Corpus, read_corpus
+from deepgif.training.small.corpus import Corpus, read_captions, read_corpus
 from deepgif.training.small.distil import DistilOptions, distil, initial_embeddings
 from deepgif.training.small.finetune import FinetuneOptions, finetune
 from deepgif.training.small.maps import MapOptions, Pairs, fit_maps
@@ -78,6 +78,7 @@ class Pipeline:
 
     def write_bundle(self, out: Path) -> None:
         """Runs what has not been run yet, and writes the bundle with its card."""
+        read_captions(self.data, "train")  # first: what is missing is said at once
         save_small(out, "small", LICENCE, SAMPLING, self.model, self.tokenizer)
         teacher = torch.from_numpy(self.teach(self.clip_texts).astype(np.float32))
         dev = extract(photographs(self.data, "dev", 1), load_lite(self.backbone), self.run / "frames")
