@@ -68,9 +68,7 @@ def discord() -> None:
         settings = load_settings()
         configure_logging(settings.log_level, settings.log_format)
         if not settings.discord_token.get_secret_value():
-            raise SettingsError(
-                "DEEPGIF_DISCORD_TOKEN, the bot's token, is missing. README.md explains where to find it."
-            )
+            raise SettingsError("DEEPGIF_DISCORD_TOKEN is missing. README.md explains where to find the bot's token.")
         from deepgif.bot.discord.app import DiscordOptions, run
 
         options = DiscordOptions(

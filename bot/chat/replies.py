@@ -108,7 +108,7 @@ class PlatformText:
 
 ABOUT = "DeepGIF finds GIFs by what they show, not by their tags."
 HELP = (
-    "Type /deepgif and describe the GIF, for example: /deepgif a cat falling off a table",
+    "Type /deepgif and describe the GIF, for example: /deepgif when the build passes",
     (
         "In a thread, mention @deepgif and describe the GIF (invite it to the channel first). In a direct message to "
         "DeepGIF, just type the description."

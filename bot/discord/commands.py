@@ -95,7 +95,7 @@ def add_commands(
         return [Choice(name=query, value=query) for query in queries]
 
     @tree.command(name="deepgif", description="Find a GIF that matches your words and post it.")
-    @app_commands.describe(query="What the GIF shows, for example: a cat falling off a table")
+    @app_commands.describe(query="What the GIF shows, for example: when the build passes")
     @app_commands.autocomplete(query=complete)
     async def deepgif(interaction: Interaction, query: str) -> None:
         await listeners.command(interaction, query)

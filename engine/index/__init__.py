@@ -1,1 +1,1 @@
-"""Vector indexes: exact, compact, Qdrant, and the choice between them."""
+"""Vector indexes: exact, compact, and Qdrant."""

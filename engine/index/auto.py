@@ -1,4 +1,4 @@
-"""A few GIFs compared in full, many held compactly."""
+"""Exact search for few GIFs, compact for many."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from deepgif.engine.index.exact import ExactIndex
 from deepgif.engine.protocols import Index, IndexHits, Vectors
 from deepgif.engine.types import GifKey, Rating
 
-EXACT_UP_TO = 100_000  # GIFs: 400 MB of 1024 numbers each, and about 20 ms a query on two cores
-MOVED_AT_ONCE = 8192
+EXACT_UP_TO = 100_000  # GIFs: 400 MB at D = 1024, and about 20 ms per query on two cores
+CHUNK = 8192
 _log = logging.getLogger(__name__)
 
 
 class AutoIndex:
-    """``Index`` that is a ``ExactIndex`` up to ``exact_up_to`` GIFs and a ``CompactIndex`` once there have been more.
-    While it changes from one to the other, searches go on and changes wait."""
+    """``Index`` that becomes a ``CompactIndex`` when it has more than ``exact_up_to`` GIFs, for good. During the
+    conversion, searches continue and changes wait."""
 
     def __init__(self, dimension: int, exact_up_to: int = EXACT_UP_TO) -> None:
         self._dimension = dimension
@@ -32,8 +32,8 @@ class AutoIndex:
         return len(self._index)
 
     def add(self, keys: Sequence[GifKey], vectors: Vectors, ratings: Sequence[Rating]) -> None:
-        """Adds GIFs; a key that is there already gets the new vector and rating. Raises ``ValueError``, and adds
-        nothing, where the shapes do not fit."""
+        """Adds GIFs, or replaces the vector and rating of those that are there. Raises
+        ``ValueError``, and changes nothing, if the shapes do not match."""
         with self._changing:
             self._index.add(keys, vectors, ratings)
             if isinstance(self._index, ExactIndex) and len(self._index) > self._exact_up_to:
@@ -45,7 +45,7 @@ class AutoIndex:
             self._index.remove(keys)
 
     def vectors(self, keys: Collection[GifKey]) -> dict[GifKey, NDArray[np.float32]]:
-        """The vectors (D,) of those of ``keys`` that it holds, rounded to half precision once it is compact."""
+        """The vectors (D,) of those of ``keys`` that are in the index, as float16 values once it is compact."""
         return self._index.vectors(keys)
 
     def search(self, queries: Vectors, k: int, max_rating: Rating) -> list[IndexHits]:
@@ -53,10 +53,10 @@ class AutoIndex:
         return self._index.search(queries, k, max_rating)
 
     def _compacted(self, exact: ExactIndex) -> Index:
-        from deepgif.engine.index.compact import CompactIndex  # faiss is loaded by those who need it
+        from deepgif.engine.index.compact import CompactIndex  # loads faiss only if it is used
 
         compact = CompactIndex(self._dimension)
-        for keys, vectors, ratings in exact.chunks(MOVED_AT_ONCE):
+        for keys, vectors, ratings in exact.chunks(CHUNK):
             compact.add(keys, vectors, ratings)
-        _log.info("More than %d GIFs: from now on they are held compactly.", self._exact_up_to)
+        _log.info("The index has more than %d GIFs and is compact from now on.", self._exact_up_to)
         return compact

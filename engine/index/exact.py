@@ -1,4 +1,4 @@
-"""Exact search in memory: every vector is compared with every query, on the GPU where there is one."""
+"""Exact search in memory, on the GPU if there is one."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from deepgif.engine.protocols import IndexHits, Vectors
 from deepgif.engine.types import GifKey, Rating
 
 FIRST_CAPACITY = 1024
-QUERIES_AT_ONCE = 64  # bounds the score matrix: 64 queries over a million GIFs are 256 MB
+QUERIES_AT_ONCE = 64  # bounds the score matrix: 256 MB for 64 queries and a million GIFs
 
 
 class ExactIndex:
-    """``Index`` over float32 rows in one tensor that doubles when it is full.
+    """``Index`` over float32 rows in one tensor that doubles when it is full; the last row replaces a removed one.
 
-    A row that is removed is filled with the last one. Searches and changes take turns: a search over a million GIFs
-    is memory-bound, and two at once would only share the same bandwidth.
+    Searches and changes take turns: a search over a million GIFs is memory-bound, so two at once would not be faster.
     """
 
     def __init__(self, dimension: int, device: str = "cpu") -> None:
@@ -36,10 +35,12 @@ class ExactIndex:
         return len(self._keys)
 
     def add(self, keys: Sequence[GifKey], vectors: Vectors, ratings: Sequence[Rating]) -> None:
-        """Adds GIFs with unit vectors (N, D); a key that is there already gets the new vector and rating. Raises
-        ``ValueError``, and adds nothing, where the shapes do not fit."""
+        """Adds GIFs with unit vectors (N, D), or replaces the vector and rating of those that are there. Raises
+        ``ValueError``, and changes nothing, if the shapes do not match."""
         if vectors.shape != (len(keys), self._vectors.shape[1]) or len(ratings) != len(keys):
-            raise ValueError(f"{len(keys)} keys and {len(ratings)} ratings do not fit vectors of shape {vectors.shape}")
+            raise ValueError(
+                f"{len(keys)} keys and {len(ratings)} ratings do not match vectors of shape {vectors.shape}"
+            )
         latest = {key: position for position, key in enumerate(keys)}  # the last of equal keys wins
         rows = np.ascontiguousarray(vectors[list(latest.values())], dtype=np.float32)
         levels = torch.tensor([ratings[position].level for position in latest.values()], dtype=torch.uint8)
@@ -49,9 +50,9 @@ class ExactIndex:
                 if key not in self._rows:
                     self._rows[key] = len(self._keys)
                     self._keys.append(key)
-            places = torch.tensor([self._rows[key] for key in latest], device=self._device, dtype=torch.long)
-            self._vectors[places] = torch.from_numpy(rows).to(self._device)
-            self._levels[places] = levels.to(self._device)
+            rows_of = torch.tensor([self._rows[key] for key in latest], device=self._device, dtype=torch.long)
+            self._vectors[rows_of] = torch.from_numpy(rows).to(self._device)
+            self._levels[rows_of] = levels.to(self._device)
 
     def remove(self, keys: Collection[GifKey]) -> None:
         """Removes GIFs; unknown keys are ignored."""
@@ -68,14 +69,16 @@ class ExactIndex:
                     self._levels[row] = self._levels[len(self._keys)]
 
     def vectors(self, keys: Collection[GifKey]) -> dict[GifKey, NDArray[np.float32]]:
-        """The vectors (D,) of those of ``keys`` that it holds."""
+        """The vectors (D,) of those of ``keys`` that are in the index."""
         with self._lock:
-            held = [key for key in keys if key in self._rows]
-            rows = self._vectors[torch.tensor([self._rows[key] for key in held], device=self._device, dtype=torch.long)]
-        return dict(zip(held, rows.cpu().numpy(), strict=True))
+            present = [key for key in keys if key in self._rows]
+            rows = self._vectors[
+                torch.tensor([self._rows[key] for key in present], device=self._device, dtype=torch.long)
+            ]
+        return dict(zip(present, rows.cpu().numpy(), strict=True))
 
     def chunks(self, size: int) -> Iterator[tuple[list[GifKey], Vectors, list[Rating]]]:
-        """Everything, in parts of at most ``size`` GIFs: keys, vectors (N, D) and ratings. Nothing may change
+        """The whole index in chunks of at most ``size`` GIFs: keys, vectors (N, D) and ratings. It must not change
         meanwhile."""
         ratings = list(Rating)
         for start in range(0, len(self._keys), size):
@@ -84,27 +87,27 @@ class ExactIndex:
             yield self._keys[part], self._vectors[part].cpu().numpy(), [ratings[level] for level in levels]
 
     def search(self, queries: Vectors, k: int, max_rating: Rating) -> list[IndexHits]:
-        """The at most ``k`` nearest allowed GIFs for each of ``queries`` (Q, D). Equal scores are ordered by key."""
+        """The at most ``k`` nearest allowed GIFs of each row of ``queries`` (Q, D); ties are ordered by key."""
         found: list[IndexHits] = []
-        wanted = torch.from_numpy(np.ascontiguousarray(queries, dtype=np.float32)).to(self._device)
+        batch = torch.from_numpy(np.ascontiguousarray(queries, dtype=np.float32)).to(self._device)
         with self._lock, torch.inference_mode():
             size = len(self._keys)
             forbidden = self._levels[:size] > max_rating.level
             allowed = size - int(forbidden.sum())
-            for part in wanted.split(QUERIES_AT_ONCE):
+            for part in batch.split(QUERIES_AT_ONCE):
                 if allowed == 0:
                     found += [IndexHits((), (), 0.0, 0.0, 0)] * len(part)
                     continue
                 scores = part @ self._vectors[:size].T  # (q, N)
-                mean, std = _spread(scores, forbidden, allowed)
+                mean, std = _statistics(scores, forbidden, allowed)
                 if allowed < size:
                     scores.masked_fill_(forbidden, float("-inf"))
                 best, rows = (part_of.tolist() for part_of in scores.topk(min(k + 1, allowed), dim=1))
-                for one, spread in enumerate(zip(mean.tolist(), std.tolist(), strict=True)):
-                    if 0 < k < len(best[one]) and best[one][k] == best[one][k - 1]:  # others share the last place
+                for one, statistics in enumerate(zip(mean.tolist(), std.tolist(), strict=True)):
+                    if 0 < k < len(best[one]) and best[one][k] == best[one][k - 1]:  # a tie at the end
                         rows[one] = (scores[one] >= best[one][k]).nonzero().flatten().tolist()
                         best[one] = scores[one][rows[one]].tolist()
-                    found.append(self._hits(best[one], rows[one], k, *spread, allowed))
+                    found.append(self._hits(best[one], rows[one], k, *statistics, allowed))
         return found
 
     def _hits(self, scores: list[float], rows: list[int], k: int, mean: float, std: float, count: int) -> IndexHits:
@@ -124,7 +127,7 @@ class ExactIndex:
         self._vectors, self._levels = vectors, levels
 
 
-def _spread(scores: torch.Tensor, forbidden: torch.Tensor, allowed: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _statistics(scores: torch.Tensor, forbidden: torch.Tensor, allowed: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and standard deviation (q,) of the allowed scores of each query."""
     if allowed == len(forbidden):
         std, mean = torch.std_mean(scores, dim=1, correction=0)

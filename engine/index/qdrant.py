@@ -1,8 +1,8 @@
-"""Vectors in Qdrant (qdrant.tech): for more GIFs than one machine's memory holds, shared by all replicas.
+"""Vectors in Qdrant (qdrant.tech), for more GIFs than fit into one machine's memory; shared by all replicas.
 
-One collection holds one kind of vectors (pictures or texts) of one space. A point's id comes from the GIF's key, so
-that what several replicas add is there once; its payload is provider, id, rating level and space. Sharding,
-replication and quantization are Qdrant's own, and are set when the collection is made.
+A collection holds the vectors of pictures or of texts in one space. A point's id is derived from the GIF's key, so that
+replicas add each GIF once; its payload is provider, id, rating level and space. Sharding, replication and quantization
+are done by Qdrant, and are set when the collection is created.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from deepgif.engine.options import QdrantOptions
 from deepgif.engine.protocols import IndexHits, Vectors
 from deepgif.engine.types import GifKey, Rating
 
-POINTS_AT_ONCE = 512  # 2 MB of 1024 numbers each; a server takes 32 MB by default
-SAMPLED = 4096  # GIFs that mean and spread are estimated from, where there are more
+POINTS_AT_ONCE = 512  # 2 MB at D = 1024; servers accept 32 MB by default
+SAMPLED = 4096  # GIFs that mean and standard deviation are estimated from, if there are more
 SAMPLED_FOR_S = 60.0
-OVERSAMPLING = 4.0  # times k are compared by whole vectors, where they are quantized
+OVERSAMPLING = 4.0  # times k quantized hits are rescored with full vectors
 TIMEOUT_S = 10
-_NAMES = uuid.UUID("6f0c1f1e-6f0f-5d0c-9d51-0c2f6c2f7a11")  # any fixed one does
+_NAMES = uuid.UUID("6f0c1f1e-6f0f-5d0c-9d51-0c2f6c2f7a11")  # arbitrary, but fixed
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """How many GIFs one rating allows, and vectors (S, D) of some of them, or of all."""
+    """The number of GIFs that a rating allows, and vectors (S, D) of a sample of them."""
 
     count: int
     vectors: Vectors
@@ -45,11 +45,11 @@ class _Sample:
 
 
 class QdrantIndex:
-    """``Index`` over one collection, made where it is missing. Methods raise ``IndexUnavailableError``.
+    """``Index`` over one collection, created if it is missing. Methods raise ``IndexUnavailableError``.
 
-    Mean and spread are exact up to ``SAMPLED`` allowed GIFs. Beyond, they are estimated from as many, drawn at random
-    once in ``SAMPLED_FOR_S``: both are within 5 % of the spread but once in several hundred draws. What other replicas
-    add is found at once, and counted after that time.
+    Mean and standard deviation are exact up to ``SAMPLED`` allowed GIFs. With more, they are estimated from a random
+    sample of that size, renewed every ``SAMPLED_FOR_S``; the errors are below 5 % of the standard deviation in all but
+    a few of 1,000 samples. GIFs that other replicas add are found at once, and counted after that time.
     """
 
     def __init__(self, client: QdrantClient, kind: str, space: str, dimension: int, options: QdrantOptions) -> None:
@@ -66,14 +66,16 @@ class QdrantIndex:
         self._count_all()
 
     def __len__(self) -> int:
-        """How many there were after the last change or sample; asks nobody."""
+        """The number of GIFs after this replica's last change; makes no request."""
         return self._length
 
     def add(self, keys: Sequence[GifKey], vectors: Vectors, ratings: Sequence[Rating]) -> None:
-        """Adds GIFs with vectors (N, D); a key that is there already gets the new vector and rating. Raises
-        ``ValueError``, and adds nothing, where the shapes do not fit."""
+        """Adds GIFs with vectors (N, D), or replaces the vector and rating of those that are there. Raises
+        ``ValueError``, and changes nothing, if the shapes do not match."""
         if vectors.shape != (len(keys), self._dimension) or len(ratings) != len(keys):
-            raise ValueError(f"{len(keys)} keys and {len(ratings)} ratings do not fit vectors of shape {vectors.shape}")
+            raise ValueError(
+                f"{len(keys)} keys and {len(ratings)} ratings do not match vectors of shape {vectors.shape}"
+            )
         latest = {key: position for position, key in enumerate(keys)}  # the last of equal keys wins
         points = [
             models.PointStruct(
@@ -90,7 +92,7 @@ class QdrantIndex:
         ]
         for start in range(0, len(points), POINTS_AT_ONCE):
             part = points[start : start + POINTS_AT_ONCE]
-            self._ask(lambda part=part: self._client.upsert(self._collection, part, wait=True))  # type: ignore[misc]
+            self._call(lambda part=part: self._client.upsert(self._collection, part, wait=True))  # type: ignore[misc]
         self._changed()
 
     def remove(self, keys: Collection[GifKey]) -> None:
@@ -98,21 +100,23 @@ class QdrantIndex:
         ids: list[Any] = [_id_of(key) for key in keys]
         if ids:
             selector = models.PointIdsList(points=ids)
-            self._ask(lambda: self._client.delete(self._collection, selector, wait=True))
+            self._call(lambda: self._client.delete(self._collection, selector, wait=True))
             self._changed()
 
     def vectors(self, keys: Collection[GifKey]) -> dict[GifKey, NDArray[np.float32]]:
-        """The vectors (D,) of those of ``keys`` that it holds."""
+        """The vectors (D,) of those of ``keys`` that are in the index."""
         by_id = {_id_of(key): key for key in keys}
         if not by_id:
             return {}
         ids: list[Any] = list(by_id)
-        records = self._ask(lambda: self._client.retrieve(self._collection, ids, with_payload=False, with_vectors=True))
+        records = self._call(
+            lambda: self._client.retrieve(self._collection, ids, with_payload=False, with_vectors=True)
+        )
         return {by_id[str(record.id)]: np.asarray(record.vector, dtype=np.float32) for record in records}
 
     def search(self, queries: Vectors, k: int, max_rating: Rating) -> list[IndexHits]:
-        """The at most ``k`` nearest allowed GIFs for each of ``queries`` (Q, D), as Qdrant finds them. Equal scores are
-        ordered by key, except that at the last place any of them may come."""
+        """The at most ``k`` nearest allowed GIFs of each row of ``queries`` (Q, D), as Qdrant finds them. Ties are
+        ordered by key, but a tie at the end is cut anywhere."""
         sample = self._sample(max_rating)
         if not sample.count or not len(queries):
             return [IndexHits((), (), 0.0, 0.0, 0)] * len(queries)
@@ -128,27 +132,29 @@ class QdrantIndex:
             )
             for query in queries
         ]
-        answers = self._ask(lambda: self._client.query_batch_points(self._collection, requests))
+        answers = self._call(lambda: self._client.query_batch_points(self._collection, requests))
         found = []
         for answer, own in zip(answers, scores, strict=True):
             pairs = sorted((-float(point.score), _key_of(point.payload)) for point in answer.points)[:k]
-            keys, likeness = tuple(key for _, key in pairs), tuple(-score for score, _ in pairs)
-            found.append(IndexHits(keys, likeness, float(own.mean()), float(own.std()), max(sample.count, len(keys))))
+            keys, similarities = tuple(key for _, key in pairs), tuple(-score for score, _ in pairs)
+            found.append(
+                IndexHits(keys, similarities, float(own.mean()), float(own.std()), max(sample.count, len(keys)))
+            )
         return found
 
     def _sample(self, max_rating: Rating) -> _Sample:
         now = time.monotonic()
         with self._lock:
-            known = self._samples.get(max_rating)
-            if known is not None and now - known.taken_at < SAMPLED_FOR_S:
-                return known
+            cached = self._samples.get(max_rating)
+            if cached is not None and now - cached.taken_at < SAMPLED_FOR_S:
+                return cached
             changes = self._changes
         limit = _up_to(max_rating)
-        count = self._ask(lambda: self._client.count(self._collection, limit, exact=True)).count
+        count = self._call(lambda: self._client.count(self._collection, limit, exact=True)).count
         drawn = models.SampleQuery(sample=models.Sample.RANDOM)
         vectors = np.zeros((0, self._dimension), np.float32)
         if count:
-            answer = self._ask(
+            answer = self._call(
                 lambda: self._client.query_points(
                     self._collection, drawn, query_filter=limit, limit=SAMPLED, with_payload=False, with_vectors=True
                 )
@@ -156,12 +162,12 @@ class QdrantIndex:
             vectors = np.array([point.vector for point in answer.points], dtype=np.float32)
         sample = _Sample(count if len(vectors) else 0, vectors, now)
         with self._lock:
-            if sample.count and changes == self._changes:  # where nothing was, others may add something at any time
+            if sample.count and changes == self._changes:  # an empty one may be outdated at any moment
                 self._samples[max_rating] = sample
         return sample
 
     def _changed(self) -> None:
-        """Lets samples that held everything be taken anew; larger ones hardly change."""
+        """Drops samples of whole collections; larger collections hardly change."""
         with self._lock:
             self._changes += 1
             kept = {rating: sample for rating, sample in self._samples.items() if sample.count > SAMPLED}
@@ -169,10 +175,10 @@ class QdrantIndex:
         self._count_all()
 
     def _count_all(self) -> None:
-        self._length = self._ask(lambda: self._client.count(self._collection, exact=True)).count
+        self._length = self._call(lambda: self._client.count(self._collection, exact=True)).count
 
     def _make(self, options: QdrantOptions) -> None:
-        if self._ask(lambda: self._client.collection_exists(self._collection)):
+        if self._call(lambda: self._client.collection_exists(self._collection)):
             return
         quantization: Any = None
         if options.quantization == "scalar":
@@ -191,22 +197,22 @@ class QdrantIndex:
                     quantization_config=quantization,
                 )
             except UnexpectedResponse as error:
-                if error.status_code != 409:  # another replica was faster
+                if error.status_code != 409:  # another replica has just created it
                     raise
             self._client.create_payload_index(self._collection, "level", models.PayloadSchemaType.INTEGER)
             self._client.create_payload_index(self._collection, "provider", models.PayloadSchemaType.KEYWORD)
 
-        self._ask(make)
+        self._call(make)
 
-    def _ask(self, call: Callable[[], T]) -> T:
+    def _call(self, call: Callable[[], T]) -> T:
         try:
             return call()
-        except (ApiException, QdrantException) as error:  # they wrap what the HTTP library raises
-            raise IndexUnavailableError("The index of known GIFs does not answer; please try again.") from error
+        except (ApiException, QdrantException) as error:  # they wrap the HTTP library's errors
+            raise IndexUnavailableError("The GIF index is not available. Try again in a moment.") from error
 
 
 def open_client(options: QdrantOptions) -> QdrantClient:
-    """A client for the server; it connects with the first call."""
+    """A client, which connects with the first call."""
     return QdrantClient(url=options.url, api_key=options.api_key or None, timeout=TIMEOUT_S, check_compatibility=False)
 
 

@@ -1,6 +1,6 @@
-"""A bounded micro-batcher: single items in, batches through a blocking function, single results out.
+"""A micro-batcher with a bounded queue, between single items and a function that is faster with batches.
 
-Nothing waits for a batch to fill: whatever has queued up while the last batch ran makes the next one.
+No batch waits to be filled: the next one is what was queued while the last one ran.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Generic, Self, TypeVar
 
 from deepgif.engine.errors import NotReadyError, OverloadedError
 
+CLOSED = "The engine is shutting down or has failed. Try again in a moment."
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -29,13 +30,12 @@ class _Waiting(Generic[T, R]):
 
 
 class MicroBatcher(Generic[T, R]):
-    """Feeds ``run`` with batches from a thread of its own.
+    """Calls the blocking ``run`` with batches, on a thread of its own. An async context manager.
 
-    A batch holds at most ``max_cost``, where ``cost`` says what an item costs (frames of a clip, say), and at least
-    one item. At most ``max_waiting`` items wait; ``submit`` raises ``OverloadedError`` beyond that. Items whose caller
-    has left are skipped. ``on_batch`` gets the seconds that each item of a batch waited. A batch that fails fails its
-    own callers only; if the worker itself dies, or the batcher is closed, everyone who waits gets ``NotReadyError`` at
-    once, and so does every later caller.
+    A batch has at least one item, and a total ``cost`` (such as frames of a clip) of at most ``max_cost``. At most
+    ``max_waiting`` items are queued; ``submit`` raises ``OverloadedError`` beyond that. Items of cancelled callers are
+    skipped. ``on_batch`` gets the seconds that each item of a batch waited. If a batch fails, only its own callers get
+    the exception; if the worker fails or the batcher is closed, all present and later callers get ``NotReadyError``.
     """
 
     def __init__(
@@ -58,23 +58,23 @@ class MicroBatcher(Generic[T, R]):
         self._arrived = asyncio.Event()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"deepgif-{name}")
         self._worker: asyncio.Task[None] | None = None
-        self._busy_s = 0.0  # of the batches that have ended
-        self._began_s: float | None = None  # the batch under way
+        self._busy_s = 0.0  # of finished batches
+        self._began_s: float | None = None  # of the batch in flight
 
     @property
     def waiting(self) -> int:
-        """How many items wait for a batch, without those whose caller has left."""
+        """The number of queued items, without those of cancelled callers."""
         return sum(not waiting.future.done() for waiting in self._queue)
 
     @property
     def oldest_s(self) -> float:
-        """For how many seconds the first of them has waited; 0 where none waits."""
+        """The age of the oldest queued item in seconds; 0 if there is none."""
         first = next((waiting for waiting in self._queue if not waiting.future.done()), None)
         return time.monotonic() - first.since_s if first is not None else 0.0
 
     @property
     def busy_s(self) -> float:
-        """For how many seconds ``run`` has run in all, with the batch under way."""
+        """The total time of ``run`` in seconds, including the batch in flight."""
         return self._busy_s + (time.monotonic() - self._began_s if self._began_s is not None else 0.0)
 
     async def __aenter__(self) -> Self:
@@ -93,11 +93,11 @@ class MicroBatcher(Generic[T, R]):
     async def submit(self, item: T) -> R:
         """The result for ``item``. Raises ``OverloadedError``, ``NotReadyError``, or what ``run`` raised."""
         if self._worker is None or self._worker.done():
-            raise NotReadyError("The engine is closing down or has failed; please try again in a moment.")
-        if len(self._queue) >= self._max_waiting:  # callers who have left must not keep others out
+            raise NotReadyError(CLOSED)
+        if len(self._queue) >= self._max_waiting:  # cancelled callers must not block others
             self._queue = deque(waiting for waiting in self._queue if not waiting.future.done())
         if len(self._queue) >= self._max_waiting:
-            raise OverloadedError("The engine has more to do than it can hold; please try again in a few seconds.")
+            raise OverloadedError("The engine is overloaded. Try again in a few seconds.")
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._queue.append(_Waiting(item, self._cost(item), future, time.monotonic()))
         self._arrived.set()
@@ -114,7 +114,7 @@ class MicroBatcher(Generic[T, R]):
                 now = time.monotonic()
                 self._on_batch([now - waiting.since_s for waiting in batch])
                 results = await self._run_batch([waiting.item for waiting in batch])
-            except BaseException:  # the end of the worker; those in this batch are told like those who wait
+            except BaseException:  # the worker ends; this batch's callers are told like the others
                 self._queue.extendleft(reversed(batch))
                 raise
             if isinstance(results, Exception):
@@ -125,11 +125,11 @@ class MicroBatcher(Generic[T, R]):
                     _settle(waiting.future, result=result)
 
     async def _run_batch(self, items: list[T]) -> Sequence[R] | Exception:
-        """The results, or what ``run`` raised, which is the callers' own affair."""
+        """The results, or what ``run`` raised, for the callers."""
         began_s = self._began_s = time.monotonic()
         try:
             results = await asyncio.get_running_loop().run_in_executor(self._executor, self._call, items)
-        except Exception as error:  # noqa: BLE001 - whatever it is
+        except Exception as error:  # noqa: BLE001 - passed to the callers
             return error
         finally:
             self._busy_s += time.monotonic() - began_s
@@ -141,14 +141,14 @@ class MicroBatcher(Generic[T, R]):
     def _call(self, items: list[T]) -> Sequence[R]:
         try:
             return self._run(items)
-        except StopIteration as error:  # no future can hold one: those who wait would never be told
+        except StopIteration as error:  # a future cannot hold one, so callers would wait forever
             raise RuntimeError(f"{self._name}: an iterator ended early") from error
 
     def _next_batch(self) -> list[_Waiting[T, R]]:
         batch: list[_Waiting[T, R]] = []
         total = 0
         while self._queue:
-            if self._queue[0].future.done():  # the caller has left
+            if self._queue[0].future.done():  # the caller was cancelled
                 self._queue.popleft()
                 continue
             total += self._queue[0].cost
@@ -160,7 +160,7 @@ class MicroBatcher(Generic[T, R]):
     def _fail_waiting(self, worker: asyncio.Task[None]) -> None:
         cause = None if worker.cancelled() else worker.exception()
         while self._queue:
-            error = NotReadyError("The engine is closing down or has failed; please try again in a moment.")
+            error = NotReadyError(CLOSED)
             error.__cause__ = cause
             _settle(self._queue.popleft().future, error=error)
 

@@ -1,1 +1,1 @@
-"""From a URL to frames: download, checks before decoding, decoding."""
+"""Downloads, validates and decodes GIFs."""

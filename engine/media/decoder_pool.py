@@ -1,6 +1,7 @@
-"""Decodes GIFs in processes (``deepgif.engine.media.decoder_worker``). Python's threads take turns (the GIL): many of
-them decode no faster than few, and keep the thread that feeds a GPU waiting. A file that crashes its decoder ends
-that process and no other.
+"""Decodes GIFs off the event loop, in processes (``deepgif.engine.media.decoder_worker``) or on threads.
+
+Because of the GIL, many threads decode no faster than few, and they delay the thread that feeds a GPU. A file that
+crashes a process ends only that process.
 """
 
 from __future__ import annotations
@@ -27,111 +28,110 @@ from deepgif.engine.protocols import Clip
 from deepgif.engine.types import FrameSampling
 
 MAX_DECODERS = 32  # enough for one GPU
-START_S = 30.0  # for which a process may take to start
-GRACE_S = 5.0  # after the time for decoding, before a process is ended
-MOST_WORDS = 1000  # bytes of a sentence
-PASSED_ON = ("PATH", "LANG", "TMPDIR", "VIRTUAL_ENV")  # of the environment, which may hold keys
-PASSED_ON_TOO = ("PYTHON", "LD_", "DYLD_")  # and what starts so
+START_S = 30.0  # that a process may take to start
+GRACE_S = 5.0  # after the decoding limit, before the process is killed
+MAX_MESSAGE = 1000  # bytes of an error message
+PASSED_ON = ("PATH", "LANG", "TMPDIR", "VIRTUAL_ENV")  # of the environment; the rest may contain keys
+PASSED_ON_PREFIXES = ("PYTHON", "LD_", "DYLD_")
 
 
 class DecoderPool:
-    """Up to ``most`` processes, started when they are needed. ``decode`` blocks, and is called from as many threads."""
+    """Up to ``most`` processes, started on demand. ``decode`` blocks; call it from as many threads."""
 
     def __init__(self, sampling: FrameSampling, limits: MediaLimits, *, resize: bool, most: int) -> None:
         self._command = command(sampling, limits, resize=resize)
         self._limits = limits
         self._most_bytes = sampling.count * 3 * max(sampling.size**2, MOST_PIXELS)
-        self._idle: list[_Child] = []
+        self._idle: list[_Worker] = []
         self._lock = threading.Lock()
-        self._room = threading.Semaphore(most)
+        self._slots = threading.Semaphore(most)
 
     def decode(self, data: bytes) -> Clip:
-        """The clip that ``deepgif.engine.media.decode.decode_clip`` gives. Raises ``MediaError``, or
-        ``NotReadyError`` where no process can be started."""
-        if len(data) > self._limits.max_bytes:  # not worth the way
-            raise MediaError(f"The file has {len(data):,} bytes; at most {self._limits.max_bytes:,} are read.")
-        with self._room:
+        """The clip, as ``decode_clip`` returns it. Raises ``MediaError``, or ``NotReadyError`` if no process can be
+        started."""
+        if len(data) > self._limits.max_bytes:  # not worth sending
+            raise MediaError(f"The file has {len(data):,} bytes; the limit is {self._limits.max_bytes:,}.")
+        with self._slots:
             try:
-                answer = self._answer(data)
-            except _GoneError:  # it may have been killed for what others did
+                answer = self._try(data)
+            except _GoneError:  # it may have been killed because of another file
                 try:
-                    answer = self._answer(data)
+                    answer = self._try(data)
                 except _GoneError as error:
-                    raise MediaError("The picture is damaged and cannot be decoded.") from error
+                    raise MediaError("The file is damaged.") from error
         if isinstance(answer, str):
             raise MediaError(answer)
         return answer
 
     def close(self) -> None:
-        """Ends all processes; nothing may be decoded any more."""
+        """Kills all processes. Do not decode afterwards."""
         with self._lock:
-            for child in self._idle:
-                child.end()
+            for worker in self._idle:
+                worker.kill()
             self._idle.clear()
 
-    def _answer(self, data: bytes) -> Clip | str:
-        """The clip, or why there is none. Raises ``_GoneError``, ``MediaError`` or ``NotReadyError``."""
-        child = self._take()
+    def _try(self, data: bytes) -> Clip | str:
+        """The clip or an error message. Raises ``_GoneError``, ``MediaError`` or ``NotReadyError``."""
+        worker = self._take()
         try:
-            answer = child.ask(data, self._limits.decode_s + GRACE_S, self._most_bytes)
+            answer = worker.decode(data, self._limits.decode_s + GRACE_S, self._most_bytes)
         except TimeoutError as error:
-            child.end()
-            raise MediaError(f"Decoding takes longer than {self._limits.decode_s:g} s.") from error
+            worker.kill()
+            raise MediaError(f"Decoding took longer than {self._limits.decode_s:g} s.") from error
         except BaseException:
-            child.end()
+            worker.kill()
             raise
         with self._lock:
-            self._idle.append(child)
+            self._idle.append(worker)
         return answer
 
-    def _take(self) -> _Child:
+    def _take(self) -> _Worker:
         while True:
             with self._lock:
                 if not self._idle:
                     break
-                child = self._idle.pop()
-            if child.lives():
-                return child
-            child.end()
+                worker = self._idle.pop()
+            if worker.is_alive():
+                return worker
+            worker.kill()
         try:
-            return _Child(self._command)
+            return _Worker(self._command)
         except (OSError, _GoneError, TimeoutError) as error:
-            raise NotReadyError("The engine cannot start a process that decodes GIFs; its log may say why.") from error
+            raise NotReadyError("The engine cannot start a process to decode GIFs. See its log.") from error
 
 
 class _GoneError(Exception):
-    """The process has ended, or says what it never should."""
+    """The process has ended or broken the protocol."""
 
 
-class _Child:
-    """One process."""
+class _Worker:
+    """A process that decodes one file at a time."""
 
     def __init__(self, arguments: list[str]) -> None:
         own = os.environ.items()
-        passed_on = {name: value for name, value in own if name in PASSED_ON or name.startswith(PASSED_ON_TOO)}
-        passed_on["OPENBLAS_NUM_THREADS"] = "1"  # one process for each core is enough
+        passed_on = {name: value for name, value in own if name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES)}
+        passed_on["OPENBLAS_NUM_THREADS"] = "1"  # there is one process per core already
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(arguments, stdin=pipe, stdout=pipe, env=passed_on)  # noqa: S603 - our own
         pipes = cast(IO[bytes], self._process.stdin), cast(IO[bytes], self._process.stdout)
-        self._given, self._answers = (pipe.fileno() for pipe in pipes)
-        os.set_blocking(self._given, False)
+        self._input, self._output = (pipe.fileno() for pipe in pipes)
+        os.set_blocking(self._input, False)
         try:
             if self._read(1, time.monotonic() + START_S) != READY:
                 raise _GoneError
         except BaseException:
-            self.end()
+            self.kill()
             raise
 
-    def lives(self) -> bool:
-        """Whether it can be asked."""
+    def is_alive(self) -> bool:
+        """Whether the process is alive."""
         return self._process.poll() is None
 
-    def ask(self, data: bytes, limit_s: float, most_bytes: int) -> Clip | str:
-        """The clip, or why there is none. Raises ``_GoneError`` or ``TimeoutError``, after which it must not be asked
-        again."""
+    def decode(self, data: bytes, limit_s: float, most_bytes: int) -> Clip | str:
+        """The clip or an error message. Kill the process if this raises ``_GoneError`` or ``TimeoutError``."""
         ends_at = time.monotonic() + limit_s
         self._write(LENGTH.pack(len(data)), ends_at)
-        self._write(data, ends_at)  # it reads all before it answers
+        self._write(data, ends_at)  # it reads everything before it answers
         kind = self._read(1, ends_at)
         if kind == FRAMES:
             shape = SHAPE.unpack(self._read(SHAPE.size, ends_at))
@@ -141,21 +141,21 @@ class _Child:
             self._read_into(clip.data.cast("B"), ends_at)
             return clip
         (length,) = LENGTH.unpack(self._read(LENGTH.size, ends_at))
-        if kind != REFUSED or length > MOST_WORDS:
+        if kind != REFUSED or length > MAX_MESSAGE:
             raise _GoneError
         return self._read(length, ends_at).decode(errors="replace")
 
-    def end(self) -> None:
-        """Now; it holds nothing that could be lost."""
+    def kill(self) -> None:
+        """Kills the process."""
         self._process.kill()
         self._process.communicate()
 
     def _write(self, data: bytes, ends_at: float) -> None:
         view = memoryview(data)
         while view:
-            _wait(self._given, select.POLLOUT, ends_at)
+            _wait(self._input, select.POLLOUT, ends_at)
             try:
-                view = view[os.write(self._given, view) :]
+                view = view[os.write(self._input, view) :]
             except OSError as error:
                 raise _GoneError from error
 
@@ -166,15 +166,15 @@ class _Child:
 
     def _read_into(self, view: memoryview, ends_at: float) -> None:
         while view:
-            _wait(self._answers, select.POLLIN, ends_at)
-            count = os.readv(self._answers, [view])
+            _wait(self._output, select.POLLIN, ends_at)
+            count = os.readv(self._output, [view])
             if not count:
                 raise _GoneError
             view = view[count:]
 
 
 def _wait(pipe: int, event: int, ends_at: float) -> None:
-    """Until something can be done with a pipe, or it has ended. Raises ``TimeoutError``."""
+    """Waits until the pipe is ready or closed. Raises ``TimeoutError``."""
     poll = select.poll()
     poll.register(pipe, event)
     if not poll.poll(max(0.0, ends_at - time.monotonic()) * 1000):

@@ -1,11 +1,10 @@
-"""A process that decodes GIFs for an engine, one after the other: ``python -m deepgif.engine.media.decoder_worker
-OPTIONS``.
+"""A process that decodes GIFs, one at a time: ``python -m deepgif.engine.media.decoder_worker OPTIONS``.
 
-It is given no keys, and what it sends back is read as numbers and one sentence, whatever a hostile file made of it.
+It gets no keys, and its output is validated as numbers and one message, in case a hostile file takes it over.
 
-On standard input come GIFs, each after its length; on standard output goes first READY, and then for each GIF either
-FRAMES, the clip's shape and its bytes, or REFUSED, the length of a sentence and that sentence in UTF-8. Numbers are
-unsigned, of four bytes, little-endian. The process ends with its input.
+It reads GIFs from standard input, each preceded by its length, and writes READY to standard output, then for each GIF
+either FRAMES, the clip's shape and bytes, or REFUSED, the length of a message and the message in UTF-8. Numbers are
+32-bit, unsigned and little-endian. The process exits at the end of its input.
 """
 
 from __future__ import annotations
@@ -29,32 +28,32 @@ LENGTH, SHAPE = struct.Struct("<I"), struct.Struct("<4I")
 
 
 def command(sampling: FrameSampling, limits: MediaLimits, *, resize: bool) -> list[str]:
-    """How such a process is started."""
+    """The command that starts a process."""
     options = json.dumps({"sampling": asdict(sampling), "limits": asdict(limits), "resize": resize})
     return [sys.executable, "-m", "deepgif.engine.media.decoder_worker", options]
 
 
-def serve(given: BinaryIO, answers: BinaryIO, sampling: FrameSampling, limits: MediaLimits, *, resize: bool) -> None:
-    """Decodes until ``given`` ends."""
-    answers.write(READY)
-    answers.flush()
-    while length := given.read(LENGTH.size):
-        data = given.read(*LENGTH.unpack(length))
+def serve(stdin: BinaryIO, stdout: BinaryIO, sampling: FrameSampling, limits: MediaLimits, *, resize: bool) -> None:
+    """Decodes until the end of ``stdin``."""
+    stdout.write(READY)
+    stdout.flush()
+    while length := stdin.read(LENGTH.size):
+        data = stdin.read(*LENGTH.unpack(length))
         try:
             clip = decode_clip(data, sampling, limits, resize=resize)
         except MediaError as error:
-            sentence = str(error).encode()
-            answers.write(REFUSED + LENGTH.pack(len(sentence)) + sentence)
+            message = str(error).encode()
+            stdout.write(REFUSED + LENGTH.pack(len(message)) + message)
         else:
-            answers.write(FRAMES + SHAPE.pack(*clip.shape))
-            answers.write(clip.data)
-        answers.flush()
+            stdout.write(FRAMES + SHAPE.pack(*clip.shape))
+            stdout.write(clip.data)
+        stdout.flush()
 
 
 def main(text: str) -> None:
     """Serves over standard input and output."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal goes to all: the engine ends this one
-    warnings.simplefilter("ignore")  # Pillow's, of damaged files
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the engine ends this one
+    warnings.simplefilter("ignore")  # Pillow's, about damaged files
     options = json.loads(text)
     sampling = FrameSampling(**{**options["sampling"], "fit": Fit(options["sampling"]["fit"])})
     limits = MediaLimits(**options["limits"])

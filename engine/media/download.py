@@ -1,7 +1,7 @@
-"""Bytes from a provider's media hosts, and from nowhere else.
+"""Downloads files from a provider's media hosts, and from nowhere else.
 
-Addresses may lead anywhere: only named hosts over https are asked, every redirect is checked like the first address,
-and addresses that are not public are refused after the name was resolved, where the connection is made.
+URLs come from outside. Only listed hosts are allowed, over https; redirects are checked like the first URL; and
+non-public IP addresses are refused when the connection is made, after the name was resolved.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PORTS = {"https": 443, "http": 80}
 
 
 class PublicResolver(AbstractResolver):
-    """Resolves names to public addresses only (those that RFC 6890's registries call global)."""
+    """Resolves names to public addresses only (globally reachable ones, RFC 6890)."""
 
     def __init__(self, inner: AbstractResolver) -> None:
         self._inner = inner
@@ -33,19 +33,19 @@ class PublicResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """The public addresses of ``host``. Raises ``OSError`` where there is none."""
+        """The public addresses of ``host``. Raises ``OSError`` if there are none."""
         public = [found for found in await self._inner.resolve(host, port, family) if is_global_address(found["host"])]
         if not public:
-            raise OSError(None, "the name has no public address")
+            raise OSError(None, "the host has no public address")
         return public
 
     async def close(self) -> None:
-        """Closes the resolver behind it."""
+        """Closes the inner resolver."""
         await self._inner.close()
 
 
 class Downloader:
-    """Downloads with one session. An async context manager."""
+    """Downloads files under ``rules``. An async context manager."""
 
     def __init__(self, rules: DownloadRules) -> None:
         self._rules = rules
@@ -72,14 +72,14 @@ class Downloader:
             await self._session.close()
 
     async def fetch(self, url: str, max_bytes: int | None = None) -> bytes:
-        """The bytes at ``url``, at most ``max_bytes`` (the rules' own limit without). A caller who leaves closes the
-        connection. Raises ``MediaError``, whose text has no address in it."""
+        """The bytes at ``url``, at most ``max_bytes`` (default: the rules' limit). Cancelling closes the connection.
+        Raises ``MediaError``, whose message does not contain the URL."""
         most = self._rules.max_bytes if max_bytes is None else min(max_bytes, self._rules.max_bytes)
         try:
             async with self._slots, asyncio.timeout(self._rules.timeout_s):
                 return await self._follow(url, most)
         except TimeoutError as error:
-            raise MediaError(f"The download takes longer than {self._rules.timeout_s:g} seconds.") from error
+            raise MediaError(f"The download took longer than {self._rules.timeout_s:g} seconds.") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise MediaError("The download failed.") from error
 
@@ -95,11 +95,11 @@ class Downloader:
                 if response.status != 200:
                     raise MediaError(f"The download failed with status {response.status}.")
                 return await self._read(response, most)
-        raise MediaError("The download was redirected too often.")
+        raise MediaError("The download had too many redirects.")
 
     async def _read(self, response: aiohttp.ClientResponse, most: int) -> bytes:
         if (response.content_length or 0) > most:
-            raise MediaError(f"The file has {response.content_length:,} bytes; at most {most:,} are read.")
+            raise MediaError(f"The file has {response.content_length:,} bytes; the limit is {most:,}.")
         data = bytearray()
         async for chunk in response.content.iter_chunked(CHUNK_BYTES):
             data += chunk
@@ -113,17 +113,17 @@ class Downloader:
         parts = urlsplit(url)
         host = (parts.hostname or "").lower()
         if parts.scheme not in self._rules.schemes or host not in self._rules.hosts:
-            raise MediaError("The file lies where nothing is downloaded from.")
+            raise MediaError("Downloads from this host are not allowed.")
         if parts.username is not None or parts.password is not None:
-            raise MediaError("The file's address has a user name in it.")
+            raise MediaError("The file's URL contains a user name.")
         if not self._rules.private and (parts.port or _PORTS[parts.scheme]) != _PORTS[parts.scheme]:
-            raise MediaError("The file's address has a port of its own.")
+            raise MediaError("The file's URL contains a port.")
         if not self._rules.private and _is_address(host) and not is_global_address(host):
-            raise MediaError("The file lies where nothing is downloaded from.")
+            raise MediaError("Downloads from this host are not allowed.")
 
 
 def is_global_address(address: str) -> bool:
-    """Whether an IP address is one of the public internet, in its IPv4 form where it holds one."""
+    """Whether an IP address, or the IPv4 address embedded in it, is globally reachable."""
     found = ipaddress.ip_address(address.partition("%")[0])
     mapped = getattr(found, "ipv4_mapped", None) or getattr(found, "sixtofour", None)
     found = mapped or found

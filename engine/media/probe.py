@@ -1,4 +1,4 @@
-"""What a GIF or WebP says of itself, read from its structure before a pixel is decoded.
+"""Reads a GIF's or WebP's structure without decoding pixels.
 
 GIF: "Graphics Interchange Format, Version 89a" (CompuServe 1990), sections 17 to 27.
 WebP: RFC 9649, section 2 (RIFF container).
@@ -12,17 +12,15 @@ from typing import Literal
 from deepgif.engine.errors import MediaError
 from deepgif.engine.options import MediaLimits
 
-SHORT_DELAY_MS = 10  # browsers show frames that claim to last this or less ...
+SHORT_DELAY_MS = 10  # browsers show frames with this delay or less ...
 DEFAULT_DELAY_MS = 100  # ... for this long
 _WEBP_STILLS = (b"VP8 ", b"VP8L")
 
 
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
-    """Canvas in pixels, and how long each frame is shown, in milliseconds; a still has one frame.
-
-    ``unspecified_disposals`` are the positions of a GIF's disposal flags that say neither "keep" nor anything else.
-    """
+    """Canvas in pixels, and each frame's duration in milliseconds; a still has one frame.
+    ``unspecified_disposals`` are the byte positions of a GIF's flags without a disposal method."""
 
     kind: Literal["gif", "webp"]
     width: int
@@ -32,17 +30,17 @@ class MediaInfo:
 
     @property
     def frames(self) -> int:
-        """How many frames there are, at least one."""
+        """The number of frames, at least one."""
         return len(self.durations_ms)
 
 
 def probe(data: bytes, limits: MediaLimits) -> MediaInfo:
-    """The structure of ``data``. A file cut off after its first frame counts with the frames that are whole, as in
-    browsers. Raises ``MediaError`` where it is not a GIF or WebP, is damaged, or exceeds ``limits``."""
+    """The structure of ``data``. A truncated file has the frames that are complete, as in browsers. Raises
+    ``MediaError`` if it is not a GIF or WebP, has no complete frame, or exceeds ``limits``."""
     if not data:
         raise MediaError("The file is empty.")
     if len(data) > limits.max_bytes:
-        raise MediaError(f"The file has {len(data):,} bytes; at most {limits.max_bytes:,} are read.")
+        raise MediaError(f"The file has {len(data):,} bytes; the limit is {limits.max_bytes:,}.")
     if data[:6] in (b"GIF87a", b"GIF89a"):
         return _Gif(data, limits).info()
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
@@ -51,16 +49,16 @@ def probe(data: bytes, limits: MediaLimits) -> MediaInfo:
 
 
 class _Gif:
-    """A walk over the blocks of a GIF."""
+    """Walks over the blocks of a GIF."""
 
     def __init__(self, data: bytes, limits: MediaLimits) -> None:
         self._data = data
         self._limits = limits
-        self._at = 13  # behind signature and logical screen descriptor (sections 17 and 18)
+        self._at = 13  # after signature and logical screen descriptor (sections 17 and 18)
 
     def info(self) -> MediaInfo:
         if len(self._data) < 13:
-            raise MediaError("The GIF ends within its header.")
+            raise MediaError("The GIF is truncated in its header.")
         width, height = _u16(self._data, 6), _u16(self._data, 8)
         _check_canvas(width, height, self._limits)
         self._skip_palette(self._data[10])
@@ -84,11 +82,11 @@ class _Gif:
                     delay_ms = 0
                     _check_frames(len(durations), width, height, self._limits)
                 else:
-                    break  # whatever follows is not GIF; decoders stop here, too
+                    break  # not a GIF block; decoders stop here too
         except IndexError:
-            pass  # cut off
+            pass  # truncated
         if not durations:
-            raise MediaError("The GIF has no whole frame.")
+            raise MediaError("The GIF has no complete frame.")
         return MediaInfo("gif", width, height, tuple(durations), tuple(unspecified))
 
     def _image(self) -> None:
@@ -120,7 +118,7 @@ def _webp(data: bytes, limits: MediaLimits) -> MediaInfo:
         tag, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
         body = at + 8
         if body + size > len(data):
-            break  # cut off
+            break  # truncated
         if tag == b"VP8X" and size >= 10:  # section 2.7.1
             width, height = 1 + _u24(data, body + 4), 1 + _u24(data, body + 7)
             _check_canvas(width, height, limits)
@@ -135,14 +133,14 @@ def _webp(data: bytes, limits: MediaLimits) -> MediaInfo:
             still = True
         at = body + size + (size & 1)
     if not width or not (durations or still):
-        raise MediaError("The WebP has no whole frame.")
+        raise MediaError("The WebP has no complete frame.")
     return MediaInfo("webp", width, height, tuple(durations) or (DEFAULT_DELAY_MS,))
 
 
 def _webp_still(data: bytes, body: int, size: int, *, lossless: bool) -> tuple[int, int]:
     """Width and height in a VP8L header (RFC 9649, section 3.4) or a VP8 key frame (RFC 6386, section 9.1)."""
     if size < 10:
-        raise MediaError("The WebP ends within its header.")
+        raise MediaError("The WebP is truncated in its header.")
     if lossless:
         bits = int.from_bytes(data[body + 1 : body + 5], "little")
         return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
@@ -151,11 +149,11 @@ def _webp_still(data: bytes, body: int, size: int, *, lossless: bool) -> tuple[i
 
 def _check_canvas(width: int, height: int, limits: MediaLimits) -> None:
     if not width or not height:
-        raise MediaError("The picture has no width or no height.")
+        raise MediaError("The canvas has no width or no height.")
     if max(width, height) > limits.max_side or width * height > limits.max_canvas_pixels:
         raise MediaError(
-            f"The picture is {width:,} x {height:,} pixels; at most {limits.max_side:,} a side and "
-            f"{limits.max_canvas_pixels:,} in all are read."
+            f"The canvas is {width:,} x {height:,} pixels; the limits are {limits.max_side:,} per side and "
+            f"{limits.max_canvas_pixels:,} in total."
         )
 
 
@@ -163,7 +161,7 @@ def _check_frames(count: int, width: int, height: int, limits: MediaLimits) -> N
     if count > limits.max_frames:
         raise MediaError(f"The animation has more than {limits.max_frames:,} frames.")
     if count * width * height > limits.max_total_pixels:
-        raise MediaError(f"The animation has more than {limits.max_total_pixels:,} pixels in all its frames.")
+        raise MediaError(f"The animation has more than {limits.max_total_pixels:,} pixels in total.")
 
 
 def _shown_ms(delay_ms: int) -> int:

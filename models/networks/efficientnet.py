@@ -1,8 +1,8 @@
 """EfficientNet-Lite as a frame encoder: uint8 pixels to 1280-d pooled features.
 
 Tan & Le 2019, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", in the form that TensorFlow
-published for small devices: without squeeze-and-excitation, and with ReLU6 in place of swish. Every batch normalisation
-is folded into the convolution before it, and convolutions pad as TensorFlow's "SAME" does.
+published for mobile devices: without squeeze-and-excitation, and with ReLU6 in place of swish. Every batch
+normalisation is folded into the convolution before it, and convolutions pad as TensorFlow's "SAME" does.
 
 Shapes: B frames, C channels, S pixels a side.
 """
@@ -21,13 +21,13 @@ from torch.nn import functional as F
 from deepgif.models.networks.strips import Strips
 
 FEATURES = 1280
-FRAME_SIZE = 192  # costs no more than MobileNetV2 at 224
-SLOPE_LIMIT = 1e-6  # keeps the square root's gradient finite at 0
+FRAME_SIZE = 192  # as fast on a CPU as MobileNetV2 at 224
+EPSILON = 1e-6  # keeps the square root's gradient finite at 0
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Blocks of one resolution: how many, kernel, stride of the first, expansion of the channels, channels out."""
+    """Consecutive blocks alike but for the first one's stride."""
 
     blocks: int
     kernel: int
@@ -45,13 +45,13 @@ STAGES = (
     Stage(4, 5, 2, 6, 192),
     Stage(1, 3, 1, 6, 320),
 )
-HEAD_STAGES = 4  # the stages after these work on maps of S/16 a side and less: most of the weights
+HEAD_STAGES = 4  # later stages work on maps of S/16 a side and smaller and have most of the weights
 TAIL_START = 1 + sum(stage.blocks for stage in STAGES[:HEAD_STAGES])
 TAIL_CHANNELS = STAGES[HEAD_STAGES - 1].channels  # of the maps between the halves
 
 
 class SameConv2d(nn.Conv2d):
-    """A convolution with a bias and TensorFlow's "SAME" padding: where the padding is odd, the end gets one more."""
+    """A convolution with a bias and TensorFlow's "SAME" padding: odd padding puts one more at the end."""
 
     def __init__(self, channels: int, out: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
         centred = stride == 1 and kernel % 2 == 1
@@ -91,11 +91,13 @@ class InvertedResidual(nn.Module):
 class EfficientNetLite(nn.Module):
     """Frames (B, 3, S, S) uint8 to features (B, 1280) float, not normalised. This is Lite0, the smallest.
 
-    ``forward`` is ``tail(head(frames))`` followed by global average pooling; the two halves are apart so that the
-    expensive first one can be computed once where only the second is trained.
+    ``forward`` is ``tail(head(frames))`` followed by global average pooling and a square root; the halves are separate
+    so that the expensive first one can be computed once when only the second is trained.
     """
 
     dimension = FEATURES
+    frame_size = FRAME_SIZE
+    head_channels = TAIL_CHANNELS
 
     def __init__(self) -> None:
         super().__init__()
@@ -122,7 +124,7 @@ class EfficientNetLite(nn.Module):
         return cast(Tensor, self.features[TAIL_START:](maps))
 
     def tail_parameters(self) -> Iterator[nn.Parameter]:
-        """What ``tail`` is made of."""
+        """The parameters of ``tail``."""
         return cast(nn.Sequential, self.features[TAIL_START:]).parameters()
 
     def pool(self, maps: Tensor) -> Tensor:
@@ -131,10 +133,10 @@ class EfficientNetLite(nn.Module):
 
     @staticmethod
     def finish(means: Tensor) -> Tensor:
-        """Means over a frame's places (B, 1280), none below 0, to its features (B, 1280): their square roots, so that
-        no few strong channels decide what is alike (Perronnin et al. 2010)."""
-        return (means + SLOPE_LIMIT).sqrt()
+        """Non-negative means over places (B, 1280) to features (B, 1280): their square roots, so that a few strong
+        channels do not dominate the similarity (Perronnin et al. 2010)."""
+        return (means + EPSILON).sqrt()
 
 
 class EfficientNetLiteStrips(Strips, EfficientNetLite):
-    """The same network, whose features tell places apart."""
+    """The same network with features per place."""

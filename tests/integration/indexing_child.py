@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgif.engine.index.exact import ExactIndex
+from deepgif.engine.index.lexical import LexicalIndex
 from deepgif.engine.ingest.batcher import MicroBatcher
 from deepgif.engine.ingest.catalogue import Indexer
 from deepgif.engine.ingest.pipeline import EmbeddingPipeline
@@ -72,8 +73,10 @@ async def main(folder: Path, path: Path, batches: int) -> None:
         catalogue = FolderCatalogue("folder", folder, database, limits)
         await catalogue.open()
         store, index = TellingStore(database, encoder.dimension), ExactIndex(encoder.dimension)
-        decoder, texts = AsyncDecoder(encoder.sampling, limits, processes=False), ExactIndex(encoder.dimension)
-        pipeline = EmbeddingPipeline(encoder, embedding_space(encoder), store, index, texts, decoder, clips)
+        decoder = AsyncDecoder(encoder.sampling, limits, processes=False)
+        texts, captions = ExactIndex(encoder.dimension), ExactIndex(encoder.dimension)
+        indexes = index, texts, captions, LexicalIndex()
+        pipeline = EmbeddingPipeline(encoder, embedding_space(encoder), store, *indexes, decoder, clips)
         report = await Indexer(pipeline).run(catalogue)
         decoder.close()
         say(known=report.known, embedded=report.embedded, found=len(index))

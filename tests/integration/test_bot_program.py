@@ -107,6 +107,7 @@ async def test_killed_before_answering(tmp_path: Path) -> None:
             "slack_api_url": slack.api_url,
             "slack_port": "0",
             "engine_url": engine.url,
+            "bot_lease_seconds": "600",  # only ``expire`` makes a lease run out, however slow the machine is
         }
         for moment in MOMENTS:
             before = slack.sockets
@@ -163,6 +164,7 @@ async def test_the_discord_bot_killed_before_answering(tmp_path: Path) -> None:
             "discord_api_url": discord.api_url,
             "discord_port": "0",
             "engine_url": engine.url,
+            "bot_lease_seconds": "600",  # only ``expire`` makes a lease run out, however slow the machine is
         }
         rooms = [(str(1000 + number), str(2000 + number)) for number in range(len(MOMENTS))]
         for moment, both in zip(MOMENTS, rooms, strict=True):

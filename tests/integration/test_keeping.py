@@ -91,7 +91,7 @@ async def test_what_bots_keep(data_dir: Path, tmp_path: Path) -> None:
     copy = tmp_path / "bots.sqlite"
     async with Database(database_url("", data_dir)) as database:
         async with database.write() as connection:
-            await connection.exec_driver_sql("INSERT INTO posted VALUES ('slack', 'T', 'C', 'giphy', 'gif1', 1)")
+            await connection.exec_driver_sql("INSERT INTO posted_gifs VALUES ('slack', 'T', 'C', 'giphy', 'gif1', 1)")
         status, _, err = await deepgif("backup", "--bots", str(copy), data_dir=data_dir)
         assert status == 0, err
         status, _, err = await deepgif("restore", "--bots", str(copy), data_dir=data_dir)
@@ -104,7 +104,7 @@ async def test_what_bots_keep(data_dir: Path, tmp_path: Path) -> None:
         assert await database.workspaces("slack") == ["T"]
     status, _, err = await deepgif("restore", str(copy), data_dir=data_dir)
     assert status == 1
-    assert "of something else" in " ".join(err.split())
+    assert "is not a backup of this database" in " ".join(err.split())
     status, _, err = await deepgif(
         "backup", "--bots", str(copy), data_dir=data_dir, bot_database_url="postgresql://x/y"
     )

@@ -43,11 +43,11 @@ async def test_index_search_and_info(folder: Path, data_dir: Path) -> None:
     status, out, err = await deepgif("index", str(folder), data_dir=data_dir)
     assert status == 0, err
     assert "6 GIFs can be found: 6 new, 0 already indexed." in out
-    assert "Skipped broken.gif: The GIF ends within its header." in err
+    assert "Skipped broken.gif: The GIF is truncated in its header." in err
     status, out, err = await deepgif("index", str(folder), "--json", data_dir=data_dir)
     report = json.loads(out)
     assert (status, report["known"], report["embedded"]) == (0, 6, 0)
-    assert report["unreadable"] == [["broken.gif", "The GIF ends within its header."]]
+    assert report["unreadable"] == [["broken.gif", "The GIF is truncated in its header."]]
 
     arguments = ("search", "--folder", str(folder), "--limit", "2", "--json", "a red wall")
     status, out, err = await deepgif(*arguments, data_dir=data_dir)

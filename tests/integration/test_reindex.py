@@ -122,7 +122,7 @@ async def test_everything_moves_while_the_old_model_answers(place: Place) -> Non
     place.server.media.clear()
     for encoder in (WideEncoder(), ColourEncoder()):
         async with place.engine(encoder) as engine:
-            coverage = await engine.search.coverage()
+            coverage = await engine.search.collection.coverage()
             assert (coverage, len(engine.search.collection.texts)) == (Coverage(100, 100), 100)
         assert (encoder.clips, encoder.texts, place.server.media) == (0, 0, [])
 
@@ -184,7 +184,7 @@ async def test_the_budget_ends_midway(place: Place) -> None:
     assert not report.complete
     assert (one.known, one.embedded, one.waiting) == (0, 200, 40)
     assert one.stopped == (
-        "40 GIFs of GIPHY wait until it allows more calls, of which half are left to searches: run the same command "
+        "40 GIFs of GIPHY are left. Half of the hourly quota is reserved for searches. Run the same command "
         "again in 60 minutes."
     )
     assert len(place.server.calls) == 8
@@ -212,7 +212,7 @@ async def test_gifs_that_are_gone(place: Place) -> None:
         assert not gone & place.ids(space)
     assert len(place.seen(OLD)) == 93
     async with place.engine(WideEncoder()) as engine:
-        assert await engine.search.coverage() == Coverage(93, 93)
+        assert await engine.search.collection.coverage() == Coverage(93, 93)
 
 
 async def test_an_answer_with_none_of_them_forgets_nothing(place: Place) -> None:
@@ -300,7 +300,7 @@ async def test_klipy(place: Place) -> None:
     assert [path for path, _ in place.server.calls] == [f"/api/v1/{place.server.key}/gifs/items"] * 5
     assert place.ids(NEW) == place.ids(OLD)
     async with place.engine(WideEncoder(), name="klipy") as engine:
-        assert await engine.search.coverage() == Coverage(100, 100)
+        assert await engine.search.collection.coverage() == Coverage(100, 100)
 
 
 async def test_what_searches_bring_meanwhile_moves_too(place: Place) -> None:
@@ -428,5 +428,5 @@ async def test_killed_again_and_again(place: Place) -> None:
     assert child.report == {"complete": True, "known": held, "embedded": 100 - held, "waiting": 0}
     assert child.begun == 100 - held
     async with place.engine(WideEncoder()) as engine:
-        assert await engine.search.coverage() == Coverage(100, 100)
+        assert await engine.search.collection.coverage() == Coverage(100, 100)
         assert len(engine.search.collection.texts) == 100

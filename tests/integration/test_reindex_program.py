@@ -160,7 +160,7 @@ async def test_moving_beside_a_running_engine(folder: Path, data_dir: Path, othe
             f"Local GIFs: {COUNT} embedded with {model.space} ({COUNT - len(held)} new, {len(held)} before); 0 no "
             f"longer exist, 1 skipped.\nDone. Set DEEPGIF_MODEL={other} and restart the engine.\n"
         ) == out
-        assert "Skipped broken.gif: The GIF ends within its header." in err
+        assert "Skipped broken.gif: The GIF is truncated in its header." in err
         after = vectors(data_dir, new)
         assert len(after) == COUNT
         assert {gif_id: after[gif_id] for gif_id in held} == held

@@ -1,4 +1,4 @@
-"""``python -m deepgif.training.evaluation.sentences``: how well a bundle says how alike two sentences are.
+"""``python -m deepgif.training.evaluation.sentences``: how well a bundle ranks pairs of sentences by similarity.
 
 Spearman's rank correlation between the cosines of a bundle's sentence vectors and given scores from 0 to 5, as the
 literature reports it (Cer et al. 2017). ``sentence_pairs.tsv`` beside this file has captions, headlines, chat, phrases
@@ -20,6 +20,7 @@ from deepgif.models.bundles.load import bundle_folder, load_two_towers
 from deepgif.models.bundles.manifest import BundleError
 from deepgif.training.data.datasets import DatasetError
 from deepgif.training.evaluation.figures import spearman
+from deepgif.training.progress import program
 
 PAIRS = Path(__file__).with_name("sentence_pairs.tsv")
 COLUMNS = ("score", "first", "second")
@@ -41,15 +42,12 @@ def main(
     bundle: Annotated[str, typer.Option(help="A shipped bundle's name, or a bundle's folder.")] = "small",
 ) -> None:
     """Measure how well a bundle's sentence vectors rank pairs of sentences: Spearman's correlation in percent."""
-    try:
+    with program(Console(stderr=True), BundleError, DatasetError):
         rows = read_pairs(pairs)
         encoder = load_two_towers(bundle_folder(bundle))
-    except (BundleError, DatasetError) as error:
-        Console(stderr=True).print(str(error), style="red", markup=False)
-        raise typer.Exit(1) from error
     scores, first, second = zip(*rows, strict=True)
-    found = agreement(encoder.text_features(first), encoder.text_features(second), np.array(scores, np.float32))
-    Console().print(f"{encoder.space}: {found:.1f} on {len(rows)} pairs")
+    correlation = agreement(encoder.text_features(first), encoder.text_features(second), np.array(scores, np.float32))
+    Console().print(f"{encoder.space}: {correlation:.1f} on {len(rows)} pairs")
 
 
 def agreement(first: NDArray[np.float32], second: NDArray[np.float32], scores: NDArray[np.float32]) -> float:

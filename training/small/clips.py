@@ -1,8 +1,10 @@
-"""Described clips to learn the joint space from, with the costly half of the frame encoder computed once.
+"""Captioned clips to train the joint space on, with the expensive half of the frame encoder computed once.
 
-Every frame goes through ``EfficientNetLite.head`` once; the maps (80, 12, 12) are kept as float16 on disk, and
-training runs only ``EfficientNetLite.tail`` on them. Variety comes from the views: a photograph is kept whole, mirrored
-and as four corner crops, each a row of its own; a rendered scene as several frames.
+Every frame goes through the CNN's ``head`` once; the maps (C, S/16, S/16) are cached as float16, and training runs only
+its ``tail`` on them. Augmentation: a photograph is stored whole, mirrored and as four corner crops, one row
+each; a rendered scene as several frames.
+
+Shapes: R rows, C channels, S pixels of each side.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -17,22 +20,21 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from deepgif.models.networks.efficientnet import FRAME_SIZE, TAIL_CHANNELS
 from deepgif.models.networks.joint import FrameEncoder
 from deepgif.models.preprocess.frames import Frame, frame_of
 from deepgif.models.preprocess.sampling import FrameSampling
-from deepgif.training.small.corpus import read_captions
+from deepgif.training.data import features
+from deepgif.training.data.datasets import read_captions
+from deepgif.training.progress import Report
 
-HEAD_SHAPE = (TAIL_CHANNELS, FRAME_SIZE // 16, FRAME_SIZE // 16)
 CROP = 0.82  # of the side, for corner crops
 BATCH = 64
-
-Progress = Callable[[int, int], None]  # done, total
+VIEWS = ("whole", "mirrored", "top left", "top right", "bottom left", "bottom right")
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One described clip: the rows of its frames or views, how many of them make one example, and its texts."""
+    """One captioned clip: the rows of its frames or views, how many of them make one example, and its texts."""
 
     rows: tuple[int, ...]
     pick: int
@@ -41,7 +43,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class ClipSet:
-    """Clips and the head maps (R, 80, 12, 12) float16 of all their rows."""
+    """Clips and the head maps (R, C, S/16, S/16) float16 of all their rows."""
 
     clips: tuple[Clip, ...]
     maps: NDArray[np.float16]
@@ -49,76 +51,71 @@ class ClipSet:
 
 @dataclass(frozen=True, slots=True)
 class FrameSource:
-    """A named sequence of frames that can be made again from any position, and the clips they belong to."""
+    """A named sequence of frames of ``size`` pixels a side that can be generated from any position, and the clips they
+    belong to."""
 
     name: str
     count: int
+    size: int
     frames: Callable[[int], Iterator[Frame]]
     clips: tuple[Clip, ...]
 
 
-def photographs(data: Path, split: str, each: int) -> FrameSource:
-    """Flickr8k photographs with their five sentences; the first ``each`` of six views, of which one is the whole
-    picture and two is its mirror image too."""
-    captions = read_captions(data, split)
-    names = list(captions)
+def photographs(data: Path, split: str, size: int, views: int = 1) -> FrameSource:
+    """Flickr8k photographs with their five captions: the first ``views`` of ``VIEWS`` of each."""
+    captioned = read_captions(data / "flickr8k" / f"{split}.txt").clips
 
     def frames(start: int) -> Iterator[Frame]:
-        for row in range(start, len(names) * each):
-            with Image.open(data / "flickr8k" / "images" / names[row // each]) as image:
-                yield _view(image.convert("RGB"), row % each)
+        for row in range(start, len(captioned) * views):
+            with Image.open(captioned[row // views].path) as image:
+                yield _view(image.convert("RGB"), row % views, size)
 
     clips = tuple(
-        Clip(tuple(range(index * each, (index + 1) * each)), 1, tuple(captions[name]))
-        for index, name in enumerate(names)
+        Clip(tuple(range(index * views, (index + 1) * views)), 1, clip.captions) for index, clip in enumerate(captioned)
     )
-    return FrameSource(f"flickr8k-{split}-{each}", len(names) * each, frames, clips)
+    return FrameSource(f"flickr8k-{split}-{views}", len(captioned) * views, size, frames, clips)
 
 
-def exercises(data: Path) -> FrameSource:
-    """Two photographs of each exercise, start and end of the movement, with its name and what it works on."""
+def exercises(data: Path, size: int) -> FrameSource:
+    """Two photographs of each exercise, the start and end of the movement, with its name and its target muscle."""
     entries = json.loads((data / "exercises" / "exercises.json").read_text(encoding="utf-8"))
 
     def frames(start: int) -> Iterator[Frame]:
         for row in range(start, 2 * len(entries)):
             path = data / "exercises" / "images" / f"{entries[row // 2]['id']}_{row % 2}.jpg"
             with Image.open(path) as image:
-                yield _square(image)
+                yield _square(image, size)
 
     clips = tuple(Clip((2 * index, 2 * index + 1), 2, _exercise_texts(entry)) for index, entry in enumerate(entries))
-    return FrameSource("exercises", 2 * len(entries), frames, clips)
+    return FrameSource("exercises", 2 * len(entries), size, frames, clips)
 
 
 def extract(
-    source: FrameSource, network: FrameEncoder, folder: Path, on_progress: Progress = lambda done, total: None
+    source: FrameSource, network: FrameEncoder, folder: Path, on_progress: Report = lambda done, total: None
 ) -> ClipSet:
-    """Runs every frame of ``source`` through ``network.head``; goes on where a stopped run ended."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path, mark = folder / f"{source.name}.f16", folder / f"{source.name}.done"
-    shape = (source.count, *HEAD_SHAPE)
-    done = int(mark.read_text()) if mark.exists() else 0
-    maps: NDArray[np.float16] = np.memmap(path, np.float16, "r+" if path.exists() else "w+", shape=shape)
-    frames = source.frames(done)
-    while done < source.count:
-        batch = [frame for _, frame in zip(range(BATCH), frames, strict=False)]
-        maps[done : done + len(batch)] = head_maps(network, batch)
-        done += len(batch)
-        if done % (BATCH * 16) == 0 or done == source.count:
-            maps.flush()  # type: ignore[attr-defined]  # a memmap
-            mark.write_text(str(done))
-        on_progress(done, source.count)
+    """Runs every frame of ``source`` through ``network.head``; an interrupted run continues."""
+    frames: Iterator[Frame] | None = None
+
+    def compute(rows: Sequence[int]) -> NDArray[np.float16]:
+        nonlocal frames
+        frames = source.frames(rows[0]) if frames is None else frames  # then in order
+        return head_maps(network, list(islice(frames, len(rows))))
+
+    path = folder / f"{source.name}.npy"
+    shape = (network.head_channels, source.size // 16, source.size // 16)
+    maps = features.extract(range(source.count), compute, shape, path, on_progress, BATCH, np.float16)
     return ClipSet(source.clips, maps)
 
 
 def head_maps(network: FrameEncoder, frames: Sequence[Frame]) -> NDArray[np.float16]:
-    """(F, 80, 12, 12) of F frames."""
+    """(F, C, S/16, S/16) of F frames."""
     pixels = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)
     with torch.inference_mode():
         return network.head(pixels).contiguous().numpy().astype(np.float16)
 
 
 def pooled_features(network: FrameEncoder, maps: NDArray[np.float16]) -> torch.Tensor:
-    """(R, 1280) features of head maps (R, 80, 12, 12)."""
+    """(R, 1280) features of head maps (R, C, S/16, S/16)."""
     parts = []
     with torch.inference_mode():
         for start in range(0, len(maps), BATCH):
@@ -127,22 +124,19 @@ def pooled_features(network: FrameEncoder, maps: NDArray[np.float16]) -> torch.T
     return torch.cat(parts).clone()
 
 
-_VIEWS = ("whole", "mirrored", "top left", "top right", "bottom left", "bottom right")
-
-
-def _view(image: Image.Image, view: int) -> Frame:
+def _view(image: Image.Image, view: int, size: int) -> Frame:
     if view == 0:
-        return _square(image)
+        return _square(image, size)
     if view == 1:
-        return np.ascontiguousarray(_square(image)[:, ::-1])
+        return np.ascontiguousarray(_square(image, size)[:, ::-1])
     width, height = int(image.width * CROP), int(image.height * CROP)
     left, top = (image.width - width) * ((view - 2) % 2), (image.height - height) * ((view - 2) // 2)
-    crop = _square(image.crop((left, top, left + width, top + height)))
+    crop = _square(image.crop((left, top, left + width, top + height)), size)
     return np.ascontiguousarray(crop[:, ::-1]) if view in (3, 4) else crop
 
 
-def _square(picture: Image.Image) -> Frame:
-    return frame_of(picture, FrameSampling(1, FRAME_SIZE))
+def _square(picture: Image.Image, size: int) -> Frame:
+    return frame_of(picture, FrameSampling(1, size))
 
 
 def _exercise_texts(entry: dict[str, object]) -> tuple[str, ...]:

@@ -1,10 +1,8 @@
-"""Stage 1: the GRU learns to give a sentence the vector that the teacher gives it.
+"""Stage 1: distils the GRU from the teacher's sentence vectors.
 
 The loss is the cosine distance to the teacher's vector plus the squared error of the batch's similarities (Park et
-al. 2019, "Relational Knowledge Distillation": what matters is how texts lie to each other). Of random texts hardly two
-are alike, and to tell apart what is nearly alike is the hard part: so a batch is made of small groups of neighbours,
-and the errors of pairs that the teacher finds alike weigh more. Some merges of the subwords are undone at random, so
-that a word is known by its parts too. The embeddings start as the teacher's vectors
+al. 2019, "Relational Knowledge Distillation": what matters is how texts lie to each other). Some merges of the
+subwords are undone at random, so that a word is known by its parts too. The embeddings start as the teacher's vectors
 of the pieces, reduced by PCA.
 """
 
@@ -23,9 +21,6 @@ from torch.nn import functional as F
 from deepgif.models.networks.sentence import MAX_PIECES, WORD_START, SentenceConfig, SentenceEncoder, pad, to_pieces
 from deepgif.training.small.checkpoint import Checkpoint
 from deepgif.training.small.vocabulary import MergeUndoing
-
-NEIGHBOURS = 24  # at most, of one group in a batch
-ALIKE = 8.0  # how much more two texts weigh that the teacher finds the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +49,8 @@ def distil(
     checkpoint: Checkpoint,
     report: Report,
 ) -> None:
-    """Teaches ``encoder`` in place that ``texts`` have the unit vectors ``targets`` (N, 384). Goes on from
-    ``checkpoint`` where there is one."""
+    """Trains ``encoder`` in place to give ``texts`` the unit vectors ``targets`` (N, 384). Continues from
+    ``checkpoint`` if there is one."""
     optimizer = torch.optim.Adam(encoder.parameters(), lr=options.learning_rate)
     first_epoch = first_batch = 0
     if state := checkpoint.load():
@@ -64,7 +59,7 @@ def distil(
         first_epoch, first_batch = state["epoch"], state["batch"]
     encoder.train()
     for epoch in range(first_epoch, options.epochs):
-        batches, pieces = _epoch(texts, targets, tokenizer, options, epoch)
+        batches, pieces = _epoch(texts, tokenizer, options, epoch)
         for position in range(first_batch, len(batches)):
             rows = batches[position]
             step, steps = epoch * len(batches) + position, options.epochs * len(batches)
@@ -86,14 +81,11 @@ def distil(
 
 
 def distillation_loss(vectors: Tensor, targets: Tensor, relational: float) -> Tensor:
-    """Mean cosine distance of ``vectors`` (N, 384) to unit ``targets`` (N, 384), plus ``relational`` times the weighted
-    mean squared error of the similarities of every two."""
+    """Mean cosine distance of ``vectors`` (N, 384) to unit ``targets`` (N, 384), plus ``relational`` times the mean
+    squared error of the N x N similarities."""
     vectors = F.normalize(vectors, dim=1)
     distance = 1 - (vectors * targets).sum(dim=1).mean()
-    wanted = targets @ targets.T
-    weights = (1 + ALIKE * wanted.clamp(min=0).square()) * (1 - torch.eye(len(wanted), device=wanted.device))
-    errors = (vectors @ vectors.T - wanted).square()
-    return distance + relational * (weights * errors).sum() / weights.sum().clamp(min=1)
+    return distance + relational * F.mse_loss(vectors @ vectors.T, targets @ targets.T)
 
 
 def initial_embeddings(
@@ -112,21 +104,8 @@ def initial_embeddings(
     return reduced
 
 
-def neighbourhoods(
-    rows: NDArray[np.int64], targets: NDArray[np.float16], rng: np.random.Generator
-) -> list[NDArray[np.int64]]:
-    """Parts ``rows`` into groups of at most ``NEIGHBOURS`` whose ``targets`` are near each other: halved along a random
-    direction, and the halves again (a random projection tree, Dasgupta & Freund 2008)."""
-    if len(rows) <= NEIGHBOURS:
-        return [rows]
-    direction = np.asarray(rng.standard_normal(targets.shape[1]), np.float32)
-    rows = rows[np.argsort(targets[rows].astype(np.float32) @ direction, kind="stable")]
-    half = len(rows) // 2
-    return neighbourhoods(rows[:half], targets, rng) + neighbourhoods(rows[half:], targets, rng)
-
-
 def _epoch(
-    texts: Sequence[str], targets: NDArray[np.float16], tokenizer: Tokenizer, options: DistilOptions, epoch: int
+    texts: Sequence[str], tokenizer: Tokenizer, options: DistilOptions, epoch: int
 ) -> tuple[list[NDArray[np.int64]], list[list[int]]]:
     """The rows of each batch, all of one length, in random order; and the pieces of every text."""
     rng = np.random.default_rng([options.seed, epoch])
@@ -135,8 +114,7 @@ def _epoch(
     lengths = np.array([len(row) for row in pieces])
     batches: list[NDArray[np.int64]] = []
     for length in np.unique(lengths):
-        groups = neighbourhoods(np.flatnonzero(lengths == length), targets, rng)
-        rows = np.concatenate([groups[index] for index in rng.permutation(len(groups))])
+        rows = rng.permutation(np.flatnonzero(lengths == length))
         batches += [rows[start : start + options.batch] for start in range(0, len(rows), options.batch)]
     order = rng.permutation(len(batches))
     return [batches[index] for index in order], pieces

@@ -1,9 +1,9 @@
-"""The stages of a run in their order, each with progress and with what it needs from those before."""
+"""The stages of a training run in order."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,14 +13,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from safetensors.torch import load
 from tokenizers import Tokenizer
 
-from deepgif.models.bundles.manifest import WEIGHTS, checked, read_manifest
+from deepgif.models.bundles.manifest import WEIGHTS, read_manifest, read_verified
 from deepgif.models.bundles.small import TOKENIZER, load_small, save_small
-from deepgif.models.networks.efficientnet import FRAME_SIZE
-from deepgif.models.networks.joint import JointModel
+from deepgif.models.networks.joint import Backbone, FrameEncoder, JointModel
 from deepgif.models.networks.sentence import (
     SENTENCE_DIMENSION,
     SentenceConfig,
@@ -31,12 +29,14 @@ from deepgif.models.networks.sentence import (
 )
 from deepgif.models.preprocess.sampling import FrameSampling
 from deepgif.training.evaluation.figures import measure
-from deepgif.training.pretrained.lite import load_lite, packaged_weights
+from deepgif.training.pretrained.efficientnet import load_efficientnet, packaged_weights
 from deepgif.training.pretrained.teacher import teacher_vectors
+from deepgif.training.pretrained.tflite import load_tflite
+from deepgif.training.progress import progress
 from deepgif.training.small.card import write_card
 from deepgif.training.small.checkpoint import Checkpoint
-from deepgif.training.small.clips import ClipSet, exercises, extract, photographs, pooled_features
-from deepgif.training.small.corpus import Corpus, read_captions, read_corpus
+from deepgif.training.small.clips import VIEWS, ClipSet, exercises, extract, photographs, pooled_features
+from deepgif.training.small.corpus import Corpus, read_corpus
 from deepgif.training.small.distil import DistilOptions, distil, initial_embeddings
 from deepgif.training.small.finetune import FinetuneOptions, finetune
 from deepgif.training.small.maps import MapOptions, Pairs, fit_maps
@@ -44,28 +44,29 @@ from deepgif.training.small.scenes import rendered_scenes
 from deepgif.training.small.vocabulary import learn_vocabulary
 
 LICENCE = (
-    "MIT for the weights as far as they are ours; taught on Flickr8k photographs, which are for research and "
-    "education, not for commercial use"
+    "MIT for this project's weights; trained on Flickr8k photographs, which are for research and education, not for "
+    "commercial use"
 )
-SENTENCES = "sentences."  # how a bundle names the GRU's weights
-SAMPLING = FrameSampling(count=4, size=FRAME_SIZE)
+FRAMES = 4  # of a clip
+SENTENCES = "sentences."  # prefix of the GRU's weights in a bundle
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineOptions:
-    """What a run may choose."""
+    """The options of a run."""
 
     scenes: int = 4000
     distil_epochs: int = 10
     finetune_steps: int = 700
-    views: int = 6  # of each photograph
     seed: int = 0
-    start: Path | None = None  # a bundle whose vocabulary and GRU to go on from
-    backbone: Path | None = None  # the CNN's first weights, if not the package's
+    backbone: Backbone = Backbone.MOBILENET_V2
+    weighted: bool = False
+    views: int = len(VIEWS)  # of each photograph
+    start: Path | None = None  # a bundle whose vocabulary and GRU to continue from
 
 
 class Pipeline:
-    """One run. Each stage's result is computed when it is first asked for, or read from the run's folder."""
+    """One run. Each stage's result is computed on first use, or read from the run's folder."""
 
     def __init__(self, data: Path, run: Path, font: Path, options: PipelineOptions, console: Console) -> None:
         self.data = data
@@ -73,16 +74,16 @@ class Pipeline:
         self.font = font
         self.options = options
         self.console = console
-        self.config = SentenceConfig(weighted=True)
+        self.config = SentenceConfig(weighted=options.weighted)
         run.mkdir(parents=True, exist_ok=True)
 
     def write_bundle(self, out: Path) -> None:
-        """Runs what has not been run yet, and writes the bundle with its card."""
-        read_captions(self.data, "train")  # first: what is missing is said at once
-        save_small(out, "small", LICENCE, SAMPLING, self.model, self.tokenizer)
+        """Runs the remaining stages, and writes the bundle with its card."""
+        sampling = FrameSampling(FRAMES, self.network.frame_size)
+        save_small(out, "small", LICENCE, sampling, self.model, self.tokenizer)
         teacher = torch.from_numpy(self.teach(self.clip_texts).astype(np.float32))
-        dev = extract(photographs(self.data, "dev", 1), load_lite(self.backbone), self.run / "frames")
-        figures = measure(
+        dev = extract(photographs(self.data, "dev", self.network.frame_size), self.network, self.run / "frames")
+        metrics = measure(
             load_small(out),
             self.data,
             sorted(self.corpus.unseen, key=len),
@@ -92,7 +93,7 @@ class Pipeline:
             pooled_features(self.model.frames, dev.maps),
             self.console,
         )
-        write_card(out, figures, self.options)
+        write_card(out, metrics, self.options)
         self.console.print(f"The model is in {out}.")
 
     @cached_property
@@ -101,7 +102,7 @@ class Pipeline:
 
     @cached_property
     def texts(self) -> tuple[str, ...]:
-        """All that the GRU learns from: the corpus, shortest first (the teacher is quicker so), and the scenes'."""
+        """All training texts: the corpus, shortest first (which is faster for the teacher), and the scenes' texts."""
         described = [text for clip in self.scene_source.clips for text in clip.texts]
         return (*sorted(self.corpus.train, key=len), *dict.fromkeys(described))
 
@@ -112,28 +113,31 @@ class Pipeline:
         parts = [self.teach(part) for part in (self.texts[:corpus], self.texts[corpus:])]
         return np.concatenate(parts)
 
-    def lessons(self, rounds: int) -> tuple[Sequence[str], NDArray[np.float16]]:
-        """The texts and their targets; none where there is no round to learn in, since the teacher takes long."""
-        return (self.texts, self.targets) if rounds else ((), np.empty((0, SENTENCE_DIMENSION), np.float16))
+    @property
+    def lessons(self) -> tuple[Sequence[str], NDArray[np.float16]]:
+        """The texts and their targets for distillation; none if it has no epochs, since the teacher takes long."""
+        if self.options.distil_epochs:
+            return self.texts, self.targets
+        return (), np.empty((0, SENTENCE_DIMENSION), np.float16)
 
     def teach(self, texts: Sequence[str]) -> NDArray[np.float16]:
-        """The teacher's vectors (N, 384) of any texts, kept in the run's folder."""
-        with self._progress("Teacher") as report:
+        """The teacher's vectors (N, 384) of any texts, cached in the run's folder."""
+        with progress(self.console, "Teacher") as report:
             return teacher_vectors(texts, self.run / "teacher", report)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
         path = self.run / "tokenizer.json"
         if not path.exists() and self.options.start:
-            path.write_bytes((self.options.start / TOKENIZER).read_bytes())
+            path.write_bytes(read_verified(self.options.start / TOKENIZER, read_manifest(self.options.start)))
         if not path.exists():
-            with self.console.status("Learning the vocabulary"):
+            with self.console.status("Training the vocabulary"):
                 learn_vocabulary(map(spell_out, self.texts), self.config.vocabulary).save(str(path))
         return Tokenizer.from_file(str(path))
 
     @cached_property
     def scene_source(self) -> Any:
-        return rendered_scenes(self.options.scenes, self.options.seed, self.font)
+        return rendered_scenes(self.options.scenes, self.options.seed, self.font, self.network.frame_size)
 
     @cached_property
     def sentences(self) -> SentenceEncoder:
@@ -142,63 +146,71 @@ class Pipeline:
         encoder = SentenceEncoder(self.config)
         checkpoint = Checkpoint(self.run / "distil.pt")
         if checkpoint.load() is None and self.options.start:
-            start = load(checked(self.options.start / WEIGHTS, read_manifest(self.options.start)))
-            own = {name.removeprefix(SENTENCES): value for name, value in start.items() if name.startswith(SENTENCES)}
-            encoder.load_state_dict(own, strict=False)  # one whose means are not weighted starts with plain ones
+            weights = load(read_verified(self.options.start / WEIGHTS, read_manifest(self.options.start)))
+            own = {name.removeprefix(SENTENCES): one for name, one in weights.items() if name.startswith(SENTENCES)}
+            encoder.load_state_dict(own, strict=False)  # a bundle with plain means lacks the attention
         elif checkpoint.load() is None:
             with torch.no_grad():
                 encoder.embedding.weight.copy_(initial_embeddings(self.tokenizer, self.config, self.teach))
         options = DistilOptions(epochs=self.options.distil_epochs, seed=self.options.seed)
-        with self._progress("Distil") as report:
-            distil(*self.lessons(options.epochs), self.tokenizer, encoder, options, checkpoint, report)
+        with progress(self.console, "Distil") as report:
+            distil(*self.lessons, self.tokenizer, encoder, options, checkpoint, report)
         return encoder
 
     @cached_property
     def clip_sets(self) -> list[ClipSet]:
         """Photographs, rendered scenes and exercises, through the first half of the CNN."""
-        network = load_lite(self.backbone)
-        sources = [photographs(self.data, "train", self.options.views), self.scene_source, exercises(self.data)]
+        size = self.network.frame_size
+        sources = [
+            photographs(self.data, "train", size, self.options.views),
+            self.scene_source,
+            exercises(self.data, size),
+        ]
         sets = []
         for source in sources:
-            with self._progress(f"Frames of {source.name}") as report:
-                sets.append(extract(source, network, self.run / "frames", report))
+            with progress(self.console, f"Frames of {source.name}") as report:
+                sets.append(extract(source, self.network, self.run / "frames", report))
         return sets
 
     @cached_property
-    def backbone(self) -> Path:
-        """The CNN's first weights."""
-        return self.options.backbone or packaged_weights()
+    def network(self) -> FrameEncoder:
+        """The CNN with its ImageNet weights."""
+        if self.options.backbone is Backbone.EFFICIENTNET_LITE0:
+            return load_efficientnet(packaged_weights())
+        return load_tflite(self.data / "mobilenet" / "mobilenet_v2_1.0_224_quant.tflite")
 
     @cached_property
     def tuned(self) -> JointModel:
         """The whole model after fine-tuning."""
-        model = JointModel(self.config)
-        model.frames = load_lite(self.backbone)
+        model = JointModel(self.config, self.options.backbone)
+        model.frames = deepcopy(self.network)
+        if not self.options.finetune_steps:
+            model.sentences = self.sentences
+            return model.eval()
         checkpoint = Checkpoint(self.run / "finetune.pt")
         if checkpoint.load() is None:
             model.sentences.load_state_dict(self.sentences.state_dict())
             model.frame_map, model.sentence_map = self.fit(self.features(model), self.sentence_vectors(model))
         options = FinetuneOptions(steps=self.options.finetune_steps, seed=self.options.seed)
-        with self._progress("Fine-tune") as report:
-            lessons = self.lessons(options.steps)
-            finetune(model, self.clip_sets, self.tokenizer, *lessons, options, checkpoint, report)
+        with progress(self.console, "Fine-tune") as report:
+            finetune(model, self.clip_sets, self.tokenizer, self.texts, self.targets, options, checkpoint, report)
         return model.eval()
 
     @cached_property
     def tuned_features(self) -> torch.Tensor:
-        """The features (R, 1280) of all frames as the fine-tuned CNN sees them."""
+        """The features (R, 1280) of all frames from the fine-tuned CNN."""
         return self.features(self.tuned)
 
     @cached_property
     def model(self) -> JointModel:
-        """The whole model after all stages: fine-tuned, and the maps fitted once more."""
+        """The whole model after all stages: fine-tuned, and the projections fitted again."""
         model = self.tuned
         model.frame_map, model.sentence_map = self.fit(self.tuned_features, self.sentence_vectors(model))
         return model.eval()
 
     @cached_property
     def clip_texts(self) -> list[str]:
-        """The texts of all clips, one after the other."""
+        """The texts of all clips, concatenated."""
         return [text for clip_set in self.clip_sets for clip in clip_set.clips for text in clip.texts]
 
     def sentence_vectors(self, model: JointModel) -> torch.Tensor:
@@ -211,12 +223,12 @@ class Pipeline:
         return torch.cat(parts).clone()
 
     def features(self, model: JointModel) -> torch.Tensor:
-        """The features (R, 1280) of all frames as ``model`` sees them now."""
-        with self.console.status("Looking at the frames"):
+        """The features (R, 1280) of all frames from ``model``."""
+        with self.console.status("Encoding the frames"):
             return torch.cat([pooled_features(model.frames, clip_set.maps) for clip_set in self.clip_sets])
 
     def fit(self, features: torch.Tensor, sentences: torch.Tensor) -> tuple[torch.nn.Linear, torch.nn.Linear]:
-        """The best maps between the features (R, 1280) of all frames and the vectors (N, 384) of ``clip_texts``."""
+        """The projections fitted to the features (R, 1280) of all frames and the vectors (N, 384) of ``clip_texts``."""
         views = 12  # a multiple of how many rows the clips of each set have
         rows: list[NDArray[np.int64]] = []
         own: list[tuple[int, ...]] = []
@@ -228,26 +240,5 @@ class Pipeline:
                 first_text += len(clip.texts)
             first_row += len(clip_set.maps)
         with self.console.status("Fitting the maps"):
-            sizes = tuple(len(clip_set.clips) for clip_set in self.clip_sets)
-            pairs = Pairs(features, sentences, torch.from_numpy(np.stack(rows)), tuple(own), sizes)
+            pairs = Pairs(features, sentences, torch.from_numpy(np.stack(rows)), tuple(own))
             return fit_maps(pairs, MapOptions(seed=self.options.seed))
-
-    @contextmanager
-    def _progress(self, name: str) -> Iterator[Any]:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed:,.0f} of {task.total:,.0f} {task.fields[note]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=self.console) as progress:
-            task = progress.add_task(name, total=1, note="")
-
-            def report(done: int, total: int, loss: float | None = None) -> None:
-                note = "" if loss is None else f"loss {loss:.3f}"
-                progress.update(task, completed=done, total=total, note=note)
-                if loss is not None and done % 50 == 0:
-                    self.console.log(f"{name}: step {done} of {total}, loss {loss:.4f}")
-
-            yield report

@@ -163,7 +163,7 @@ async def test_kept_only_for_its_days(open_one: Open, redis: RedisServer) -> Non
             await search(one)
             assert known(one) == 100
             assert not [key async for key in client.scan_iter(match="deepgif:[gv]:*")]
-            await one.forget_expired()
+            await one.ingestion.forget_expired()
             assert known(one) == 0
 
 

@@ -163,7 +163,7 @@ def test_a_new_rating_replaces_the_old(make):
 def test_what_does_not_fit_is_not_added(make, names, shape, ratings):
     """Vectors of another length or number leave the index as it was."""
     index = make(8)
-    with pytest.raises(ValueError, match="do not fit"):
+    with pytest.raises(ValueError, match="do not match"):
         index.add(keys_of(range(names)), np.ones(shape, np.float32), [Rating.G] * ratings)
     assert len(index) == 0
     assert index.vectors(keys_of([0])) == {}
@@ -230,7 +230,7 @@ def test_signs_find_what_is_nearest():
     rng = np.random.default_rng(0)
     vectors, queries = crowd(rng, 6000), crowd(rng, 200, part=(1, 1.5))  # words lie apart from pictures
     ratings = [list(Rating)[level] for level in rng.choice([0, 0, 0, 2, 3], 6000)]
-    index, exact = CompactIndex(128, compared=200), ExactIndex(128)
+    index, exact = CompactIndex(128, rescored=200), ExactIndex(128)
     keys = keys_of(range(6000))
     for one in (index, exact):
         one.add(keys[:3000], vectors[:3000], ratings[:3000])
@@ -256,7 +256,7 @@ def test_signs_follow_their_vectors():
     """Every GIF is the nearest to its own vector, however it came: in many parts, with a large part that all share, and
     moved into the place of one that has gone."""
     rng = np.random.default_rng(0)
-    index, vectors, keys = CompactIndex(128, compared=1), crowd(rng, 4000, part=(0, 6.0)), keys_of(range(4000))
+    index, vectors, keys = CompactIndex(128, rescored=1), crowd(rng, 4000, part=(0, 6.0)), keys_of(range(4000))
     for start in range(0, 4000, 500):
         part = slice(start, start + 500)
         index.add(keys[part], vectors[part], [Rating.G] * 500)
@@ -270,7 +270,7 @@ def test_mean_and_spread_of_what_is_not_looked_at():
     """Mean and spread are those of all allowed GIFs within 1e-4 of the spread plus what half precision rounds away,
     after many changes, though most were never compared."""
     rng = np.random.default_rng(0)
-    index, held = CompactIndex(32, compared=10), {}
+    index, held = CompactIndex(32, rescored=10), {}
     for _ in range(300):
         names = rng.integers(0, 3000, 40).tolist()
         vectors = crowd(rng, 40, 32).astype(np.float16).astype(np.float32)
@@ -294,7 +294,7 @@ def test_mean_and_spread_of_what_is_not_looked_at():
 def test_more_wanted_than_are_compared():
     """As many come as are asked for, though fewer would be compared otherwise."""
     rng = np.random.default_rng(0)
-    index, vectors = CompactIndex(8, compared=5), unit(rng, 50)
+    index, vectors = CompactIndex(8, rescored=5), unit(rng, 50)
     index.add(keys_of(range(50)), vectors, [Rating.G] * 50)
     (hits,) = index.search(vectors[:1], 30, Rating.G)
     assert len(hits.keys) == 30

@@ -113,7 +113,7 @@ async def test_a_full_queue_refuses():
     gate = Gate()
     async with batcher_of(gate, max_waiting=2) as batcher:
         tasks = await busy(batcher, gate) + await submitted(batcher, [1, 2])
-        with pytest.raises(OverloadedError, match="try again"):
+        with pytest.raises(OverloadedError, match="Try again"):
             await batcher.submit(3)
         gate.open.set()
         assert await asyncio.gather(*tasks) == [0, 2, 4]

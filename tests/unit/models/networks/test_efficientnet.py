@@ -6,16 +6,16 @@ import pytest
 import torch
 
 from deepgif.models.networks.efficientnet import (
+    EPSILON,
     FEATURES,
     FRAME_SIZE,
-    SLOPE_LIMIT,
     TAIL_CHANNELS,
     EfficientNetLite,
     EfficientNetLiteStrips,
     SameConv2d,
 )
 from deepgif.models.runtime.torchvision import prepare_torchvision
-from deepgif.training.pretrained.lite import load_lite
+from deepgif.training.pretrained.efficientnet import load_efficientnet
 
 prepare_torchvision()
 timm = pytest.importorskip("timm", reason="needs the extra 'clip'")
@@ -82,9 +82,9 @@ def test_the_network_equals_timms(reference, published, size):
     pixels = frames(size=size)
     with torch.no_grad():
         expected = reference((pixels.float() - 127.0) / 128.0)
-        found = load_lite(published)(pixels)
+        found = load_efficientnet(published)(pixels)
     assert found.shape == (2, FEATURES)
-    assert (found.square() - SLOPE_LIMIT - expected).norm() < 1e-3 * expected.norm()  # random layers add up rounding
+    assert (found.square() - EPSILON - expected).norm() < 1e-3 * expected.norm()  # random layers add up rounding
 
 
 def test_another_network_is_refused(published, tmp_path):
@@ -93,12 +93,12 @@ def test_another_network_is_refused(published, tmp_path):
     fewer = {name: value for name, value in state.items() if not name.startswith("_blocks.15")}
     torch.save(fewer, tmp_path / "fewer.pth")
     with pytest.raises(ValueError, match=r"fewer\.pth is not EfficientNet-Lite0"):
-        load_lite(tmp_path / "fewer.pth")
+        load_efficientnet(tmp_path / "fewer.pth")
     torch.save({**state, "_conv_head.weight": torch.zeros(8, 320, 1, 1)}, tmp_path / "other.pth")
     with pytest.raises(ValueError, match="_conv_head has the shape"):
-        load_lite(tmp_path / "other.pth")
+        load_efficientnet(tmp_path / "other.pth")
     with pytest.raises(FileNotFoundError):
-        load_lite(tmp_path / "none.pth")
+        load_efficientnet(tmp_path / "none.pth")
 
 
 @pytest.fixture(scope="module")

