@@ -114,7 +114,7 @@ def clip_sets(backbone):
 def test_finetuning_learns_and_resumes(backbone, clip_sets, tokenizer, targets, tmp_path):
     """The loss falls; the first half of the CNN is unchanged; an interrupted run ends like an uninterrupted one."""
     options = FinetuneOptions(
-        steps=6, shares=(3, 3), texts=8, warmup_steps=1, save_every=2, cnn_rate=1e-5, relational=0
+        steps=12, shares=(3, 3), texts=8, warmup_steps=1, save_every=2, cnn_rate=1e-5, map_rate=3e-3, relational=0
     )
 
     def fresh():
@@ -125,7 +125,7 @@ def test_finetuning_learns_and_resumes(backbone, clip_sets, tokenizer, targets, 
     whole, before = fresh(), fresh()
     args = (clip_sets, tokenizer, TEXTS, targets, options)
     finetune(whole, *args, Checkpoint(tmp_path / "a.pt"), lambda done, total, loss: losses.append(loss))
-    assert losses[-1] < losses[0]
+    assert np.mean(losses[-4:]) < np.mean(losses[:4])
     start = {Backbone.MOBILENET_V2: mobilenet, Backbone.EFFICIENTNET_LITE0: efficientnet}[backbone].TAIL_START
     assert same_weights(whole.frames.features[:start], before.frames.features[:start])
     assert not same_weights(whole.frames.features[start:], before.frames.features[start:])
