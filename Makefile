@@ -38,7 +38,7 @@ $(BIN)/python:
 
 # Exact versions come from constraints.txt. The bots need none of the engine's packages, and may run on another machine.
 $(VENV)/.engine $(VENV)/.slack $(VENV)/.discord $(VENV)/.docs: $(VENV)/.%: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python tools/install.py $*
+	$(BIN)/python tools/install.py $* $(if $(filter engine,$*),ocr)
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python

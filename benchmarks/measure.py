@@ -1,4 +1,4 @@
-"""Helpers of the benchmarks: timings of alternating runs, percentiles, the machine."""
+"""Shared helpers: alternating timings, percentiles, the machine's description, queries."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def machine() -> str:
 
 
 def alternate(rounds: int, *runs: Callable[[], object]) -> list[list[float]]:
-    """Seconds of each of ``runs`` in each round; runs alternate, so that changes of the machine affect all alike."""
+    """Seconds of each of ``runs`` in each round; runs alternate, so that changes in the machine's
+    load affect all equally."""
     seconds: list[list[float]] = [[] for _ in runs]
     for _ in range(rounds):
         for place, run in enumerate(runs):

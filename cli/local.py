@@ -32,4 +32,8 @@ async def index_folder(options: EngineOptions) -> IndexReport:
     """Embeds new GIFs of the folder or the bundled catalogue. Raises ``DeepGifError``."""
     async with open_ingestion(replace(options, providers=ProvidersOptions()), Metrics()) as ingestion:
         with progress_bar("Embedding") as report:
-            return await ingestion.index(report)
+            done = await ingestion.index(report)
+        if ingestion.recognition is not None:
+            with progress_bar("Reading words") as report:
+                await ingestion.read_words(report)
+        return done

@@ -21,6 +21,7 @@ def options_from_settings(settings: Settings) -> EngineOptions:
         index=settings.index,
         qdrant=_qdrant_options(settings),
         redis=redis_options(settings),
+        ocr=settings.ocr,
     )
 
 

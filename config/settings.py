@@ -111,6 +111,9 @@ class Settings(BaseSettings):
         "compares all (float32), compact preselects by sign bits and keeps float16, auto is exact up to 100,000 GIFs "
         "and on GPUs, qdrant uses a Qdrant server (needs the extra qdrant).",
     )
+    ocr: Literal["auto", "on", "off"] = Field(
+        "auto", description="Reads the words in GIFs, to find them by. auto does so if the extra ocr is installed."
+    )
     qdrant_url: str = Field("", pattern=_URL, description="Qdrant server, such as http://127.0.0.1:6333")
     qdrant_api_key: SecretStr = Field(SecretStr(""), description="API key of the Qdrant server.")
     qdrant_shards: int = Field(0, ge=0, le=1024, description="Shards of a new collection; 0 lets Qdrant decide.")

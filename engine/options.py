@@ -89,7 +89,7 @@ class EngineOptions:
     """An engine. ``folder`` None means the bundled GIFs, or none at all where providers are set; ``device`` is auto,
     cpu, cuda, or several GPUs (cuda:0,cuda:1); ``threads`` 0 leaves the number to PyTorch; ``weights`` is the folder
     of third-party weights. The index answers without asking a provider where the best GIF's confidence is at least
-    ``min_confidence``."""
+    ``min_confidence``. ``ocr`` auto reads the words in GIFs if the extra ocr is installed."""
 
     bundle: Path
     data_dir: Path
@@ -103,3 +103,4 @@ class EngineOptions:
     index: IndexKind = "auto"
     qdrant: QdrantOptions | None = None
     redis: RedisOptions | None = None
+    ocr: Literal["auto", "on", "off"] = "off"

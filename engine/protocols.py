@@ -98,6 +98,16 @@ class EmbeddingStore(Protocol):
         """All vectors of one provider in this space, in chunks of keys and (N, D)."""
 
 
+class RecognisedTextStore(Protocol):
+    """Stores the words that one version of an OCR read in GIFs."""
+
+    async def get_many(self, keys: Sequence[GifKey]) -> dict[GifKey, str]:
+        """The texts of those of ``keys`` that were read; "" for GIFs without words."""
+
+    async def put(self, key: GifKey, text: str) -> None:
+        """Stores the text of a GIF; durable when it returns."""
+
+
 class GifStore(Protocol):
     """Stores one provider's GIFs for a limited time after they were last seen."""
 

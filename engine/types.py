@@ -54,7 +54,8 @@ class GifKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Gif:
-    """A GIF's metadata. ``width`` and ``height`` are in pixels, 0 if unknown."""
+    """A GIF's metadata. ``width`` and ``height`` are in pixels, 0 if unknown; ``text_in_gif`` are the words that an OCR
+    read in its frames."""
 
     key: GifKey
     title: str
@@ -64,6 +65,13 @@ class Gif:
     width: int
     height: int
     attribution: str = ""
+    tags: tuple[str, ...] = ()
+    text_in_gif: str = ""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Title, alt text and tags, without repetition and without empty ones."""
+        return tuple(dict.fromkeys(text for part in (self.title, self.alt_text, *self.tags) if (text := part.strip())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +98,17 @@ class Candidate:
     @property
     def text(self) -> str:
         """The GIF's text for the text encoder; empty if it has none."""
-        return describe(self.gif, self.tags)
+        return describe(self.texts)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The GIF's own texts and the provider's tags."""
+        return tuple(dict.fromkeys((*self.gif.texts, *(tag for tag in self.tags if tag.strip()))))
 
 
-def describe(gif: Gif, tags: Sequence[str] = ()) -> str:
-    """Title, alt text and tags without repetition, as one text of at most ``MAX_QUERY_LENGTH`` characters."""
-    parts = dict.fromkeys(part.strip() for part in (gif.title, gif.alt_text, ", ".join(tags)))
-    return ". ".join(part for part in parts if part)[:MAX_QUERY_LENGTH]
+def describe(texts: Sequence[str]) -> str:
+    """A GIF's texts as one text of at most ``MAX_QUERY_LENGTH`` characters."""
+    return ". ".join(texts)[:MAX_QUERY_LENGTH]
 
 
 class Source(StrEnum):

@@ -17,9 +17,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 CUDA_PREFIXES = ("nvidia-", "cuda-", "triton")
-WITH_TORCH = {"engine", "redis", "clip", "classic", "onnx", "qdrant", "training", "dev"}
-SIZES = {"dev": "about 700 MB", "training": "about 700 MB", "slack": "about 20 MB", "discord": "about 20 MB"}
-DEFAULT_SIZE = "about 350 MB"
+WITH_TORCH = {"engine", "redis", "clip", "classic", "onnx", "qdrant", "ocr", "training", "dev"}
+SIZES = {"dev": "about 820 MB", "training": "about 700 MB", "slack": "about 20 MB", "discord": "about 20 MB"}
+DEFAULT_SIZE = "about 470 MB"
 
 
 def pip(*arguments: str, capture: bool = False) -> subprocess.CompletedProcess[str]:

@@ -1,7 +1,7 @@
 """Ranking losses over a batch of pairs of unit vectors.
 
-Every loss takes ``clips`` and ``texts`` (N, D), row by row a pair, and ``same`` (N, N), true where the text of a column
-also describes the clip of a row: such pairs are no negatives. s(g, t) is the cosine.
+Every loss takes ``clips`` and ``texts`` (N, D), where each row is a pair, and ``same`` (N, N), true where the text of a
+column also describes the clip of a row: those are not negatives. s(g, t) is the cosine.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from enum import StrEnum
 
 import torch
 from torch import Tensor
-
-from deepgif.models.networks.joint import info_nce
+from torch.nn import functional as F
 
 MARGIN = 0.2
 TEMPERATURE = 0.05
@@ -20,7 +19,7 @@ CONTRASTIVE = 50
 
 
 class Loss(StrEnum):
-    """What the two maps are taught with."""
+    """The loss that the projection heads are trained with."""
 
     ONE_NEGATIVE = "one-negative"
     CONTRASTIVE = "contrastive"
@@ -30,8 +29,8 @@ class Loss(StrEnum):
 
 
 def one_negative(clips: Tensor, texts: Tensor, same: Tensor, margin: float = MARGIN) -> Tensor:
-    """max(0, m - s(g, t) + s(g, t')) for one random wrong text t', and the same for one random wrong clip: the recipe's
-    max-margin ranking loss."""
+    """max(0, m - s(g, t) + s(g, t')) for one random wrong text t', and the same for one random wrong clip (max-margin
+    ranking loss)."""
     return (_random(clips, texts, same, margin) + _random(texts, clips, same.T, margin)) / 2
 
 
@@ -45,8 +44,8 @@ def contrastive(
     margin: float = MARGIN,
 ) -> Tensor:
     """The hinges over K contrastive texts and clips of each pair, (N, K, D) each, drawn from the whole training set
-    (Kiros et al. 2015, section 3.3, with K = 50). Those that are ``right_texts`` or ``right_clips`` (N, K) for the pair
-    after all are left out."""
+    (Kiros et al. 2015, section 3.3, with K = 50). ``right_texts`` and ``right_clips`` (N, K) mark those that belong to
+    the pair's own clip; they are left out."""
     own = (clips * texts).sum(dim=1, keepdim=True)  # (N, 1)
     by_clip = (margin - own + torch.einsum("nd,nkd->nk", clips, other_texts)).clamp(min=0)
     by_text = (margin - own + torch.einsum("nd,nkd->nk", texts, other_clips)).clamp(min=0)
@@ -67,16 +66,20 @@ def hardest_negative(clips: Tensor, texts: Tensor, same: Tensor, margin: float =
     return (by_clip.amax(dim=1).sum() + by_text.amax(dim=0).sum()) / len(clips)
 
 
-def info_nce_loss(clips: Tensor, texts: Tensor, same: Tensor) -> Tensor:
-    """``deepgif.models.networks.joint.info_nce`` at the usual temperature."""
-    return info_nce(clips, texts, same, TEMPERATURE)
+def info_nce(clips: Tensor, texts: Tensor, same: Tensor, temperature: float = TEMPERATURE) -> Tensor:
+    """InfoNCE in both directions (van den Oord et al. 2018, equation 4). The diagonal always counts."""
+    scores = clips @ texts.T / temperature  # (N, N)
+    pairs = torch.arange(len(scores), device=scores.device)
+    others = same & ~torch.eye(len(scores), dtype=torch.bool, device=scores.device)
+    scores = scores.masked_fill(others, float("-inf"))
+    return (F.cross_entropy(scores, pairs) + F.cross_entropy(scores.T, pairs)) / 2
 
 
 IN_BATCH: dict[Loss, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     Loss.ONE_NEGATIVE: one_negative,
     Loss.SUM: sum_of_hinges,
     Loss.HARDEST: hardest_negative,
-    Loss.INFO_NCE: info_nce_loss,
+    Loss.INFO_NCE: info_nce,
 }
 
 

@@ -1,5 +1,5 @@
-"""``python -m benchmarks.models.encode``: frames a second through the micro-batcher against the bare model, the time
-of one query on one core, and what motion adds to clips and queries."""
+"""``python -m benchmarks.models.encode``: frames per second through the micro-batcher and in a bare loop, the latency
+of a query on one core, and the overhead of the motion head."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def main() -> None:
         for start in range(0, CLIPS, at_once):
             encoder.encode_clips(clips[start : start + at_once])
 
-    def elsewhere() -> None:
+    def in_a_thread() -> None:
         with ThreadPoolExecutor(1) as thread:
             thread.submit(bare).result()
 
@@ -51,20 +51,20 @@ def main() -> None:
             await asyncio.gather(*(batcher.submit(clip) for clip in clips))
 
     bare()
-    times = alternate(ROUNDS, bare, elsewhere, lambda: asyncio.run(batched()))
+    times = alternate(ROUNDS, bare, in_a_thread, lambda: asyncio.run(batched()))
     main_s, loop_s, batcher_s = (min(seconds) for seconds in times)
     main_rate, loop_rate, batcher_rate = (CLIPS * sampling.count / seconds for seconds in (main_s, loop_s, batcher_s))
     print(
-        f"frames a second: bare loop {main_rate:.1f}, in a thread beside the main one {loop_rate:.1f}, through the "
-        f"batcher, which has such a thread, {batcher_rate:.1f}"
+        f"frames per second: bare loop {main_rate:.1f}, in a second thread {loop_rate:.1f}, through the batcher, which "
+        f"has such a thread, {batcher_rate:.1f}"
     )
     print(f"the batcher reaches {100 * loop_s / batcher_s:.1f} % of the loop in a thread (best of {ROUNDS} rounds)")
 
     torch.set_num_threads(1)
     seconds = []
-    for words in queries():
+    for query in queries():
         started = time.perf_counter()
-        encoder.encode_texts([words])
+        encoder.encode_texts([query])
         seconds.append(time.perf_counter() - started)
     p50, p99 = (1000 * percentile(seconds, percent) for percent in (50, 99))
     print(f"one query on one core: p50 {p50:.2f} ms, p99 {p99:.2f} ms, over {len(seconds)} queries")
@@ -72,18 +72,17 @@ def main() -> None:
     few, asked = clips[:4], queries()[:60]
     for what, count, run in (
         ("clip", len(few), lambda model: model.encode_clips(few)),
-        ("query", len(asked), lambda model: [model.encode_texts([words]) for words in asked]),
+        ("query", len(asked), lambda model: [model.encode_texts([query]) for query in asked]),
     ):
         plain_s, moving_s = processor_time(partial(run, encoder), partial(run, moving))
         print(
-            f"processor time of a {what}: small {1000 * plain_s / count:.2f} ms, "
+            f"CPU time of a {what}: small {1000 * plain_s / count:.2f} ms, "
             f"small_motion {1000 * moving_s / count:.2f} ms ({moving_s / plain_s:.2f})"
         )
 
 
 def processor_time(*runs: Callable[[], object]) -> list[float]:
-    """Seconds that each of ``runs`` computes, the median of some rounds in turns; what else the machine does counts
-    little."""
+    """The median CPU seconds of each of ``runs`` in alternating rounds, which other load hardly affects."""
     seconds: list[list[float]] = [[] for _ in runs]
     for _ in range(SHORT_ROUNDS):
         for column, run in zip(seconds, runs, strict=True):

@@ -1,9 +1,9 @@
-"""``python -m benchmarks.models.gpu``: how much of a device's own speed the frame networks reach.
+"""``python -m benchmarks.models.gpu``: how much of a device's peak rate the frame encoders reach.
 
-In one run: the device's measured matrix rate; for each network frames a second on the device alone, through
-``FrameRunner`` from bytes in memory, and through the bare loop that open_clip's documentation shows; what CUDA graphs
-change, alone and while threads decode on all cores; GIFs a second from bytes to vectors, beside decoding alone; and the
-index in full. Weights are random, which changes no time. ``--device cpu`` measures a CPU the same way.
+In one run: the device's measured matrix rate; for each network, frames per second on the device alone, through
+``FrameRunner`` from bytes in memory, and in the loop of open_clip's documentation; the effect of CUDA graphs, alone and
+while threads decode on all cores; GIFs per second from bytes to vectors, compared with decoding alone; and the exact
+index. Weights are random, which does not change the timings. ``--device cpu`` measures a CPU the same way.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from deepgif.models.runtime.torchvision import prepare_torchvision
 MATRIX = {"cuda": 8192, "cpu": 1024}  # rows and columns
 OPEN_CLIP = {"CLIP ViT-B/32": "ViT-B-32", "SigLIP2 B/16": "ViT-B-16-SigLIP2"}
 SIZE = 224
-BATCHES = 4  # one after the other, from bytes
+BATCHES = 4  # in sequence, from bytes
 DIMENSION, CHUNK = 1024, 50_000
 HEIGHTS = range(112, 304, 8)  # of GIFs that are 200 pixels wide, as GIPHY's fixed_width_downsampled are
 Wait = Callable[[], object]
@@ -56,8 +56,8 @@ Wait = Callable[[], object]
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A network for frames of ``SIZE`` pixels a side with ``flops`` of one frame, as it is published; and what it looks
-    like to its own library: uint8 frames on the host to features."""
+    """A frame encoder, its ``flops`` per frame as published, and the loop of its own library from uint8 frames on the
+    host to features."""
 
     name: str
     module: nn.Module
@@ -66,7 +66,7 @@ class Network:
 
 
 def networks(device: torch.device) -> Iterator[Network]:
-    """One after the other: all at once may not fit."""
+    """Yields them one by one: together they may not fit."""
     prepare_torchvision()
     import open_clip
 
@@ -90,7 +90,7 @@ def bare_loop(model: Any, device: torch.device, frames: Tensor) -> Tensor:
 
 
 def rate(run: Callable[[], object], amount: float, rounds: int, wait: Wait) -> float:
-    """``amount`` a second, the median of the rounds after one that warms up."""
+    """``amount`` per second, the median of the rounds after a warm-up."""
     run()
     seconds = []
     for _ in range(rounds):
@@ -103,7 +103,7 @@ def rate(run: Callable[[], object], amount: float, rounds: int, wait: Wait) -> f
 
 
 def matrix_rate(device: torch.device, rounds: int, wait: Wait) -> float:
-    """FLOP a second of one large product, in the precision that the networks run in."""
+    """FLOP per second of a large product in the networks' precision."""
     size = MATRIX[device.type]
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     one, other = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
@@ -111,8 +111,7 @@ def matrix_rate(device: torch.device, rounds: int, wait: Wait) -> float:
 
 
 def flops_of(network: Callable[[Tensor], object]) -> float:
-    """Of one frame, counted on the CPU. With gradients: without them attention takes a path whose products are not
-    counted."""
+    """FLOP of one frame, counted on the CPU with gradients: without them, attention uses a path that is not counted."""
     with FlopCounterMode(display=False) as counter:
         network(torch.zeros(1, 3, SIZE, SIZE, dtype=torch.uint8))
     return float(counter.get_total_flops())
@@ -133,7 +132,7 @@ def measure_network(
         several = [frames] * BATCHES
         through = rate(lambda: runner(several), batch * BATCHES, rounds, wait)
         there = host.to(device)
-        line = f"{network.name}, {network.flops / 1e9:.1f} GFLOP a frame: from bytes {share(through)}"
+        line = f"{network.name}, {network.flops / 1e9:.1f} GFLOP per frame: from bytes {share(through)}"
         if network.bare is not None:
             bare = rate(lambda: network.bare(host), batch, rounds, wait)
             line += f", {through / bare:.2f} x the bare open_clip loop's {bare:,.0f}"
@@ -157,7 +156,7 @@ def measure_network(
 
 @contextmanager
 def decoding(files: Sequence[bytes]) -> Iterator[None]:
-    """Meanwhile, as many threads as there are cores decode GIFs."""
+    """Decodes GIFs in one thread per core meanwhile."""
     ended = Event()
     decode = partial(decode_clip, sampling=FrameSampling(4, SIZE), limits=MediaLimits(), resize=False)
 
@@ -175,7 +174,7 @@ def decoding(files: Sequence[bytes]) -> Iterator[None]:
 
 
 def gifs() -> list[bytes]:
-    """Some of the shipped GIFs, 200 pixels wide, in as many heights as a provider's are."""
+    """Some of the shipped GIFs, 200 pixels wide, in the variety of heights of a provider."""
     files = []
     for number, path in enumerate(sorted((CATALOGUE / "gifs").glob("*.gif"))[: 4 * len(HEIGHTS)]):
         with Image.open(path) as gif:
@@ -190,7 +189,7 @@ def gifs() -> list[bytes]:
 
 
 def end_to_end(device: str, files: Sequence[bytes], rounds: int, wait: Wait) -> None:
-    """GIFs from bytes to vectors, as the engine does it, beside decoding alone."""
+    """GIFs from bytes to vectors as in the engine, compared with decoding alone."""
     files = [*files] * 4
     encoder = load_bundle(bundle_folder("small"), [device])
     on_cpu = device == "cpu"
@@ -227,8 +226,8 @@ def end_to_end(device: str, files: Sequence[bytes], rounds: int, wait: Wait) -> 
             )
 
 
-def in_full(device: str, count: int, rounds: int, wait: Wait) -> None:
-    """The index that compares everything, over random unit vectors."""
+def exact_index(device: str, count: int, rounds: int, wait: Wait) -> None:
+    """The exact index over random unit vectors."""
     index = ExactIndex(DIMENSION, device)
     rng = np.random.default_rng(0)
     for start in range(0, count, CHUNK):
@@ -239,7 +238,7 @@ def in_full(device: str, count: int, rounds: int, wait: Wait) -> None:
     times = [
         1e3 / rate(lambda some=some: index.search(vectors[:some], 50, Rating.R), 1, rounds, wait) for some in (1, 64)
     ]
-    print(f"index in full, {count:,} GIFs: one query {times[0]:.2f} ms, 64 queries {times[1]:.2f} ms")
+    print(f"exact index, {count:,} GIFs: one query {times[0]:.2f} ms, 64 queries {times[1]:.2f} ms")
 
 
 def main(
@@ -248,7 +247,7 @@ def main(
     rounds: Annotated[int, typer.Option(min=1)] = 7,
     index: Annotated[int, typer.Option(min=64, help="GIFs in the index.")] = 1_000_000,
 ) -> None:
-    """Measure the frame networks on a device."""
+    """Measure the frame encoders on a device."""
     try:
         chosen = torch.device(choose_devices(device)[0])
     except DeviceError as error:
@@ -261,7 +260,7 @@ def main(
     for network in networks(chosen):
         measure_network(network, chosen, batch, rounds, wait, matrix, files)
     end_to_end(str(chosen), files, min(rounds, 3), wait)
-    in_full(str(chosen), index, rounds, wait)
+    exact_index(str(chosen), index, rounds, wait)
 
 
 if __name__ == "__main__":

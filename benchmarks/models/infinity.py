@@ -1,11 +1,11 @@
-"""``python -m benchmarks.models.infinity PYTHON``: pictures a second from bytes to vectors of ViT-B/32, beside
-infinity-emb.
+"""``python -m benchmarks.models.infinity PYTHON``: pictures per second from bytes to vectors of ViT-B/32, compared
+with infinity-emb.
 
-infinity-emb needs older libraries than DeepGIF, so that it has an environment of its own, whose Python is named:
+infinity-emb needs older libraries than DeepGIF, so it runs in its own environment, whose Python is the argument:
 
     python -m venv infinity && infinity/bin/pip install 'infinity-emb[torch,vision]' aiohttp
 
-Both have random weights, which change no time, get the same PNGs of 224 x 224 pixels, and take turns in one run.
+Both have random weights, which do not change the timings, get the same 224 x 224 PNGs, and alternate in one run.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def main(
     batch: Annotated[int, typer.Option(min=1, help="The largest batch of infinity-emb.")] = 64,
     rounds: Annotated[int, typer.Option(min=1)] = 7,
 ) -> None:
-    """Measure DeepGIF's encoder beside infinity-emb's."""
+    """Compare DeepGIF's encoder with infinity-emb's."""
     name = choose_devices(device)[0]
     kind = torch_device(name).type
     print(f"{machine()}, {name}")
@@ -98,13 +98,13 @@ def main(
             child.stdin.flush()
             answer = child.stdout.readline()
             if not answer:
-                raise SystemExit("infinity-emb ended; what it said stands above.")
+                raise SystemExit("infinity-emb ended: see its output above.")
             if turn >= 0:
                 taken[turn] = own, float(answer)
         child.stdin.close()
     low, middle, high = np.percentile(taken[:, 1] / taken[:, 0], (25, 50, 75))
     mine, other = count / np.median(taken, axis=0)
-    print(f"{count} pictures: DeepGIF {mine:,.1f} a second, infinity-emb {other:,.1f}; {middle:.2f} times as many")
+    print(f"{count} pictures: DeepGIF {mine:,.1f} per second, infinity-emb {other:,.1f}: {middle:.2f} times as many")
     print(f"(quartiles {low:.2f} to {high:.2f}; torch {torch.__version__} here)")
 
 

@@ -1,9 +1,9 @@
-"""``python -m benchmarks.models.runtime``: the frame networks on the CPU through torch, ONNX Runtime and OpenVINO, in
+"""``python -m benchmarks.models.runtime``: the frame encoders on the CPU through torch, ONNX Runtime and OpenVINO, in
 one run.
 
-In turns: the time of a frame in batches of 1 to 64, each runtime with the whole batch at once and with a few frames at
-a time; how far the vectors of the shipped GIFs lie from those of torch; and, each in a process of its own, the time
-until the first answer and the memory. All compute in float32 in the same number of threads. It needs
+Alternating: the time per frame in batches of 1 to 64, with the whole batch at once and with a few frames at a time; the
+distance of the shipped GIFs' vectors from torch's; and, each in its own process, the time to the first result and the
+peak memory. All compute in float32 with the same number of threads. It needs
 
     pip install onnx onnxscript onnxruntime openvino
 """
@@ -42,22 +42,22 @@ Run = Callable[[Tensor], Tensor]  # frames (B, 3, S, S) uint8 to features (B, A)
 
 SIZE = 224
 BATCHES = {"small": (1, 4, 16, 64), "vgg16": (1, 4, 16), "vit_b_32": (1, 4, 16)}
-AT_LEAST_S = 0.1  # of every way in every round
-PAUSE_S = 0.05  # until the threads of the way before have stopped to look for work
+AT_LEAST_S = 0.1  # of every runtime in every round
+PAUSE_S = 0.05  # until the previous runtime's threads have stopped spinning
 FEW = "a few at a time"
 TORCH = f"torch, {FEW}"
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of a way in a process of its own: until the first answer, and the most memory with the largest batch."""
+    """Of a runtime in its own process: the time to the first result, and the peak memory with the largest batch."""
 
     seconds: float
     mebibytes: float
 
 
 def network_of(name: str) -> nn.Module:
-    """The shipped bundle's own, or one with random weights, which change no time."""
+    """The shipped bundle's network, or one with random weights, which do not change the timings."""
     torch.manual_seed(0)
     network: nn.Module
     if name == "small":
@@ -90,7 +90,7 @@ def onnxruntime_run(network: nn.Module) -> Run:
 def openvino_run(network: nn.Module) -> Run:
     import openvino
 
-    # Some processors would get bfloat16 otherwise.
+    # Otherwise some CPUs would use bfloat16.
     settings = {
         "INFERENCE_PRECISION_HINT": "f32",
         "PERFORMANCE_HINT": "LATENCY",
@@ -123,7 +123,7 @@ def all_runs(network: nn.Module) -> dict[str, Run]:
 
 
 def measure(runs: dict[str, Run], batch: int, rounds: int) -> None:
-    """Prints a table: the median time of a frame, the processor time, and how many times as fast as torch it is."""
+    """Prints a table: the median time per frame, the CPU time, and the speed relative to torch."""
     frames = torch.randint(0, 256, (batch, 3, SIZE, SIZE), dtype=torch.uint8)
     taken = {name: np.zeros((rounds, 2)) for name in runs}
     times = 1
@@ -141,7 +141,7 @@ def measure(runs: dict[str, Run], batch: int, rounds: int) -> None:
                 run(frames)
             spent = time.perf_counter() - wall, time.process_time() - processor
             taken[name][turn] = 1000 * np.array(spent) / times / batch
-    print(f"\n| {batch} frames | ms a frame | processor ms | as fast as torch (quartiles) |\n|---|---|---|---|")
+    print(f"\n| {batch} frames | ms per frame | CPU ms | speed relative to torch (quartiles) |\n|---|---|---|---|")
     for name, spent in taken.items():
         wall, processor = np.median(spent, axis=0)
         low, middle, high = np.percentile(taken[TORCH][:, 0] / spent[:, 0], (25, 50, 75))
@@ -149,7 +149,7 @@ def measure(runs: dict[str, Run], batch: int, rounds: int) -> None:
 
 
 def parity(name: str, network: nn.Module, runs: dict[str, Run]) -> None:
-    """Prints how far the unit features of GIFs' frames lie from those of torch, all frames at once."""
+    """Prints the distance of the frames' unit features from torch's."""
     sampling = load_bundle(bundle_folder("small")).sampling
     paths = sorted((CATALOGUE / "gifs").glob("*.gif"))[:: 1 if name == "small" else 20]
     clips = [decode_clip(path.read_bytes(), sampling, MediaLimits()) for path in paths]
@@ -167,7 +167,7 @@ def parity(name: str, network: nn.Module, runs: dict[str, Run]) -> None:
 
 
 def cost(name: str, way: str, threads: int) -> Cost:
-    """Of this process: called in one of its own."""
+    """The cost in this process, which must be a new one."""
     torch.set_num_threads(threads)
     network = network_of(name)
     with torch.inference_mode():
@@ -185,7 +185,7 @@ def main(
         list[str] | None, typer.Option(help="small (the default), vgg16 or vit_b_32; may be given several times.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Of each runtime.")] = os.cpu_count() or 1,
-    rounds: Annotated[int, typer.Option(min=1, help="How often the ways take turns.")] = 15,
+    rounds: Annotated[int, typer.Option(min=1, help="Alternating rounds.")] = 15,
 ) -> None:
     """Measure frame networks on the CPU: torch, ONNX Runtime, OpenVINO."""
     print(f"{machine()}, {threads} threads of each, load {os.getloadavg()[0]:.1f}")
@@ -198,7 +198,7 @@ def main(
             for batch in BATCHES[name]:
                 measure(runs, batch, rounds)
             parity(name, module, runs)
-        print(f"\n| in a process of its own, {FEW} | seconds to the first answer | peak memory |\n|---|---|---|")
+        print(f"\n| in its own process, {FEW} | seconds to the first result | peak memory |\n|---|---|---|")
         for way in WAYS:
             with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
                 spent = process.submit(cost, name, way, threads).result()

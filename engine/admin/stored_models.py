@@ -82,7 +82,7 @@ async def _parts(database: Database) -> list[tuple[str, str]]:
 
 def clip_space_of(space: str) -> str:
     """The clip space of the same model."""
-    for view in (View.STILL, View.TEXT):
+    for view in (View.STILL, View.TEXT, View.CAPTION):
         space = space.removesuffix(view.of(""))
     return space
 

@@ -14,7 +14,7 @@ from deepgif.engine import types
 from deepgif.engine.errors import InvalidRequestError
 
 MAX_PREFIX_LENGTH = 50  # characters of the word being typed
-_GIF_FIELDS = ("title", "alt_text", "rating", "width", "height", "attribution")
+_GIF_FIELDS = ("title", "alt_text", "rating", "width", "height", "attribution", "text_in_gif")
 
 Limit = Annotated[int, Field(ge=1, le=types.MAX_LIMIT, description=f"Number of GIFs, from 1 to {types.MAX_LIMIT}.")]
 MaxRating = Annotated[
@@ -131,6 +131,7 @@ class Result(_Response):
     explanation: str = Field(description="Why this GIF was chosen, in plain words.")
     source: types.Source
     attribution: str = Field(description="To be shown with the GIF unless empty.")
+    text_in_gif: str = Field("", description="The words that were read in the GIF; empty if there are none.")
 
     @classmethod
     def of(cls, result: types.ScoredGif, base_url: str) -> Self:

@@ -131,9 +131,18 @@ async def _run_engine(
 
 async def _in_background(engine: Engine, metrics: Metrics) -> None:
     await _index(engine, metrics)
-    while True:
-        await asyncio.sleep(FORGET_EVERY_S)
-        await _forget(engine)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_read_words(engine))
+        while True:
+            await asyncio.sleep(FORGET_EVERY_S)
+            await _forget(engine)
+
+
+async def _read_words(engine: Engine) -> None:
+    try:
+        await engine.ingestion.read_words()
+    except DeepGifError as error:
+        _log.error("%s", error)  # GIFs can still be found by their frames
 
 
 async def _forget(engine: Engine) -> None:

@@ -14,14 +14,15 @@ from deepgif.engine.cluster.follower import Follower
 from deepgif.engine.cluster.gif_store import RedisGifStore
 from deepgif.engine.cluster.leases import RedisLeases
 from deepgif.engine.cluster.quota import RedisQuota
+from deepgif.engine.cluster.recognised_text import RedisRecognisedTextStore
 from deepgif.engine.cluster.redis import RedisConnection
 from deepgif.engine.cluster.results import RedisResultCache
 from deepgif.engine.cluster.write_behind import WriteBehindQueue
 from deepgif.engine.ingest.candidates import CandidateEmbedder
-from deepgif.engine.ingest.pipeline import View
+from deepgif.engine.ingest.pipeline import EmbeddingPipeline, View
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.options import RedisOptions
-from deepgif.engine.protocols import EmbeddingStore, Index
+from deepgif.engine.protocols import EmbeddingStore, RecognisedTextStore
 from deepgif.engine.providers.circuit_breaker import LocalCircuitBreaker
 from deepgif.engine.providers.gif_store import DAY_S, SqliteGifStore
 from deepgif.engine.providers.quota import LocalQuota
@@ -73,6 +74,10 @@ class Cluster:
             self._attributions[local.provider] = local.attribution
         return store
 
+    def recognised_texts(self, local: RecognisedTextStore, version: str) -> RedisRecognisedTextStore:
+        """The words that any engine read in GIFs with the OCR of this version."""
+        return RedisRecognisedTextStore(local, self._connection, self.queue, version, self._days * DAY_S)
+
     def quota(self, local: LocalQuota) -> RedisQuota:
         """The quota of one API key for all engines together."""
         return RedisQuota(local, self._connection)
@@ -85,12 +90,10 @@ class Cluster:
         """Recent rankings of all engines."""
         return RedisResultCache(self._connection, self.queue, self._space, self._attributions)
 
-    async def follow(self, embedder: CandidateEmbedder, pictures: Index, texts: Index) -> None:
+    async def follow(self, embedder: CandidateEmbedder, pipeline: EmbeddingPipeline) -> None:
         """Loads the GIFs that other engines indexed, and follows their changes from now on."""
         if self._gif_stores:
-            follower = Follower(
-                self._connection, self._stream, self._gif_stores, embedder, (pictures, texts), self._local
-            )
+            follower = Follower(self._connection, self._stream, self._gif_stores, embedder, pipeline, self._local)
             await follower.catch_up()
             self.run(follower.run())
 

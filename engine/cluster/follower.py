@@ -12,7 +12,8 @@ from deepgif.engine.cluster.gif_store import RedisGifStore
 from deepgif.engine.cluster.redis import RedisConnection, RedisDownError, RedisRefusedError
 from deepgif.engine.errors import DeepGifError
 from deepgif.engine.ingest.candidates import CandidateEmbedder
-from deepgif.engine.protocols import EmbeddingStore, Index
+from deepgif.engine.ingest.pipeline import EmbeddingPipeline, View
+from deepgif.engine.protocols import EmbeddingStore
 from deepgif.engine.types import GifKey
 
 RETRY_S = 1.0
@@ -20,8 +21,8 @@ _log = logging.getLogger(__name__)
 
 
 class Follower:
-    """Applies the events of ``stream`` to the ``indexes`` of pictures and texts, for the providers in ``gif_stores``.
-    ``local`` has this machine's own vectors."""
+    """Applies the events of ``stream`` to the indexes of ``pipeline``, for the providers in ``gif_stores``. ``local``
+    has this machine's own vectors."""
 
     def __init__(
         self,
@@ -29,14 +30,14 @@ class Follower:
         stream: EventStream,
         gif_stores: Mapping[str, RedisGifStore],
         embedder: CandidateEmbedder,
-        indexes: tuple[Index, Index],
+        pipeline: EmbeddingPipeline,
         local: EmbeddingStore,
     ) -> None:
         self._connection = connection
         self._stream = stream
         self._gif_stores = gif_stores
         self._embedder = embedder
-        self._pictures, self._texts = indexes
+        self._pipeline = pipeline
         self._local = local
         self._position = ""  # empty until it has caught up
         self._identity = ""  # of the Redis that it has caught up with
@@ -82,7 +83,7 @@ class Follower:
         for provider, gif_store in self._gif_stores.items():
             async for ids in gif_store.shared_ids():
                 keys = [GifKey(provider, gif_id) for gif_id in ids]
-                held = await asyncio.to_thread(self._pictures.vectors, keys)
+                held = await self._pipeline.indexed(View.CLIP, keys)
                 await self._add([key for key in keys if key not in held])
             await self._forget([GifKey(provider, gif_id) for gif_id in await gif_store.all_forgotten()])
         self._position = position
@@ -95,8 +96,7 @@ class Follower:
     async def _forget(self, keys: Sequence[GifKey]) -> None:
         for provider, ids in self._by_provider(keys).items():
             gone = [GifKey(provider, gif_id) for gif_id in await self._gif_stores[provider].forgotten_elsewhere(ids)]
-            for index in (self._pictures, self._texts):
-                await asyncio.to_thread(index.remove, gone)
+            await self._pipeline.remove(gone)
 
     def _by_provider(self, keys: Collection[GifKey]) -> dict[str, list[str]]:
         """The ids of this engine's providers."""

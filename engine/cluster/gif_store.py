@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from deepgif.engine.cluster.codec import read_gif, write_gif
 from deepgif.engine.cluster.embeddings import RedisEmbeddingStore, from_key_part, key_part
 from deepgif.engine.cluster.events import EventStream
+from deepgif.engine.cluster.recognised_text import text_key
 from deepgif.engine.cluster.redis import PATIENT_S, RedisConnection, RedisDownError, RedisRefusedError
 from deepgif.engine.cluster.write_behind import QueuedWrite, WriteBehindQueue
 from deepgif.engine.protocols import EmbeddingStore
@@ -100,7 +101,7 @@ class RedisGifStore:
         return [GifKey(self.provider, gif_id) for gif_id in gone]
 
     async def forget(self, ids: Collection[str]) -> None:
-        """Deletes these GIFs and their vectors of every model, here and on all engines."""
+        """Deletes these GIFs, the words in them, and their vectors of every model, here and on all engines."""
         await self._local.forget(ids)
         for gif_id in ids:
             self._shared_at.pop(gif_id, None)
@@ -108,7 +109,9 @@ class RedisGifStore:
             return
         now = self._clock()
         await self._embeddings.delete(self.provider, ids)
-        await self._queue.write([QueuedWrite(self._name(gif_id), (("DEL", self._name(gif_id)),)) for gif_id in ids])
+        names = [self._name(gif_id) for gif_id in ids]
+        names += [text_key(self._connection.prefix, GifKey(self.provider, gif_id)) for gif_id in ids]
+        await self._queue.write([QueuedWrite(name, (("DEL", name),)) for name in names])
         # Engines that miss the events read this set when they catch up.
         noted = [("ZADD", self._forgotten, now, gif_id) for gif_id in ids]
         old = ("ZREMRANGEBYSCORE", self._forgotten, "-inf", now - self._keep_s)

@@ -97,5 +97,6 @@ class Indexer:
         await self._pipeline.index(View.CLIP, {key: vectors[key] for key in keys}, ratings)
         for start in range(0, len(keys), TEXTS_AT_ONCE):
             chunk = keys[start : start + TEXTS_AT_ONCE]
-            rows = await self._pipeline.embed_texts([describe(gifs[key.id]) for key in chunk])
+            await self._pipeline.index_words({key: gifs[key.id].texts for key in chunk}, ratings)
+            rows = await self._pipeline.embed_texts([describe(gifs[key.id].texts) for key in chunk])
             await self._pipeline.index(View.TEXT, dict(zip(chunk, rows, strict=True)), ratings)

@@ -13,6 +13,7 @@ from enum import StrEnum
 import numpy as np
 
 from deepgif.engine.errors import MediaError
+from deepgif.engine.index.lexical import LexicalIndex
 from deepgif.engine.ingest.batcher import MicroBatcher
 from deepgif.engine.ingest.deduplication import EmbeddingLeases, NoLeases
 from deepgif.engine.media.decoder_pool import AsyncDecoder
@@ -23,11 +24,12 @@ IN_MEMORY = 64  # GIFs whose bytes or frames are in memory
 
 
 class View(StrEnum):
-    """What an embedding was computed from. Stills and texts have their own spaces in the store."""
+    """What an embedding was computed from. All but clips have their own spaces in the store."""
 
     STILL = "still"
     CLIP = "clip"
     TEXT = "text"
+    CAPTION = "caption"  # the words in the picture
 
     def of(self, space: str) -> str:
         """The space of this view in the store; ``space`` is that of clips."""
@@ -54,6 +56,8 @@ class EmbeddingPipeline:
         store: EmbeddingStore,
         pictures: Index,
         texts: Index,
+        captions: Index,
+        lexical: LexicalIndex,
         decoder: AsyncDecoder,
         images: MicroBatcher[Clip, Vector],
         leases: EmbeddingLeases | None = None,
@@ -62,7 +66,8 @@ class EmbeddingPipeline:
         self._encoder = encoder
         self._space = space
         self._store = store
-        self._indexes = {View.STILL: pictures, View.CLIP: pictures, View.TEXT: texts}
+        self._indexes = {View.STILL: pictures, View.CLIP: pictures, View.TEXT: texts, View.CAPTION: captions}
+        self._lexical = lexical
         self._decoder = decoder
         self._images = images
         self._leases = leases or NoLeases()
@@ -92,13 +97,13 @@ class EmbeddingPipeline:
         await asyncio.to_thread(self._on_texts, texts)
         return await asyncio.to_thread(self._encoder.encode_texts, texts)
 
-    async def embed_texts_once(self, texts: Mapping[GifKey, str]) -> dict[GifKey, Vector]:
-        """The vectors of GIFs' texts, except where another engine embeds them."""
+    async def embed_texts_once(self, view: View, texts: Mapping[GifKey, str]) -> dict[GifKey, Vector]:
+        """The vectors of GIFs' texts or captions, except where another engine embeds them."""
 
         async def compute(keys: Sequence[GifKey]) -> dict[GifKey, Vector]:
             return dict(zip(keys, await self.embed_texts([texts[key] for key in keys]), strict=True))
 
-        return await self._leases.vectors(View.TEXT.of(self._space), list(texts), compute)
+        return await self._leases.vectors(view.of(self._space), list(texts), compute)
 
     async def stored(self, view: View, keys: Sequence[GifKey]) -> dict[GifKey, Vector]:
         """The stored vectors of those of ``keys`` that have one."""
@@ -118,12 +123,23 @@ class EmbeddingPipeline:
         return await asyncio.to_thread(self._indexes[view].vectors, keys)
 
     async def index(self, view: View, vectors: Mapping[GifKey, Vector], ratings: Mapping[GifKey, Rating]) -> None:
-        """Adds vectors to the index of pictures or of texts."""
+        """Adds vectors to the index of this view."""
         if vectors:
             rows = np.stack(list(vectors.values()))
             await asyncio.to_thread(self._indexes[view].add, list(vectors), rows, [ratings[key] for key in vectors])
 
+    async def index_words(self, texts: Mapping[GifKey, Sequence[str]], ratings: Mapping[GifKey, Rating]) -> None:
+        """Adds all texts of GIFs to the lexical index."""
+        if texts:
+            await asyncio.to_thread(self._lexical.add, texts, ratings)
+
+    async def index_captions(self, captions: Mapping[GifKey, str], ratings: Mapping[GifKey, Rating]) -> None:
+        """Adds the words in GIFs to their texts in the lexical index."""
+        if captions:
+            await asyncio.to_thread(self._lexical.add_captions, captions, ratings)
+
     async def remove(self, keys: Collection[GifKey]) -> None:
-        """Removes GIFs from both indexes."""
-        for view in (View.CLIP, View.TEXT):
+        """Removes GIFs from all indexes."""
+        await asyncio.to_thread(self._lexical.remove, keys)
+        for view in (View.CLIP, View.TEXT, View.CAPTION):
             await asyncio.to_thread(self._indexes[view].remove, keys)

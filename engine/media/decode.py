@@ -8,6 +8,7 @@ the file's background colour in others (Pillow's reading of GIF89a, section 23).
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 
 import imageio.v3 as iio
 import numpy as np
@@ -31,17 +32,36 @@ def decode_clip(data: bytes, sampling: FrameSampling, limits: MediaLimits, *, re
     Blocks; thread-safe. Raises ``MediaError`` if the file is refused or no frame can be decoded.
     """
     info = probe(data, limits)
-    ends_at = time.monotonic() + limits.decode_s
-    frames: list[Frame] = []
     size = (info.width, info.height)
     keep_size = not resize and size != (sampling.size, sampling.size) and info.width * info.height <= MOST_PIXELS
 
     def fit(picture: Image.Image) -> Frame:
         return np.asarray(opaque(picture)) if keep_size else frame_of(picture, sampling)
 
+    return _decode(data, info, sampling.choose(info.durations_ms), limits, fit)
+
+
+def decode_whole(data: bytes, count: int, side: int, limits: MediaLimits) -> Clip:
+    """(T, H, W, 3): as ``decode_clip``, but each frame keeps its proportions and, where neither side is longer than
+    ``side`` pixels, its size: words in it can be read."""
+    info = probe(data, limits)
+
+    def fit(picture: Image.Image) -> Frame:
+        shown = opaque(picture)
+        shown.thumbnail((side, side), Image.Resampling.BILINEAR)
+        return np.asarray(shown)
+
+    return _decode(data, info, FrameSampling(count, side).choose(info.durations_ms), limits, fit)
+
+
+def _decode(
+    data: bytes, info: MediaInfo, places: Sequence[int], limits: MediaLimits, fit: Callable[[Image.Image], Frame]
+) -> Clip:
+    ends_at = time.monotonic() + limits.decode_s
+    frames: list[Frame] = []
     try:
         with iio.imopen(_with_explicit_disposals(data, info), "r", plugin="pillow", extension=f".{info.kind}") as file:
-            for index in sampling.choose(info.durations_ms):
+            for index in places:
                 pixels = file.read(index=index, mode="RGBA")  # type: ignore[call-arg]  # of the pillow plugin
                 frames.append(fit(Image.fromarray(pixels)))
                 if time.monotonic() > ends_at:

@@ -163,6 +163,7 @@ class FolderCatalogue:
             width=file.width or 0,
             height=file.height or 0,
             attribution=self._metadata.attribution,
+            tags=self._metadata.tags(file.path),
         )
 
     def _walk(self) -> Iterator[tuple[str, tuple[int, int]]]:

@@ -91,7 +91,7 @@ class SqliteGifStore:
         return [gif_id for (gif_id,) in rows]
 
     async def forget(self, ids: Collection[str]) -> None:
-        """Deletes these GIFs and their vectors of every model."""
+        """Deletes these GIFs, the words in them, and their vectors of every model."""
         if ids:
             values = [(self.provider, json.dumps(list(ids)))]
             for statement in _FORGET:
@@ -112,6 +112,7 @@ class SqliteGifStore:
 
 _FORGET = (
     "DELETE FROM embeddings WHERE provider=? AND id IN (SELECT value FROM json_each(?))",
+    "DELETE FROM recognised_texts WHERE provider=? AND id IN (SELECT value FROM json_each(?))",
     "DELETE FROM gifs WHERE provider=? AND id IN (SELECT value FROM json_each(?))",
 )
 _SELECT = (

@@ -13,6 +13,8 @@ from deepgif.engine.errors import NotFoundError
 from deepgif.engine.types import Rating
 
 CATALOGUE = "catalogue.json"
+MAX_TAGS = 50  # of one GIF
+MAX_TAG_LENGTH = 100  # characters
 MAX_CATALOGUE_BYTES = 64 * 1024 * 1024
 
 
@@ -35,6 +37,12 @@ class CatalogueMetadata:
         """The rating in upper or lower case; ``default`` if it is missing or unknown."""
         given = str(self._entry(path).get("rating")).strip().lower()
         return Rating(given) if given in list(Rating) else default
+
+    def tags(self, path: str) -> tuple[str, ...]:
+        """The tags given; other values than texts are ignored, and so is what comes after ``MAX_TAGS``."""
+        given = self._entry(path).get("tags")
+        some = given if isinstance(given, list) else []
+        return tuple(tag[:MAX_TAG_LENGTH] for tag in some if isinstance(tag, str) and tag.strip())[:MAX_TAGS]
 
     def _entry(self, path: str) -> Mapping[str, Any]:
         return self.entries.get(path, {})

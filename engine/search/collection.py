@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from deepgif.engine.index.lexical import LexicalIndex
 from deepgif.engine.protocols import Index, Provider, SearchProvider
 from deepgif.engine.search.suggestions import Suggestions
 from deepgif.engine.types import Coverage, Gif, GifKey, ScoredGif
@@ -17,11 +18,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """The indexes of pictures and of texts, and where their GIFs are from: ``local`` folders and ``remote`` providers,
-    which have a search of their own. ``suggestions`` holds the words of the texts."""
+    """The indexes of pictures and of texts by vectors, of texts by words, and where their GIFs are from: ``local``
+    folders and ``remote`` providers, which have a search of their own. ``suggestions`` holds the words of the texts."""
 
     pictures: Index
     texts: Index
+    lexical: LexicalIndex
     local: tuple[Provider, ...]
     remote: tuple[SearchProvider, ...] = ()
     suggestions: Suggestions = field(default_factory=Suggestions)

@@ -10,6 +10,7 @@ from deepgif.engine.errors import ProviderError
 from deepgif.engine.ingest.candidates import CandidateEmbedder
 from deepgif.engine.protocols import ProviderQuery
 from deepgif.engine.search.collection import Collection
+from deepgif.engine.search.query import parse_query
 from deepgif.engine.search.ranking import Ranking, RankingModel, provider_order
 from deepgif.engine.search.reranker import Rerank
 from deepgif.engine.search.retrieval import Hits, RetrievalQuery, Retriever, Similarity
@@ -46,6 +47,7 @@ class ProviderSearch:
     def __init__(self, fallback: ProviderFallback, query: ProviderQuery) -> None:
         self._fallback = fallback
         self._query = query
+        self._parsed = parse_query(query.text)
         self._ranking: Ranking | None = None
         self._rerank: Rerank | None = None
         self._unattended = False
@@ -76,7 +78,7 @@ class ProviderSearch:
         Raises what the encoder raises if no provider has candidates either."""
         use, query = self._fallback, self._query
         try:
-            hits = await use.retriever.search(RetrievalQuery(query.text, POOL, query.max_rating))
+            hits = await use.retriever.search(RetrievalQuery(self._parsed.text, POOL, query.max_rating, self._parsed))
         except Exception as error:  # noqa: BLE001 - whatever a model raises, the provider's order is still useful
             _log.warning("The query cannot be embedded: %s", type(error).__name__)
             self._ranking = await self._provider_ranking(error)
@@ -119,6 +121,7 @@ class ProviderSearch:
             use.embedder,
             use.model,
             use.similarity,
+            use.collection.lexical.frequencies,
             (*notices, *hits.notices),
         )
 
@@ -136,8 +139,9 @@ class ProviderSearch:
 
     async def _candidates(self) -> tuple[list[Candidate], tuple[str, ...]]:
         """The candidates of all providers, interleaved by rank, and the providers' errors as sentences."""
+        query = replace(self._query, text=self._parsed.text)
         answers = await asyncio.gather(
-            *(provider.search(self._query) for provider in self._fallback.collection.remote), return_exceptions=True
+            *(provider.search(query) for provider in self._fallback.collection.remote), return_exceptions=True
         )
         lists, notices = [], []
         for answer in answers:
@@ -149,6 +153,9 @@ class ProviderSearch:
                 lists.append(answer)
         longest = max((len(some) for some in lists), default=0)
         merged = [some[rank] for rank in range(longest) for some in lists if rank < len(some)]
+        if self._parsed.filters:
+            in_gifs = await self._fallback.embedder.texts_in_gifs([one.gif.key for one in merged])
+            merged = [one for one in merged if self._parsed.admits((*one.texts, in_gifs.get(one.gif.key, "")))]
         return merged, tuple(notices)
 
 

@@ -10,6 +10,7 @@ score is their weighted sum. The weights are the maximum-likelihood fit of a sof
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,19 +22,27 @@ from deepgif.engine.types import Coverage, Fit, Gif, GifKey, Origin, ScoredGif, 
 FEW = 8  # with fewer GIFs, standing out from the others says little
 TENTH = 9  # index of the result that the best one is compared with
 RANK_CONSTANT = 60  # reciprocal rank fusion (Cormack et al. 2009)
+SHOWN_WORDS = 100  # characters of the words in a GIF
 UNRANKED = 100  # the rank of a GIF that the provider did not return
+ALL_WORDS = 0.95  # the share of a query's words that is called all of them
 NEAR_DUPLICATE = 0.985  # cosine of two pictures
 
 
 @dataclass(frozen=True, slots=True)
 class Signals:
     """One GIF's signals for one query: the similarities of the query to its frames and to its text, None if there is
-    nothing to compare (yet), and its rank at the provider, starting at 0, None if the provider did not return it."""
+    nothing to compare (yet), its rank at the provider, starting at 0, None if the provider did not return it, the
+    lexical shares (``deepgif.engine.search.lexical``), and the similarity of the query to the words in the picture,
+    which ``fuse`` does not use."""
 
     key: GifKey
     visual: float | None = None
     text: float | None = None
     rank: int | None = None
+    words: float = 0.0
+    trigrams: float = 0.0
+    exact: float = 0.0
+    caption: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,27 +59,35 @@ class ScoreStatistics:
 
 @dataclass(frozen=True, slots=True)
 class FusionWeights:
-    """Weights of the three standardised signals, and the slopes that predict a missing visual similarity from text
-    and rank."""
+    """Weights of the three standardised signals, the slopes that predict a missing visual similarity from text and
+    rank, and the weights of the lexical shares."""
 
     visual: float
     text: float
     rank: float
     visual_of_text: float
     visual_of_rank: float
+    words: float = 0.0
+    trigrams: float = 0.0
+    exact: float = 0.0
+
+    def lexical(self, signals: Signals) -> float:
+        """What the lexical shares add to a score. Their cubes count: half of the words say much less than all."""
+        return self.words * signals.words**3 + self.trigrams * signals.trigrams**3 + self.exact * signals.exact**3
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """A logistic model of the probability that the best GIF matches the query, given its score and its gap to the
-    tenth GIF (both in standard deviations of the fused score), the agreement of the two similarities, and the logarithm
-    of how many GIFs were compared."""
+    tenth GIF (both in standard deviations of the fused score), the agreement of the two similarities, the logarithm
+    of how many GIFs were compared, and the cube of the best one's share of the query's trigrams."""
 
     bias: float
     top: float
     gap: float
     agreement: float
     count: float
+    lexical: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +166,7 @@ def fuse(
             weights.visual * (expected if visual_score is None else visual_score)
             + weights.text * (text_score or 0.0)
             + weights.rank * rank_score
+            + weights.lexical(one)
         )
         scored.append(ScoredCandidate(one, score, visual_score, text_score))
     return sorted(scored, key=lambda one: (-one.score, _rank(one.signals), one.signals.key))
@@ -156,13 +174,19 @@ def fuse(
 
 def features(
     scored: Sequence[ScoredCandidate], weights: FusionWeights, count: int
-) -> tuple[float, float, float, float]:
+) -> tuple[float, float, float, float, float]:
     """The inputs of ``Calibration`` for a ranking among ``count`` GIFs: score and gap of the best one in standard
-    deviations, agreement, and log10 of the count."""
+    deviations, agreement, log10 of the count, and the cube of its share of trigrams."""
     unit = math.hypot(weights.visual, weights.text) or 1.0
     best, tenth = scored[0], scored[min(TENTH, len(scored) - 1)]
     agreement = min(best.visual or 0.0, best.text or 0.0)
-    return best.score / unit, (best.score - tenth.score) / unit, agreement, math.log10(1 + count)
+    return (
+        best.score / unit,
+        (best.score - tenth.score) / unit,
+        agreement,
+        math.log10(1 + count),
+        best.signals.trigrams**3,
+    )
 
 
 def confidence(
@@ -171,13 +195,14 @@ def confidence(
     """The probability that the best GIF of a ranking among ``count`` matches the query; 0.0 if there is none."""
     if not scored:
         return 0.0
-    top, gap, agreement, log_count = features(scored, weights, count)
+    top, gap, agreement, log_count, lexical = features(scored, weights, count)
     log_odds = (
         calibration.bias
         + calibration.top * top
         + calibration.gap * gap
         + calibration.agreement * agreement
         + calibration.count * log_count
+        + calibration.lexical * lexical
     )
     return _sigmoid(log_odds)
 
@@ -215,16 +240,18 @@ def to_results(
             continue
         probability = _sigmoid(offset + one.score)
         fit = fit_of(probability, ranking.count, thresholds)
+        gif = gifs[one.signals.key]
+        reason = explain(first + len(results), ranking.count, fit, one, ranking.origin)
         results.append(
             ScoredGif(
-                gif=gifs[one.signals.key],
+                gif=gif,
                 score=one.score,
                 visual=one.signals.visual,
                 text=one.signals.text,
                 confidence=probability,
                 fit=fit,
                 source=Source.FETCHED if one.signals.key in ranking.fetched else Source.INDEXED,
-                why=explain(first + len(results), ranking.count, fit, one.visual, one.text, ranking.origin),
+                why=f"{reason} {words_in(gif)}".rstrip(),
             )
         )
     return tuple(results)
@@ -272,13 +299,13 @@ def fit_of(probability: float, count: int, thresholds: FitThresholds) -> Fit:
     return Fit.FAIR if probability >= thresholds.fair else Fit.WEAK
 
 
-def explain(position: int, count: int, fit: Fit, visual: float | None, text: float | None, origin: Origin) -> str:
+def explain(position: int, count: int, fit: Fit, scored: ScoredCandidate, origin: Origin) -> str:
     """Why the GIF at ``position`` (0 is the best) of ``count`` is shown, in plain English."""
     if origin is Origin.PROVIDER:
         return f"Number {position + 1} in the provider's own order. Its frames were not compared with your query."
     if count == 1:
         return "It is the only GIF here."
-    reason = _reason(visual, text)
+    reason = _reason(scored)
     if position == 0:
         rest = {
             Fit.STRONG: "and it stands out clearly",
@@ -290,7 +317,18 @@ def explain(position: int, count: int, fit: Fit, visual: float | None, text: flo
     return f"{rest[fit]}: number {position + 1} of {count:,} GIFs. {reason}"
 
 
-def _reason(visual: float | None, text: float | None) -> str:
+def words_in(gif: Gif) -> str:
+    """The words in a GIF, as a sentence; empty if there are none."""
+    if not gif.text_in_gif:
+        return ""
+    shown = textwrap.shorten(gif.text_in_gif, SHOWN_WORDS, placeholder="…")
+    return f"The words “{shown}” are in the GIF."
+
+
+def _reason(scored: ScoredCandidate) -> str:
+    visual, text = scored.visual, scored.text
+    if scored.signals.words > ALL_WORDS:
+        return "Your words are in its title, its tags or the GIF itself."
     if visual is None:
         return "Only its title and tags were compared with your query so far."
     if text is None or visual > text + 1:

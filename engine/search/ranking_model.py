@@ -21,7 +21,9 @@ NEAREST = 10  # queries of the bank that a GIF's hubness is computed from
 
 # For models without fitted parameters: frames and text weigh the same, the provider's rank breaks ties.
 UNFITTED = RankingModel(
-    weights=FusionWeights(visual=1.0, text=1.0, rank=0.2, visual_of_text=0.3, visual_of_rank=0.0),
+    weights=FusionWeights(
+        visual=1.0, text=1.0, rank=0.2, visual_of_text=0.3, visual_of_rank=0.0, words=4.0, trigrams=6.0
+    ),
     indexed=Calibration(bias=-4.0, top=0.9, gap=0.3, agreement=0.3, count=0.0),
     reranked=Calibration(bias=-3.0, top=0.9, gap=0.3, agreement=0.3, count=0.0),
     hubness=0.0,

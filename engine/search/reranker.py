@@ -1,4 +1,5 @@
-"""Reranks a provider's candidates for one query: by text and rank at once, then by stills, then by frames.
+"""Reranks a provider's candidates for one query: by text and rank at once, then by stills, frames and the
+words in them.
 
 One rerank serves all callers with the same query. It can be ranked at any time (an anytime algorithm): GIFs without an
 embedding get the visual similarity that their text and rank predict. After the last caller was answered, it continues
@@ -7,6 +8,7 @@ within a byte budget.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from asyncio import TaskGroup
 from collections.abc import Mapping, Sequence
@@ -15,14 +17,17 @@ from dataclasses import replace
 import numpy as np
 
 from deepgif.engine.errors import DeepGifError
+from deepgif.engine.index.lexical import Frequencies
 from deepgif.engine.ingest.candidates import CandidateEmbedder, WriteBuffer
 from deepgif.engine.ingest.pipeline import View
 from deepgif.engine.protocols import SearchProvider, Vector
+from deepgif.engine.search.lexical import lexical_evidence
 from deepgif.engine.search.ranking import Ranking, RankingModel, Signals, confidence, drop_near_duplicates, fuse
 from deepgif.engine.search.retrieval import Hits, Similarity
 from deepgif.engine.types import Candidate, Coverage, Gif, GifKey, Origin
 
 CLIPS = 20  # candidates whose frames are embedded: the best ones by their stills
+WORDS_S = 0.3  # to wait for words after all frames are embedded; callers have their own deadlines besides
 WORKERS = 32  # candidates of one query in flight
 UNATTENDED_BYTES = 8 * 1024 * 1024  # downloaded for one query after the last caller was answered
 _log = logging.getLogger(__name__)
@@ -42,6 +47,7 @@ class Rerank:
         embedder: CandidateEmbedder,
         model: RankingModel,
         similarity: Similarity,
+        frequencies: Frequencies,
         notices: Sequence[str] = (),
     ) -> None:
         self._hits = hits
@@ -50,6 +56,7 @@ class Rerank:
         self._embedder = embedder
         self._model = model
         self._similarity = similarity
+        self._frequencies = frequencies
         self._notices = tuple(notices)
         self._gifs = dict(gifs) | {key: one.gif for key, one in self._candidates.items()}
         self._signals = {one.key: one for one in hits.signals if one.key in self._gifs}
@@ -69,6 +76,7 @@ class Rerank:
             clips = await self._embedder.stored(View.CLIP, list(self._candidates))
             best = [key for key in self._promising()[:CLIPS] if key not in clips and self._has_both(key)]
             await self._embed_all([(key, View.CLIP) for key in best])
+            await self._recognise(self._promising()[:CLIPS])
         finally:
             await self._fresh.flush()
 
@@ -94,6 +102,8 @@ class Rerank:
         texts = await self._embedder.embed_texts(candidates)
         for key, vector in texts.items():
             self._signals[key] = replace(self._signals[key], text=float(vector @ self._hits.vector))
+        await self._use_texts(await self._embedder.texts_in_gifs(keys), keys)
+        self._use_captions(await self._embedder.captions(keys))
         self._use(await self._embedder.stored(View.STILL, keys) | await self._embedder.stored(View.CLIP, keys))
 
     async def _embed_all(self, views: Sequence[tuple[GifKey, View]]) -> None:
@@ -120,6 +130,29 @@ class Rerank:
             self._bytes += embedded.size
         self._use({key: embedded.vector})
         await self._fresh.add(view, candidate.gif, embedded.vector)
+
+    async def _recognise(self, keys: Sequence[GifKey]) -> None:
+        """Starts to read the words in these GIFs, in this order. What takes longer than ``WORDS_S`` continues in the
+        background, for the next search."""
+        new = [key for key in keys if self._signals[key].caption is None]
+        tasks = {task: key for key in new if (task := self._embedder.recognise(self._candidates[key])) is not None}
+        if not tasks or self.unattended:
+            return
+        done, _ = await asyncio.wait(tasks, timeout=WORDS_S)
+        captions = {tasks[task]: task.result() for task in done if not task.cancelled() and task.exception() is None}
+        await self._use_texts({key: one.text for key, one in captions.items()}, list(captions))
+        self._use_captions({key: one.vector for key, one in captions.items() if one.vector is not None})
+
+    async def _use_texts(self, in_gifs: Mapping[GifKey, str], keys: Sequence[GifKey]) -> None:
+        """Compares the words of the query with the texts of ``keys``, those ``in_gifs`` included."""
+        texts = [(*self._candidates[key].texts, in_gifs.get(key, "")) for key in keys]
+        shares = await asyncio.to_thread(lexical_evidence, self._hits.query, texts, self._frequencies)
+        for key, (words, trigrams, exact) in zip(keys, shares.tolist(), strict=True):
+            self._signals[key] = replace(self._signals[key], words=words, trigrams=trigrams, exact=exact)
+
+    def _use_captions(self, vectors: Mapping[GifKey, Vector]) -> None:
+        for key, vector in vectors.items():
+            self._signals[key] = replace(self._signals[key], caption=float(vector @ self._hits.vector))
 
     def _use(self, vectors: Mapping[GifKey, Vector]) -> None:
         if not vectors:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from deepgif.engine.ingest.batcher import MicroBatcher
 from deepgif.engine.protocols import Encoder, IndexHits, Vector, Vectors
 from deepgif.engine.search.collection import Collection
+from deepgif.engine.search.lexical import lexical_evidence
+from deepgif.engine.search.query import NO_DEMANDS, ParsedQuery
 from deepgif.engine.search.ranking import (
     Ranking,
     RankingModel,
@@ -36,18 +38,21 @@ STILL_INDEXING = "Still indexing. Search again in a moment for better results."
 
 @dataclass(frozen=True, slots=True)
 class RetrievalQuery:
-    """A query's text, how many GIFs to retrieve by frames and by text each, and the highest rating."""
+    """A query's text, how many GIFs to retrieve by frames, by text and by words each, the highest rating, and what must
+    and must not be in a GIF's texts."""
 
     text: str
     count: int
     max_rating: Rating
+    demands: ParsedQuery = NO_DEMANDS
 
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """The query's unit vector (D,), the signals of the GIFs whose frames or text are nearest, the statistics of both
+    """The query, its unit vector (D,), the signals of the GIFs whose frames or text are nearest, the statistics of both
     similarities over all ``count`` allowed GIFs, and the share of the query in the encoder's vocabulary."""
 
+    query: str
     vector: Vector
     signals: tuple[Signals, ...]
     visual: ScoreStatistics
@@ -144,20 +149,30 @@ class Retriever:
             count = max(queries[row].count for row in rows)
             nearest = (index.search(vectors[rows], count, rating) for index in (pictures, texts))
             hits.update(zip(rows, zip(*nearest, strict=True), strict=True))
-        keys = sorted({key for both in hits.values() for one in both for key in one.keys})
+        lexical = self._collection.lexical
+        by_words = [lexical.search(query.text, query.count, query.max_rating) for query in queries]
+        keys = sorted({key for both in hits.values() for one in both for key in one.keys}.union(*by_words))
         frame_rows, text_rows = _Rows(pictures.vectors(keys)), _Rows(texts.vectors(keys))
         correction = self._similarity.correction(frame_rows.rows)  # once: queries in a batch find much the same
-        return [
-            _hits(
-                vectors[row],
-                hits[row],
-                frame_rows,
-                correction,
-                text_rows,
-                self._encoder.vocabulary_coverage(query.text),
+        words = lexical.texts(keys)
+        results = []
+        for row, query in enumerate(queries):
+            found = {*hits[row][0].keys, *hits[row][1].keys, *by_words[row]}
+            admitted = sorted(key for key in found if query.demands.admits(words.get(key, ())))
+            with_frames, rows = frame_rows.of(admitted)
+            visual = frame_rows.rows[rows] @ vectors[row] - correction[rows] if rows else np.zeros(0)
+            with_text, rows = text_rows.of(admitted)
+            text = text_rows.rows[rows] @ vectors[row] if rows else np.zeros(0)
+            shares = lexical_evidence(query.text, [words.get(key, ()) for key in admitted], lexical.frequencies)
+            signals = _signals(
+                admitted, dict(zip(with_frames, visual, strict=True)), dict(zip(with_text, text, strict=True)), shares
             )
-            for row, query in enumerate(queries)
-        ]
+            frame_statistics, text_statistics = (ScoreStatistics(one.mean, one.std) for one in hits[row])
+            coverage = self._encoder.vocabulary_coverage(query.text)
+            results.append(
+                Hits(query.text, vectors[row], signals, frame_statistics, text_statistics, hits[row][0].count, coverage)
+            )
+        return results
 
 
 class _Rows:
@@ -173,22 +188,19 @@ class _Rows:
         return found, [self._row_of[key] for key in found]
 
 
-def _hits(
-    vector: Vector,
-    hits: tuple[IndexHits, IndexHits],
-    frames: _Rows,
-    correction: NDArray[np.float32],
-    texts: _Rows,
-    vocabulary_coverage: float,
-) -> Hits:
-    by_frames, by_text = hits
-    keys = sorted({*by_frames.keys, *by_text.keys})
-    with_frames, rows = frames.of(keys)
-    similarities = frames.rows[rows] @ vector - correction[rows] if rows else np.zeros(0)
-    visual = dict(zip(with_frames, similarities.tolist(), strict=True))
-    with_text, rows = texts.of(keys)
-    similarities = texts.rows[rows] @ vector if rows else np.zeros(0)
-    text = dict(zip(with_text, similarities.tolist(), strict=True))
-    signals = tuple(Signals(key, visual.get(key), text.get(key)) for key in keys)
-    frame_statistics, text_statistics = (ScoreStatistics(one.mean, one.std) for one in hits)
-    return Hits(vector, signals, frame_statistics, text_statistics, by_frames.count, vocabulary_coverage)
+def _signals(
+    keys: Sequence[GifKey],
+    visual: Mapping[GifKey, np.float32],
+    text: Mapping[GifKey, np.float32],
+    shares: NDArray[np.float32],
+) -> tuple[Signals, ...]:
+    return tuple(
+        Signals(
+            key,
+            float(visual[key]) if key in visual else None,
+            float(text[key]) if key in text else None,
+            None,
+            *row,
+        )
+        for key, row in zip(keys, shares.tolist(), strict=True)
+    )

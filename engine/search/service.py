@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from deepgif.engine.errors import InvalidRequestError, NotFoundError, Overloaded
 from deepgif.engine.protocols import ProviderQuery
 from deepgif.engine.search.collection import Collection
 from deepgif.engine.search.fallback import POOL, SPARE, ProviderFallback
+from deepgif.engine.search.query import parse_query
 from deepgif.engine.search.ranking import FitThresholds, Ranking, rank_similar, to_results
 from deepgif.engine.search.retrieval import RetrievalQuery, Retriever
 from deepgif.engine.search.single_flight import TIMED_OUT, SingleFlight
@@ -19,6 +22,7 @@ from deepgif.engine.types import (
     MAX_LIMIT,
     MAX_RANKED,
     Coverage,
+    Gif,
     GifKey,
     Origin,
     Rating,
@@ -28,10 +32,12 @@ from deepgif.engine.types import (
     normalize_query,
 )
 
+TextsInGifs = Callable[[Sequence[GifKey]], Awaitable[Mapping[GifKey, str]]]
+
 
 class SearchService:
     """Answers searches with the model named ``model``. Without ``fallback``, only the index is searched; ``flights``
-    run the searches at providers."""
+    run the searches at providers, and ``texts_in_gifs`` returns the words that were read in GIFs."""
 
     def __init__(
         self,
@@ -41,13 +47,15 @@ class SearchService:
         thresholds: FitThresholds,
         fallback: ProviderFallback | None = None,
         flights: SingleFlight | None = None,
+        texts_in_gifs: TextsInGifs | None = None,
     ) -> None:
         self.model = model
         self.collection = collection
-        self.flights = flights or SingleFlight()
+        self.flights = SingleFlight() if flights is None else flights  # an empty one is falsy
         self._retriever = retriever
         self._thresholds = thresholds
         self._fallback = fallback
+        self._texts_in_gifs = texts_in_gifs
 
     async def search(self, request: SearchRequest) -> SearchAnswer:
         """The best GIFs for the request. Raises ``InvalidRequestError``, ``OverloadedError`` or ``NotReadyError``."""
@@ -56,7 +64,8 @@ class SearchService:
         _check(request)
         ends_at = asyncio.get_running_loop().time() + request.deadline_s
         if self._fallback is None:
-            ranking = await self._search_index(RetrievalQuery(text, POOL, request.max_rating), ends_at)
+            parsed = parse_query(text)
+            ranking = await self._search_index(RetrievalQuery(parsed.text, POOL, request.max_rating, parsed), ends_at)
         else:
             query = ProviderQuery(text, request.max_rating, request.language, request.country)
             ranking = await self.flights.ranking(self._fallback.search(query), ends_at)
@@ -85,7 +94,7 @@ class SearchService:
         (hits,) = await asyncio.to_thread(pictures.search, vector[np.newaxis], POOL, max_rating)
         vectors = await asyncio.to_thread(pictures.vectors, hits.keys)
         gifs = await self.collection.lookup(list(hits.keys), fetch=False)
-        results = rank_similar(hits.keys, hits.scores, gifs, key, vectors)
+        results = rank_similar(hits.keys, hits.scores, await self._with_texts(gifs), key, vectors)
         return SearchAnswer(
             query="",
             results=results[:limit],
@@ -122,7 +131,13 @@ class SearchService:
         gifs = {**ranking.gifs, **await self.collection.lookup_by(ends_at, missing)}
         if page and not any(key in gifs for key in page) and asyncio.get_running_loop().time() >= ends_at:
             raise OverloadedError(TIMED_OUT)
-        return to_results(ranking, gifs, self._thresholds, first, last)[: request.limit]
+        shown = await self._with_texts({key: gifs[key] for key in page if key in gifs})
+        return to_results(ranking, shown, self._thresholds, first, last)[: request.limit]
+
+    async def _with_texts(self, gifs: Mapping[GifKey, Gif]) -> dict[GifKey, Gif]:
+        """``gifs`` with the words that were read in them."""
+        texts = await self._texts_in_gifs(list(gifs)) if self._texts_in_gifs is not None else {}
+        return {key: replace(gif, text_in_gif=texts.get(key, "")) for key, gif in gifs.items()}
 
 
 def _check(request: SearchRequest) -> None:

@@ -1,4 +1,5 @@
-"""The engine's SQLite file: vectors, scanned local files, metadata of providers' GIFs, and calls to providers.
+"""The engine's SQLite file: vectors, scanned local files, metadata of providers' GIFs, the words in GIFs, and calls
+to providers.
 
 With the write-ahead log and ``synchronous=FULL``, committed data survives a kill at any moment.
 """
@@ -17,7 +18,7 @@ import aiosqlite
 from deepgif.engine.errors import NotFoundError, StoreError
 
 FILE = "deepgif.sqlite"  # in the data folder
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 CHUNK = 500  # ids per statement; SQLite allows 32,766 variables, older builds 999
 SCAN_CHUNK = 4096
 BUSY_S = 10.0  # to wait while another process writes
@@ -49,7 +50,15 @@ CREATE INDEX gifs_by_expiry ON gifs (expires_at);
 CREATE TABLE calls (budget TEXT NOT NULL, at REAL NOT NULL); -- seconds since 1970
 CREATE INDEX calls_by_time ON calls (budget, at);
 """
-_MIGRATIONS = (_TABLES, _PROVIDER_TABLES)  # from each version to the next
+_RECOGNISED_TEXTS = """
+CREATE TABLE recognised_texts (
+    provider TEXT NOT NULL, id TEXT NOT NULL,
+    version TEXT NOT NULL, -- of the OCR
+    text TEXT NOT NULL, -- empty if the GIF has no words
+    PRIMARY KEY (provider, id)
+) WITHOUT ROWID;
+"""
+_MIGRATIONS = (_TABLES, _PROVIDER_TABLES, _RECOGNISED_TEXTS)  # from each version to the next
 
 
 class Database:

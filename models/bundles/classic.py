@@ -1,7 +1,7 @@
-"""The recipe that started it: VGG16's fc7 for frames, Skip-Thoughts for sentences, two linear maps.
+"""Bundles of the kind "classic": VGG16's fc7 for frames, Skip-Thoughts for sentences, two linear projections.
 
-A bundle of this kind holds the maps; the networks' weights are those that their authors publish. A clip is the mean of
-its frames' fc7, mapped.
+The bundle contains the projections; the networks' weights are the published ones. A clip is the projected mean of its
+frames' fc7.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from deepgif.models.bundles.manifest import (
     MANIFEST,
     WEIGHTS,
     BundleError,
-    checked,
     read_info,
     read_manifest,
+    read_verified,
     write_manifest,
 )
 from deepgif.models.bundles.skip_thoughts import FILES, SkipFilesError, load_skip_thoughts
@@ -38,14 +38,18 @@ SAMPLING = FrameSampling(8, FRAME_SIZE, Fit.CROP)
 
 
 def load_classic(folder: Path, devices: Sequence[str] = ("cpu",), weights: Path | None = None) -> TwoTowerEncoder:
-    """Loads a bundle of the kind "classic", over the published weights below ``weights``; those that are not there are
-    fetched. Raises ``BundleError``."""
+    """Loads a bundle of the kind "classic" with the published weights in ``weights``; missing ones are downloaded.
+    Raises ``BundleError``."""
     info = read_info(folder)
-    content = checked(folder / WEIGHTS, read_manifest(folder))
+    content = read_verified(folder / WEIGHTS, read_manifest(folder))
     if find_spec("nltk") is None:
-        raise BundleError("This model cuts words with NLTK, which is not installed: pip install 'deepgif[classic]'")
+        raise BundleError(
+            "This model splits text into words with NLTK, which is not installed: pip install 'deepgif[classic]'"
+        )
     if weights is None:
-        raise BundleError(f"{folder} needs the weights of VGG16 and Skip-Thoughts: say where they are kept.")
+        raise BundleError(
+            f"{folder} needs the weights of VGG16 and Skip-Thoughts: set DEEPGIF_WEIGHTS_DIR to their folder."
+        )
     try:
         frames, sentences = load_vgg16(weights), load_sentences(weights, str(torch_device(devices[0])))
     except (WeightsError, SkipFilesError) as error:
@@ -54,7 +58,7 @@ def load_classic(folder: Path, devices: Sequence[str] = ("cpu",), weights: Path 
         maps = ProjectionHeads(frames.dimension, sentences.dimension)
         maps.load_state_dict(load(content))
     except (SafetensorError, RuntimeError) as error:
-        raise BundleError(f"{folder} does not hold the model its {MANIFEST} describes.") from error
+        raise BundleError(f"{folder} does not contain the model that its {MANIFEST} describes.") from error
     runner = FrameRunner(frames, info.sampling, devices)
     return TwoTowerEncoder(info, runner, sentences, maps, unit_frames=False)
 
@@ -72,13 +76,13 @@ def load_vgg16(weights: Path) -> Vgg16:
     network = Vgg16()
     try:
         network.load_torchvision(torch.load(path, weights_only=True, mmap=True))
-    except Exception as error:  # torch raises whatever it likes on damaged files
-        raise WeightsError(f"{path} does not hold the weights of VGG16: remove it, and it is fetched again.") from error
+    except Exception as error:  # torch raises many types on damaged files
+        raise WeightsError(f"{path} does not contain the weights of VGG16: remove it to download it again.") from error
     return network.eval()
 
 
 def load_sentences(weights: Path, device: str = "cpu") -> SkipThoughts:
-    """combine-skip as published. Raises ``WeightsError`` or ``SkipFilesError``."""
+    """The published combine-skip. Raises ``WeightsError`` or ``SkipFilesError``."""
     for name in FILES:
         fetch(RemoteFile(f"{SKIP_THOUGHTS}/{name}", f"{SKIP_THOUGHTS_URL}/{name}"), weights)
     return load_skip_thoughts(weights / SKIP_THOUGHTS, device)

@@ -1,8 +1,8 @@
-"""What every loaded bundle can do, and what most are: a network for frames, a reader of sentences, and two linear maps
-into one space.
+"""The interface of every loaded bundle, and its usual form: a frame encoder, a sentence encoder, and two linear
+projections into one space.
 
-Shapes: N texts or clips, T frames of a clip, H x W their pixels, A and B the features of frames and sentences, D
-dimensions of the space.
+Shapes: N texts or clips, T frames of a clip, H x W their pixels, A frame features, B sentence features, D dimensions of
+the space.
 """
 
 from __future__ import annotations
@@ -23,16 +23,15 @@ from deepgif.models.runtime.frame_runner import Clips, FrameRunner
 
 
 class Encoder(Protocol):
-    """A loaded bundle, whatever its kind: words and frames to unit vectors of one space. Methods block, and may be
-    called from any thread."""
+    """A loaded bundle of any kind: texts and clips to unit vectors of one space. Methods block and are thread-safe."""
 
     @property
     def info(self) -> BundleInfo:
-        """What the bundle says of itself."""
+        """The bundle's description."""
 
     @property
     def space(self) -> str:
-        """What a vector of it means."""
+        """The name of the vector space: vectors of different spaces must not be compared."""
 
     @property
     def dimension(self) -> int:
@@ -40,11 +39,11 @@ class Encoder(Protocol):
 
     @property
     def sampling(self) -> FrameSampling:
-        """The frames it looks at."""
+        """How it samples the frames of a GIF."""
 
     @property
     def frames_at_once(self) -> int:
-        """How many frames are best given at once."""
+        """The most efficient number of frames in one call."""
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(N, D) unit vectors."""
@@ -53,11 +52,11 @@ class Encoder(Protocol):
         """(N, D) unit vectors of clips, which may differ in T, H and W."""
 
     def vocabulary_coverage(self, text: str) -> float:
-        """The share of the text, in [0, 1], that is made of words learnt; 0.0 for a text without any."""
+        """The share of the text, in [0, 1], that is in the vocabulary; 0.0 for a text without words."""
 
 
 class TextEncoder(Protocol):
-    """Texts to features. Methods block, and may be called from any thread."""
+    """Texts to features. Methods block and are thread-safe."""
 
     @property
     def dimension(self) -> int:
@@ -67,12 +66,12 @@ class TextEncoder(Protocol):
         """(N, B)"""
 
     def vocabulary_coverage(self, text: str) -> float:
-        """The share of the text, in [0, 1], that is made of what it has learnt."""
+        """The share of the text, in [0, 1], that is in the vocabulary."""
 
 
 class TwoTowerEncoder:
-    """``Encoder`` of two networks, which may be used apart. ``unit_frames`` says that a clip is the mean of its frames'
-    unit features, in place of the mean of the features as they are."""
+    """An ``Encoder`` of two independent networks. With ``unit_frames``, frame features are normalised before their mean
+    is taken."""
 
     def __init__(
         self, info: BundleInfo, frames: FrameRunner, sentences: TextEncoder, maps: ProjectionHeads, *, unit_frames: bool
@@ -88,7 +87,7 @@ class TwoTowerEncoder:
 
     @property
     def frames_at_once(self) -> int:
-        """How many frames are best given at once."""
+        """The most efficient number of frames in one call."""
         return self._frames.frames_at_once
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -100,11 +99,11 @@ class TwoTowerEncoder:
         return self._embed(self._frames(clips))
 
     def text_features(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """(N, B), before the map."""
+        """(N, B), before the projection."""
         return self._sentences.encode(texts)
 
     def frame_features(self, clips: Clips) -> list[NDArray[np.float32]]:
-        """(T, A) of each clip, before the map."""
+        """(T, A) of each clip, before the projection."""
         return [features.cpu().numpy() for features in self._frames(clips)]
 
     def embed_text_features(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -117,7 +116,7 @@ class TwoTowerEncoder:
         return self._embed([torch.from_numpy(one).to(self._frames.device) for one in features])
 
     def vocabulary_coverage(self, text: str) -> float:
-        """The share of the text, in [0, 1], that is made of words learnt; 0.0 for a text without any."""
+        """The share of the text, in [0, 1], that is in the vocabulary; 0.0 for a text without words."""
         return self._sentences.vocabulary_coverage(text)
 
     def _embed(self, features: Sequence[Tensor]) -> NDArray[np.float32]:
@@ -128,7 +127,7 @@ class TwoTowerEncoder:
 
 
 def pooled(features: Sequence[Tensor], *, unit_frames: bool) -> Tensor:
-    """(N, A): the mean over the frames (T, A) of each of N clips, each frame made of unit length before or not."""
+    """(N, A): the mean over the frames (T, A) of each of N clips; with ``unit_frames``, of normalised frames."""
     frames = torch.cat(list(features))
     lengths = torch.tensor([len(one) for one in features], device=frames.device)
     means: Tensor = torch.segment_reduce(F.normalize(frames, dim=1) if unit_frames else frames, "mean", lengths=lengths)

@@ -1,5 +1,4 @@
-"""Finds bundles by name or folder, and loads them whatever their kind (``deepgif.models.bundles.manifest`` says what
-a bundle is)."""
+"""Finds bundles by name or folder, and loads any kind of them (see ``deepgif.models.bundles.manifest``)."""
 
 from __future__ import annotations
 
@@ -26,21 +25,21 @@ BUNDLED = Path(__file__).parents[1]
 
 
 def bundle_folder(name: str) -> Path:
-    """The folder of a bundle given by its name (one that is shipped) or by a path."""
+    """The folder of a shipped bundle's name, or of a path."""
     shipped = BUNDLED / name
     return shipped if name.isidentifier() and (shipped / MANIFEST).is_file() else Path(name).expanduser()
 
 
 def load_bundle(folder: Path, devices: Sequence[str] = ("cpu",), weights: Path | None = None) -> Encoder:
-    """Loads and checks a bundle; ``weights`` is the folder of published weights. Raises ``BundleError`` where a file is
-    missing or not what it was."""
+    """Loads and verifies a bundle; ``weights`` is the folder of published weights. Raises ``BundleError`` if a file is
+    missing or damaged."""
     if read_info(folder).kind == MOTION:
         return load_motion(folder, devices, weights)
     return load_two_towers(folder, devices, weights)
 
 
 def load_two_towers(folder: Path, devices: Sequence[str] = ("cpu",), weights: Path | None = None) -> TwoTowerEncoder:
-    """Loads a bundle of two networks that may be used apart: of any kind but "motion". Raises ``BundleError``."""
+    """Loads a bundle of any kind but "motion". Raises ``BundleError``."""
     info = read_info(folder)
     if info.kind == SMALL:
         from deepgif.models.bundles.small import load_small
@@ -55,8 +54,8 @@ def load_two_towers(folder: Path, devices: Sequence[str] = ("cpu",), weights: Pa
 
         return load_clip(folder, devices, weights)
     if info.kind == MOTION:
-        raise BundleError(f"{folder} stands on another bundle: name that one here.")
-    raise BundleError(f"{folder} holds a model of the kind {info.kind}, which this version does not know.")
+        raise BundleError(f"{folder} builds on another bundle: give that one.")
+    raise BundleError(f"{folder} is a model of the kind {info.kind}, which this version does not support.")
 
 
 def load_base(base: str, folder: Path, places: int, devices: Sequence[str], weights: Path | None) -> TwoTowerEncoder:

@@ -1,13 +1,13 @@
-"""What a bundle says of itself.
+"""The description of a bundle.
 
     bundle.json         kind, name, licence, frame sampling, sizes, the checksum of every other file
-    model.safetensors   all weights of our own
+    model.safetensors   the weights that this project trained
     tokenizer.json      the subword vocabulary, of the kind "small"
     README.md           the model card
 
-A bundle's kind says which networks it is for: "small" is all in the folder; "classic"
-(``deepgif.models.bundles.classic``) and "open-clip" (``deepgif.models.bundles.open_clip``) stand on weights that
-others publish; "motion" (``deepgif.models.bundles.motion``) stands on another bundle.
+The kind of a bundle says which networks it uses: "small" is complete; "classic" (``deepgif.models.bundles.classic``)
+and "open-clip" (``deepgif.models.bundles.open_clip``) need published weights; "motion"
+(``deepgif.models.bundles.motion``) builds on another bundle.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ SMALL, CLASSIC, OPEN_CLIP, MOTION = "small", "classic", "open-clip", "motion"  #
 
 
 class BundleError(Exception):
-    """A bundle is missing, damaged or not of this program's making; the text says which and what to do."""
+    """A bundle is missing, damaged or invalid; the message says which and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class BundleInfo:
-    """A bundle's description. ``version`` is the beginning of its weights' checksum."""
+    """A bundle's description. ``version`` is the start of its weights' checksum."""
 
     kind: str
     name: str
@@ -41,12 +41,12 @@ class BundleInfo:
 
     @property
     def space(self) -> str:
-        """What a vector of it means."""
+        """The name of the vector space: vectors of different spaces must not be compared."""
         return f"{self.name}@{self.version}"
 
 
 def read_info(folder: Path) -> BundleInfo:
-    """The bundle's description, without loading it. Raises ``BundleError``."""
+    """Reads the description without loading the model. Raises ``BundleError``."""
     manifest = read_manifest(folder)
     try:
         sampling = manifest["sampling"]
@@ -58,12 +58,14 @@ def read_info(folder: Path) -> BundleInfo:
             sampling=FrameSampling(sampling["count"], sampling["size"], Fit(sampling.get("fit", Fit.WHOLE))),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise BundleError(f"{folder / MANIFEST} is not a bundle's description: {error} is missing or wrong.") from error
+        raise BundleError(
+            f"{folder / MANIFEST} is not a valid bundle description: {error} is missing or wrong."
+        ) from error
 
 
 def _version(manifest: dict[str, Any]) -> str:
-    """Another one for other weights, its base's and the share of motion among them. A model that others publish has a
-    name in place of a checksum."""
+    """Changes with the weights, the base's weights and the weight of motion. A published model has a name instead of a
+    checksum."""
     sums = [str(manifest["sha256"][file]) for file in (CLIP_WEIGHTS, WEIGHTS) if file in manifest["sha256"]]
     published = manifest.get("kind") == OPEN_CLIP and CLIP_WEIGHTS not in manifest["sha256"]
     parts = [f"{manifest['model']}/{manifest['pretrained']}", *sums] if published else sums
@@ -88,18 +90,22 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except OSError as error:
         raise BundleError(f"There is no model in {folder}: it has no {MANIFEST}.") from error
     except ValueError as error:
-        raise BundleError(f"{folder / MANIFEST} is damaged: install DeepGIF again, or teach the model anew.") from error
+        raise BundleError(
+            f"{folder / MANIFEST} is damaged: install DeepGIF again, or train the model again."
+        ) from error
     if not isinstance(manifest, dict) or not isinstance(manifest.get("sha256"), dict):
-        raise BundleError(f"{folder / MANIFEST} is not a bundle's description: it has no checksums.")
+        raise BundleError(f"{folder / MANIFEST} is not a valid bundle description: it has no checksums.")
     return manifest
 
 
-def checked(path: Path, manifest: dict[str, Any]) -> bytes:
-    """The content of a file that the manifest knows. Raises ``BundleError`` where it is another."""
+def read_verified(path: Path, manifest: dict[str, Any]) -> bytes:
+    """Reads a file and verifies its checksum. Raises ``BundleError``."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise BundleError(f"The model is incomplete: {path} is missing.") from error
     if hashlib.sha256(content).hexdigest() != manifest["sha256"].get(path.name):
-        raise BundleError(f"{path} is damaged (its checksum is wrong): install DeepGIF again, or teach the model anew.")
+        raise BundleError(
+            f"{path} is damaged (its checksum is wrong): install DeepGIF again, or train the model again."
+        )
     return content

@@ -1,15 +1,15 @@
-"""The CLIP family through open_clip (Ilharco et al. 2021): one transformer for frames, one for words, taught together
-(Radford et al. 2021; Zhai et al. 2023 for SigLIP).
+"""Bundles of the kind "open-clip": CLIP models through open_clip (Ilharco et al. 2021), with one transformer for frames
+and one for texts, trained together (Radford et al. 2021; Zhai et al. 2023 for SigLIP).
 
-A bundle of this kind names a model: one that open_clip knows, with the weights that it fetches, or, with ``model``
-"local", the one beside it in open_clip's own layout (``open_clip_config.json``, ``open_clip_model.safetensors``).
+The bundle names a model that open_clip provides and downloads; with ``model`` "local" it is the model in the same
+folder in open_clip's layout (``open_clip_config.json``, ``open_clip_model.safetensors``).
 
     python -m deepgif.models.bundles.open_clip FOLDER --model ViT-L-14 --pretrained datacomp_xl_s13b_b90k
 
-writes such a bundle. On top of the towers may lie two linear maps, adapters, which ``deepgif-train --bundle`` teaches.
-A clip is the mean of its frames' unit vectors.
+writes such a bundle. It may also contain two linear projections on top of the encoders, adapters, which
+``deepgif-train --bundle`` trains. A clip is the mean of its frames' unit vectors.
 
-Shapes: N texts, B frames, L tokens of a text, S pixels a side, D dimensions of the space.
+Shapes: N texts, B frames, L tokens of a text, S pixels of each side, D dimensions of the space.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from deepgif.models.bundles.manifest import (
     OPEN_CLIP,
     WEIGHTS,
     BundleError,
-    checked,
     read_info,
     read_manifest,
+    read_verified,
     write_manifest,
 )
 from deepgif.models.networks.projection import ProjectionHeads, identity_projections
@@ -53,8 +53,7 @@ TEXTS_AT_ONCE = 256
 
 
 class ClipFrames(nn.Module):
-    """Any tower for frames as open_clip computes it: pixels (B, 3, S, S) from 0 to 255 to features (B, D), not
-    normalised."""
+    """A frame encoder as open_clip computes it: pixels (B, 3, S, S) in [0, 255] to unnormalised features (B, D)."""
 
     mean: Tensor
     std: Tensor
@@ -71,12 +70,12 @@ class ClipFrames(nn.Module):
 
 
 def frames_of(visual: Any) -> nn.Module:
-    """The tower for frames, in the fastest form there is for it."""
+    """The fastest available form of a frame encoder."""
     return VisionTransformer(visual) if is_plain(visual) else ClipFrames(visual)
 
 
 class ClipSentences:
-    """The tower for words: texts to features, not normalised."""
+    """The text encoder: texts to unnormalised features."""
 
     def __init__(self, model: Any, tokenizer: Any, device: torch.device) -> None:
         self._model = model.eval().to(device)
@@ -94,12 +93,12 @@ class ClipSentences:
             return torch.cat(parts).float().cpu().numpy()
 
     def vocabulary_coverage(self, text: str) -> float:
-        """1.0 for a text with letters or digits: these models were taught on words of every kind."""
+        """1.0 for a text with letters or digits, since these vocabularies cover every word."""
         return float(any(character.isalnum() for character in text))
 
 
 def load_clip(folder: Path, devices: Sequence[str] = ("cpu",), weights: Path | None = None) -> TwoTowerEncoder:
-    """Loads the model that a bundle names, and its adapters; open_clip keeps what it fetches below ``weights``.
+    """Loads the model that a bundle names, and its adapters; open_clip stores its downloads in ``weights``.
 
     Raises ``BundleError``.
     """
@@ -107,20 +106,22 @@ def load_clip(folder: Path, devices: Sequence[str] = ("cpu",), weights: Path | N
     info, manifest = read_info(folder), read_manifest(folder)
     name, pretrained = str(manifest.get("model")), manifest.get("pretrained")
     if name == LOCAL:
-        checked(folder / CLIP_WEIGHTS, manifest)
+        read_verified(folder / CLIP_WEIGHTS, manifest)
         name, pretrained = f"local-dir:{folder.resolve()}", None
     cache = str(weights) if weights is not None else None
     try:
         model = open_clip.create_model(name, pretrained=pretrained, cache_dir=cache, require_pretrained=True)
         tokenizer = open_clip.get_tokenizer(name, cache_dir=cache)
-    except Exception as error:  # open_clip and the hub beneath it raise whatever they like
-        what = "the model beside it" if name.startswith("local-dir:") else f"{name} with the weights {pretrained}"
+    except Exception as error:  # open_clip and the hub raise many types
+        what = (
+            "the model in the same folder" if name.startswith("local-dir:") else f"{name} with the weights {pretrained}"
+        )
         where = f"into {cache}" if cache else "into the cache of open_clip"
         raise BundleError(
-            f"{folder} stands for {what}, which cannot be loaded ({type(error).__name__}): fetch it once, with a "
-            f"network, {where}."
+            f"{folder} names {what}, which cannot be loaded ({type(error).__name__}). Connect to a network once to "
+            f"download it {where}."
         ) from error
-    # The towers part: that for frames may be copied, and runs in another precision.
+    # Separate the encoders: that for frames may be copied to more devices and run in another precision.
     frames = FrameRunner(frames_of(model.visual), info.sampling, devices)
     model.visual = None
     sentences = ClipSentences(model, tokenizer, frames.device)
@@ -129,8 +130,8 @@ def load_clip(folder: Path, devices: Sequence[str] = ("cpu",), weights: Path | N
 
 
 def write_clip(folder: Path, name: str, model: str, pretrained: str | None, licence: str, frames: int = 4) -> None:
-    """Writes the bundle of a model that open_clip knows, or, for the model "local", of the one in the folder already.
-    Size and fit of its frames are the model's own. Raises ``BundleError``."""
+    """Writes a bundle for a model of open_clip or, for the model "local", for the one in the folder. The size and fit
+    of frames are the model's. Raises ``BundleError``."""
     open_clip = _open_clip()
     folder.mkdir(parents=True, exist_ok=True)
     if model == LOCAL:
@@ -153,11 +154,11 @@ def write_clip(folder: Path, name: str, model: str, pretrained: str | None, lice
 
 
 def save_adapted(folder: Path, base: Path, maps: ProjectionHeads) -> None:
-    """Writes the bundle that ``base`` is with adapters on top. Raises ``BundleError``."""
+    """Writes ``base`` with adapters as a bundle of its own. Raises ``BundleError``."""
     facts = read_manifest(base)
     sums = facts.pop("sha256")
     folder.mkdir(parents=True, exist_ok=True)
-    if CLIP_WEIGHTS in sums:  # the model lies beside the bundle
+    if CLIP_WEIGHTS in sums:  # the model is in the bundle's folder
         for path in base.iterdir():
             if path.is_file() and path.name not in (MANIFEST, WEIGHTS) and folder.resolve() != base.resolve():
                 shutil.copy2(path, folder)
@@ -167,13 +168,13 @@ def save_adapted(folder: Path, base: Path, maps: ProjectionHeads) -> None:
 
 
 def _adapters(folder: Path, manifest: dict[str, Any], dimension: int) -> ProjectionHeads:
-    """The two maps on top of the towers; those that change nothing where the bundle has none."""
+    """The bundle's adapters, or the identity if it has none."""
     maps = identity_projections(dimension)
     if WEIGHTS in manifest["sha256"]:
         try:
-            maps.load_state_dict(load(checked(folder / WEIGHTS, manifest)))
+            maps.load_state_dict(load(read_verified(folder / WEIGHTS, manifest)))
         except (SafetensorError, RuntimeError) as error:
-            raise BundleError(f"{folder / WEIGHTS} does not hold the adapters of this model.") from error
+            raise BundleError(f"{folder / WEIGHTS} does not contain adapters for this model.") from error
     return maps
 
 
@@ -187,8 +188,8 @@ def _open_clip() -> Any:
 
 
 def _text_features(model: Any, tokens: Tensor) -> Tensor:
-    """``model.encode_text``, over no more tokens than the longest text has where that changes nothing: in the text
-    transformer of CLIP each token sees only those before it, and the one that ends the text is read."""
+    """``model.encode_text`` without the padding behind the longest text, where that changes nothing: in CLIP's text
+    transformer, tokens attend only to earlier ones, and the end token is the output."""
     features: Tensor
     if getattr(model, "text_pool_type", None) != "argmax" or model.attn_mask is None:
         features = model.encode_text(tokens)
@@ -206,13 +207,13 @@ def _text_features(model: Any, tokens: Tensor) -> Tensor:
 
 def main(
     folder: Annotated[Path, typer.Argument(help="Where to write the bundle.")],
-    model: Annotated[str, typer.Option(help="As open_clip calls it, or: local.")],
-    pretrained: Annotated[str | None, typer.Option(help="Which weights of it.")] = None,
-    name: Annotated[str | None, typer.Option(help="What to call it; the folder's name otherwise.")] = None,
-    licence: Annotated[str, typer.Option(help="What its authors allow.")] = "see the model's own",
-    frames: Annotated[int, typer.Option(min=1, help="How many frames of a GIF to look at.")] = 4,
+    model: Annotated[str, typer.Option(help="Its name in open_clip, or: local.")],
+    pretrained: Annotated[str | None, typer.Option(help="Its weights in open_clip.")] = None,
+    name: Annotated[str | None, typer.Option(help="The bundle's name; by default the folder's.")] = None,
+    licence: Annotated[str, typer.Option(help="The model's licence.")] = "see the model's own",
+    frames: Annotated[int, typer.Option(min=1, help="Frames of a GIF to encode.")] = 4,
 ) -> None:
-    """Write a bundle for a model of the CLIP family: DEEPGIF_MODEL=FOLDER uses it."""
+    """Write a bundle for a CLIP model; use it with DEEPGIF_MODEL=FOLDER."""
     try:
         write_clip(folder, name or folder.resolve().name, model, pretrained, licence, frames)
     except BundleError as error:

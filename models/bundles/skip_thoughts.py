@@ -1,9 +1,9 @@
-"""Reads the files that the authors of Skip-Thoughts published.
+"""Reads the published Skip-Thoughts files.
 
-uni_skip.npz, bi_skip.npz             parameters of the encoders (and of decoders, which are not read)
-uni_skip.npz.pkl, bi_skip.npz.pkl     options, a pickle of Python 2: interpreted, never executed
-dictionary.txt                        a word a line, in the order of the tables' rows
-utable.npy, btable.npy                vectors of words, over 2 GB each: mapped, not read
+uni_skip.npz, bi_skip.npz             parameters of the encoders (and of the decoders, which are ignored)
+uni_skip.npz.pkl, bi_skip.npz.pkl     options: a Python 2 pickle, which is interpreted, never executed
+dictionary.txt                        one word per line, in the order of the tables' rows
+utable.npy, btable.npy                word vectors, over 2 GB each: memory-mapped
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _IGNORED = {"PROTO", "MEMOIZE", "FRAME", "STOP"}
 
 
 class SkipFilesError(Exception):
-    """The authors' files are missing or not what they were; the text says which."""
+    """A published file is missing or invalid; the message says which."""
 
 
 def load_skip_thoughts(folder: Path, device: str = "cpu") -> SkipThoughts:
@@ -44,9 +44,9 @@ def load_skip_thoughts(folder: Path, device: str = "cpu") -> SkipThoughts:
     for encoder, table, name in zip((encoders[0].gru, encoders[1].forwards), tables, ("uni", "bi"), strict=True):
         options = read_options(folder / f"{name}_skip.npz.pkl")
         if options.get("encoder", "gru") != "gru":
-            raise SkipFilesError(f"{name}_skip was made with another encoder than a GRU.")
+            raise SkipFilesError(f"{name}_skip uses an encoder other than a GRU.")
         if len(table) < len(words) or table.shape[1] != encoder.input_size:
-            raise SkipFilesError(f"{name}_skip, its table of words and dictionary.txt do not belong together.")
+            raise SkipFilesError(f"{name}_skip, its word vectors and dictionary.txt do not match.")
     return SkipThoughts((encoders[0], Words(words, tables[0])), (encoders[1], Words(words, tables[1])), device=device)
 
 
@@ -63,8 +63,7 @@ def load_uni_skip(folder: Path, device: str = "cpu") -> SkipThoughts:
 
 
 def read_dictionary(path: Path) -> dict[str, int]:
-    """The row of each word; of one that stands there twice, the last. Raises ``ValueError`` without ``UNK`` or
-    ``<eos>``."""
+    """The row of each word; the last one of a repeated word. Raises ``ValueError`` without ``UNK`` or ``<eos>``."""
     with path.open(encoding="utf-8", newline="\n") as file:
         rows = {line.strip(): row for row, line in enumerate(file)}
     if not {UNKNOWN, END} <= set(rows):
@@ -73,8 +72,8 @@ def read_dictionary(path: Path) -> dict[str, int]:
 
 
 def read_options(path: Path) -> dict[str, Any]:
-    """The options in a pickle of plain values: one dictionary of texts, numbers, truth values and None. Opcodes are
-    read one by one, and none is known that could call anything. Raises ``SkipFilesError``."""
+    """The options in a pickle of one dictionary of strings, numbers, booleans and None. Opcodes are interpreted one by
+    one, and none of those supported can call anything. Raises ``SkipFilesError``."""
     if path.stat().st_size > MAX_OPTIONS_BYTES:
         raise SkipFilesError(f"{path} is too large for options.")
     try:

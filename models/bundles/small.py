@@ -1,4 +1,4 @@
-"""Bundles of the kind "small": MobileNetV2, a recurrent sentence encoder and two maps, all in the folder.
+"""Bundles of the kind "small": MobileNetV2, a recurrent sentence encoder and two projections, all in the folder.
 
 Shapes: N texts, B = 384.
 """
@@ -25,9 +25,9 @@ from deepgif.models.bundles.manifest import (
     WEIGHTS,
     BundleError,
     BundleInfo,
-    checked,
     read_info,
     read_manifest,
+    read_verified,
     write_manifest,
 )
 from deepgif.models.networks.joint import JointModel
@@ -49,7 +49,7 @@ TOKENIZER = "tokenizer.json"
 
 
 class SmallSentences:
-    """Texts to unit sentence vectors, which may be compared with each other."""
+    """Texts to unit sentence vectors."""
 
     dimension = SENTENCE_DIMENSION
 
@@ -68,8 +68,8 @@ class SmallSentences:
             return F.normalize(vectors, dim=1).cpu().numpy()
 
     def vocabulary_coverage(self, text: str) -> float:
-        """The share of the text's letters and digits, in [0, 1], that lie in words learnt as a whole; 0.0 for a text
-        without any. Other words are read from their parts, with less certainty."""
+        """The share of the text's letters and digits, in [0, 1], that are in words of one piece; 0.0 for a text without
+        any. Words of several pieces are less certain."""
         tokens = self._tokenizer.encode(spell_out(text), add_special_tokens=False).tokens
         known = total = 0
         for place, token in enumerate(tokens):
@@ -91,7 +91,7 @@ class StripsEncoder(TwoTowerEncoder):
 def small_encoder(
     info: BundleInfo, model: JointModel, tokenizer: Tokenizer, devices: Sequence[str] = ("cpu",)
 ) -> TwoTowerEncoder:
-    """The encoder that a taught model is."""
+    """The encoder of a trained model."""
     frames = FrameRunner(model.frames, info.sampling, devices, FRAMES_IN_CACHE)
     maps = ProjectionHeads(FEATURES, SENTENCE_DIMENSION)
     maps.frame_map, maps.sentence_map = model.frame_map, model.sentence_map
@@ -101,12 +101,12 @@ def small_encoder(
 
 
 def load_small(folder: Path, devices: Sequence[str] = ("cpu",), *, strips: bool = False) -> TwoTowerEncoder:
-    """Loads and checks a bundle of the kind "small"; with ``strips`` its frame features tell places apart. Raises
+    """Loads and verifies a bundle of the kind "small"; with ``strips``, frame features are per place. Raises
     ``BundleError``."""
     info, manifest = read_info(folder), read_manifest(folder)
     if info.kind != SMALL:
         raise BundleError(f"{folder} is of the kind {info.kind}, not {SMALL}.")
-    weights, tokenizer = (checked(folder / name, manifest) for name in (WEIGHTS, TOKENIZER))
+    weights, tokenizer = (read_verified(folder / name, manifest) for name in (WEIGHTS, TOKENIZER))
     try:
         model = JointModel(SentenceConfig(**manifest["sentence"]))
         if strips:
@@ -114,7 +114,7 @@ def load_small(folder: Path, devices: Sequence[str] = ("cpu",), *, strips: bool 
         model.load_state_dict({name: tensor.float() for name, tensor in load(weights).items()})
         return small_encoder(info, model, Tokenizer.from_str(tokenizer.decode("utf-8")), devices)
     except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"{folder} does not hold the model its {MANIFEST} describes.") from error
+        raise BundleError(f"{folder} does not contain the model that its {MANIFEST} describes.") from error
 
 
 def save_small(

@@ -1,6 +1,6 @@
-"""Weights that others publish: fetched on first use into one folder, and found there ever after.
+"""Published weights, downloaded on first use into one folder.
 
-A download that stops goes on where it was, and takes its place only when it is whole.
+An interrupted download is resumed; the file appears under its name only when it is complete.
 """
 
 from __future__ import annotations
@@ -20,13 +20,12 @@ TRIES = 3
 
 
 class WeightsError(Exception):
-    """A published file is not here and cannot be had; the text says what to fetch and where to put it."""
+    """A published file is missing and cannot be downloaded; the message says what to download and where to put it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A published file: its path below the folder, its address, and how its SHA-256 begins (empty where its authors
-    publish none)."""
+    """A published file: its path in the folder, its URL, and the start of its SHA-256 (empty if none is published)."""
 
     path: str
     url: str
@@ -39,7 +38,7 @@ SKIP_THOUGHTS_URL = "http://www.cs.toronto.edu/~rkiros/models"
 
 
 def fetch(file: RemoteFile, folder: Path) -> Path:
-    """Where the file lies below ``folder``, fetched first where it does not. Blocks. Raises ``WeightsError``."""
+    """The path of the file in ``folder``; downloads it if it is missing. Blocks. Raises ``WeightsError``."""
     path = folder / file.path
     if path.is_file():
         return path
@@ -56,34 +55,34 @@ def fetch(file: RemoteFile, folder: Path) -> Path:
                     raise
     except (http.client.HTTPException, OSError) as error:
         raise WeightsError(
-            f"{path.name} is not here and cannot be fetched ({error}). Fetch {file.url} and put it at {path}."
+            f"{path.name} is missing and cannot be downloaded ({error}). Download {file.url} to {path}."
         ) from error
     if not _sum_of(part).startswith(file.sha256):
         part.unlink()
-        raise WeightsError(f"What came from {file.url} is damaged (its checksum is wrong); please try again.")
+        raise WeightsError(f"The download of {file.url} is damaged (its checksum is wrong). Try again.")
     part.replace(path)
     return path
 
 
 def _download(url: str, part: Path) -> None:
-    """Appends to ``part`` what it lacks."""
+    """Appends the missing bytes to ``part``."""
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})  # noqa: S310 - our own
     try:
-        # An opener of its own: the shared one keeps the proxies that were set when it was first used.
+        # A new opener: the shared one keeps the proxies of its first use.
         response = urllib.request.build_opener().open(request, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
         if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and have:
-            return  # it is whole
+            return  # it is complete
         raise
     with response, part.open("ab" if response.status == http.client.PARTIAL_CONTENT else "wb") as out:
         total = out.tell() + int(response.headers.get("Content-Length") or 0)
-        said = -1
+        logged = -1
         while chunk := response.read(CHUNK):
             out.write(chunk)
             percent = 100 * out.tell() // total if total else 0
-            if percent // 10 > said:
-                said = percent // 10
+            if percent // 10 > logged:
+                logged = percent // 10
                 _log.info("%s: %d of %d MB", part.stem, out.tell() // CHUNK, total // CHUNK)
         if total and out.tell() < total:
             raise http.client.IncompleteRead(b"", total - out.tell())

@@ -1,9 +1,9 @@
-"""The joint space: frames and words, each encoded on its own, then mapped linearly into one 1024-d unit sphere.
+"""The joint space: frames and texts, encoded separately, then projected linearly onto one 1024-d unit sphere.
 
 Kiros et al. 2014, "Unifying Visual-Semantic Embeddings with Multimodal Neural Language Models", section 2.3, with a
-recurrent sentence encoder; the loss is InfoNCE (van den Oord et al. 2018, equation 4) in both directions.
+recurrent sentence encoder.
 
-Shapes: N texts, M clips, F frames of all clips one after the other, L pieces, D = 1024.
+Shapes: N texts, M clips, F frames of all clips, concatenated, L pieces, D = 1024.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ JOINT_DIMENSION = 1024
 
 
 class JointModel(nn.Module):
-    """A frame encoder, a sentence encoder and the two linear maps that bring them together."""
+    """A frame encoder, a sentence encoder and the two linear projections of both into one space."""
 
     def __init__(self, config: SentenceConfig) -> None:
         super().__init__()
@@ -29,8 +29,8 @@ class JointModel(nn.Module):
         self.sentence_map = nn.Linear(SENTENCE_DIMENSION, JOINT_DIMENSION)
 
     def map_features(self, features: Tensor, clip_lengths: Tensor) -> Tensor:
-        """Frame features (F, 1280) of M clips with ``clip_lengths`` (M,) frames each to unit vectors (M, D): the mean
-        over a clip's unit features, mapped."""
+        """Frame features (F, 1280) of M clips with ``clip_lengths`` (M,) frames each to unit vectors (M, D): the
+        projected mean over a clip's unit features."""
         clip_of_frame = torch.repeat_interleave(torch.arange(len(clip_lengths), device=features.device), clip_lengths)
         totals = features.new_zeros(len(clip_lengths), features.shape[1])
         totals = totals.index_add(0, clip_of_frame, F.normalize(features, dim=1))
@@ -43,16 +43,3 @@ class JointModel(nn.Module):
     def map_sentences(self, sentences: Tensor) -> Tensor:
         """Sentence vectors (N, 384) to unit vectors (N, D)."""
         return F.normalize(self.sentence_map(F.normalize(sentences, dim=1)), dim=1)
-
-
-def info_nce(clips: Tensor, texts: Tensor, same: Tensor, temperature: float) -> Tensor:
-    """InfoNCE in both directions over N pairs of unit vectors (N, D).
-
-    ``same`` (N, N) is true where the text of a column also describes the clip of a row although it was drawn for
-    another: such pairs are no negatives and are left out of the sum; the diagonal always counts.
-    """
-    scores = clips @ texts.T / temperature  # (N, N)
-    pairs = torch.arange(len(scores), device=scores.device)
-    others = same & ~torch.eye(len(scores), dtype=torch.bool, device=scores.device)
-    scores = scores.masked_fill(others, float("-inf"))
-    return (F.cross_entropy(scores, pairs) + F.cross_entropy(scores.T, pairs)) / 2

@@ -1,13 +1,13 @@
 """MobileNetV2 as a frame encoder: uint8 pixels to 1280-d pooled features.
 
 Sandler et al. 2018, "MobileNetV2: Inverted Residuals and Linear Bottlenecks", width 1.0, built from torchvision's
-architecture with two differences that make it equal to the network as TensorFlow trained it:
+architecture with two differences that make it equal to TensorFlow's network:
 
 - every batch normalisation is folded into the convolution before it, so a block is a convolution with a bias;
 - convolutions of stride 2 pad as TensorFlow's "SAME" does: nothing before the first row and column, one after the
   last (torchvision pads one on both sides, which shifts what each output sees by one pixel).
 
-Shapes: B frames, C channels, S pixels a side.
+Shapes: B frames, C channels, S pixels of each side.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from deepgif.models.runtime.torchvision import prepare_torchvision
 FEATURES = 1280
 FRAME_SIZE = 224
 FRAMES_IN_CACHE = 4  # computed at once on a CPU: so light a network waits for memory, where the maps of more lie
-TAIL_START = 8  # features[8:] work on 14 x 14 maps and less: a fifth of the arithmetic, nine tenths of the weights
+TAIL_START = 8  # features[8:] work on 14 x 14 maps and smaller: 1/5 of the arithmetic, 9/10 of the weights
 
 
 class SamePadConv2d(nn.Conv2d):
@@ -37,8 +37,8 @@ class SamePadConv2d(nn.Conv2d):
 class MobileNetV2(nn.Module):
     """Frames (B, 3, S, S) uint8 to features (B, 1280) float, not normalised.
 
-    ``forward`` is ``tail(head(frames))`` followed by global average pooling; the two halves are apart so that the
-    expensive first one can be computed once where only the second is trained.
+    ``forward`` is ``tail(head(frames))`` followed by global average pooling; the halves are separate so that the
+    expensive first one can be computed once when only the second is trained.
     """
 
     dimension = FEATURES
@@ -67,7 +67,7 @@ class MobileNetV2(nn.Module):
         return cast(Tensor, self.features[TAIL_START:](maps))
 
     def tail_parameters(self) -> Iterator[nn.Parameter]:
-        """What ``tail`` is made of."""
+        """The parameters of ``tail``."""
         return cast(nn.Sequential, self.features[TAIL_START:]).parameters()
 
     @staticmethod

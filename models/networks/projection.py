@@ -1,5 +1,5 @@
-"""The two linear maps that glue a frame encoder and a sentence encoder into one space, without any non-linearity
-(Kiros et al. 2014, section 2.3).
+"""The two linear projections of a frame encoder and a sentence encoder into one space (Kiros et al. 2014, section
+2.3).
 
 Shapes: N texts or clips, A frame features, B sentence features, D dimensions of the space.
 """
@@ -13,7 +13,7 @@ from deepgif.models.networks.joint import JOINT_DIMENSION
 
 
 class ProjectionHeads(nn.Module):
-    """Features of any length in, unit vectors of the joint space out."""
+    """Features of any norm to unit vectors of the joint space."""
 
     def __init__(self, frame_features: int, sentence_features: int, dimension: int = JOINT_DIMENSION) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class ProjectionHeads(nn.Module):
 
 
 def identity_projections(dimension: int) -> ProjectionHeads:
-    """Maps that change nothing, for towers that share a space already: adapters before they are taught."""
+    """Projections that change nothing: the initial adapters of encoders that share a space already."""
     maps = ProjectionHeads(dimension, dimension, dimension)
     for linear in (maps.frame_map, maps.sentence_map):
         nn.init.eye_(linear.weight)

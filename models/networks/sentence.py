@@ -1,8 +1,8 @@
-"""A recurrent sentence encoder: words to 384-d sentence vectors.
+"""A recurrent sentence encoder: texts to 384-d sentence vectors.
 
-Text is cut into subwords (byte pair encoding, Sennrich et al. 2016, with single bytes behind it, so that every text
-has pieces and a word never seen is read from its parts), the pieces' embeddings go through a bidirectional GRU
-(Cho et al. 2014), and one linear layer reads the mean and the maximum of its states beside the mean embedding.
+Text is split into subwords (byte pair encoding, Sennrich et al. 2016, with byte fallback, so that every text has pieces
+and an unseen word is read from its parts), the pieces' embeddings go through a bidirectional GRU
+(Cho et al. 2014), and one linear layer takes the mean and the maximum of its states and the mean embedding.
 
 Shapes: N texts, L pieces of the longest, E embedding, H hidden units a direction.
 """
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 WORD_START = "\u2581"  # marks the first piece of a word, as SentencePiece does
-MAX_PIECES = 64  # of one text; what comes after is not read
+MAX_PIECES = 64  # of one text; the rest is ignored
 SENTENCE_DIMENSION = 384
 _JOINERS = "\u200d\ufe0e\ufe0f"  # zero-width joiner and variation selectors: how emoji are put together
 
@@ -34,7 +34,7 @@ class SentenceConfig:
 
 
 class SentenceEncoder(nn.Module):
-    """Pieces (N, L) and how many of them count (N,) to sentence vectors (N, 384), not normalised."""
+    """Pieces (N, L) and their lengths (N,) to unnormalised sentence vectors (N, 384)."""
 
     def __init__(self, config: SentenceConfig) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class SentenceEncoder(nn.Module):
 
     def forward(self, pieces: Tensor, lengths: Tensor) -> Tensor:
         embedded = self.embedding(pieces)  # (N, L, E)
-        if bool((lengths == pieces.shape[1]).all()):  # nothing is padding; packing would cost twice the time
+        if bool((lengths == pieces.shape[1]).all()):  # no padding; packing would take twice the time
             states = self.gru(embedded)[0]  # (N, L, 2H)
         else:
             packed = pack_padded_sequence(embedded, lengths.cpu(), batch_first=True, enforce_sorted=False)
@@ -53,7 +53,7 @@ class SentenceEncoder(nn.Module):
         there = (torch.arange(pieces.shape[1], device=pieces.device) < lengths[:, None])[..., None]  # (N, L, 1)
         count = lengths[:, None].to(states.dtype)
         mean_state = (states * there).sum(dim=1) / count
-        max_state = states.masked_fill(~there, -1.0).amax(dim=1)  # GRU states lie in (-1, 1)
+        max_state = states.masked_fill(~there, -1.0).amax(dim=1)  # GRU states are in (-1, 1)
         mean_embedding = (embedded * there).sum(dim=1) / count
         vectors: Tensor = self.output(torch.cat([mean_embedding, mean_state, max_state], dim=1))
         return vectors

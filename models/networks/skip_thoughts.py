@@ -1,14 +1,14 @@
 """Skip-Thoughts sentence vectors: uni-skip, bi-skip and combine-skip (Kiros et al. 2015, "Skip-Thought Vectors").
 
-A sentence is the last state of a GRU over its words' vectors. uni-skip reads forwards; bi-skip reads forwards and, with
-a second GRU, backwards; combine-skip puts both side by side, each half of unit length (so the whole has length sqrt 2).
+A sentence is the last state of a GRU over its words' vectors. uni-skip runs forwards; bi-skip runs
+forwards and, with a second GRU, backwards; combine-skip concatenates both, each normalised (so the norm is sqrt 2).
 The GRU is that of section 2, equations 1 to 4:
 
     r, u = sigmoid(x W + b + h U)        c = tanh(x Wx + bx + r * (h Ux))        h' = u * h + (1 - u) * c
 
 which is ``torch.nn.GRU`` with the recurrent biases at 0.
 
-Shapes: N texts, L words of the longest with the mark of its end, E dimensions of a word (620), D of a state (2400 for
+Shapes: N texts, L words of the longest with the end mark, E dimensions of a word (620), D of a state (2400 for
 uni-skip, 1200 for each half of bi-skip).
 """
 
@@ -26,12 +26,12 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_sequence
 
 UNKNOWN, END = "UNK", "<eos>"
 FINAL_PUNCTUATION = (".", "!", "?")
-MAX_WORDS = 100  # of one text; what comes after is not read
+MAX_WORDS = 100  # of one text; the rest is ignored
 TEXTS_AT_ONCE = 128
 
 
 class WordTable(Protocol):
-    """Vectors of words: rows of one array, which may be mapped from disk."""
+    """Word vectors: rows of one array, which may be memory-mapped."""
 
     @property
     def rows(self) -> Mapping[str, int]:
@@ -51,7 +51,7 @@ class Words:
 
 
 def tokenize(text: str) -> list[str]:
-    """The words of a text as the Penn Treebank has them, sentence by sentence, case kept; at most ``MAX_WORDS``."""
+    """The Penn Treebank tokens of a text, case preserved; at most ``MAX_WORDS``."""
     from nltk.tokenize import NLTKWordTokenizer
     from nltk.tokenize.punkt import PunktSentenceTokenizer
 
@@ -60,12 +60,12 @@ def tokenize(text: str) -> list[str]:
 
 
 def with_end(words: Sequence[str]) -> list[str]:
-    """The words with the mark of the end, where no punctuation marks it; an empty text is its end alone."""
+    """The words with the end mark, unless they end in punctuation; an empty text is the end mark alone."""
     return [*words] if words and words[-1] in FINAL_PUNCTUATION else [*words, END]
 
 
 def embed_words(words: Sequence[str], table: WordTable) -> Tensor:
-    """(L, E) of L words; one that is not in the table is ``UNK``."""
+    """(L, E) of L words; unknown words become ``UNK``."""
     unknown = table.rows[UNKNOWN]
     rows = [table.rows.get(word, unknown) for word in words]
     return torch.from_numpy(np.asarray(table.vectors[rows], np.float32))
@@ -125,8 +125,8 @@ class BiSkip(nn.Module):
 
 
 class SkipThoughts:
-    """Texts to vectors, by one or more encoders with a table of words each; every encoder's part has unit length.
-    Methods block and may be called from any thread."""
+    """Texts to vectors by one or more encoders, each with its own word vectors; each encoder's part is normalised.
+    Methods block and are thread-safe."""
 
     def __init__(self, *parts: tuple[UniSkip | BiSkip, WordTable], device: str = "cpu") -> None:
         self._device = torch.device(device)
@@ -140,7 +140,7 @@ class SkipThoughts:
         return np.concatenate(parts) if parts else np.empty((0, self.dimension), np.float32)
 
     def vocabulary_coverage(self, text: str) -> float:
-        """The share of the text's words, in [0, 1], that have a vector of their own; 0.0 for a text without any."""
+        """The share of the text's words, in [0, 1], that have a vector; 0.0 for a text without words."""
         words = [word for word in tokenize(text) if any(character.isalnum() for character in word)]
         known = self._parts[0][1].rows
         return sum(word in known for word in words) / len(words) if words else 0.0

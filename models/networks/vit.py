@@ -1,15 +1,15 @@
-"""The vision transformer of CLIP (Dosovitskiy et al. 2021; Radford et al. 2021) in open_clip's layers, with fewer
-passes over memory than open_clip makes: the same features, sooner.
+"""The vision transformer of CLIP (Dosovitskiy et al. 2021; Radford et al. 2021) with open_clip's layers
+and fewer passes over memory: the same features, faster.
 
-- The weights of the patches normalise the pixels, so that bytes go into the first product; and that is a matrix
-  product, since cuDNN is slow with so large a kernel.
-- GELU is part of the product before it on a GPU (by its tanh form, which bfloat16 cannot tell from the exact one).
-- The last block computes the one token that is read.
+- The patch embedding takes bytes, since its weights include the normalisation; it is a matrix product, since cuDNN is
+  slow with such large kernels.
+- On a GPU, GELU is fused with the product before it (in its tanh form, which is the same in bfloat16).
+- The last block computes only the class token.
 
-``python -m benchmarks.models.gpu`` measures it beside open_clip's own.
+``python -m benchmarks.models.gpu`` compares it with open_clip.
 
-Shapes: B frames, S pixels a side, P those of a patch, L = (S / P)^2 + 1 tokens, W their width, H heads, D dimensions.
-"""
+Shapes: B frames, S pixels of each side, P those of a patch, L = (S / P)^2 + 1 tokens, W their width, H heads, D
+dimensions."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from torch.nn import functional as F
 
 
 class VisionTransformer(nn.Module):
-    """Pixels (B, 3, S, S) from 0 to 255 to features (B, D), not normalised, through the layers of ``visual``, for which
-    ``is_plain`` must hold."""
+    """Pixels (B, 3, S, S) in [0, 255] to unnormalised features (B, D), with the layers of ``visual``, for which
+    ``is_plain`` must be true."""
 
     patch_weight: Tensor
     patch_bias: Tensor
@@ -52,7 +52,7 @@ class VisionTransformer(nn.Module):
         count, colours, height, width = frames.shape
         rows, columns = self.patch_size
         grid = frames.reshape(count, colours, height // rows, rows, width // columns, columns).permute(0, 2, 4, 3, 5, 1)
-        # In one pass: another type, and each patch in one piece.
+        # One pass: converts the type and makes each patch contiguous.
         pixels = grid.to(self.patch_weight.dtype, memory_format=torch.contiguous_format).flatten(3).flatten(1, 2)
         patches = F.linear(pixels, self.patch_weight, self.patch_bias)
         first = self.class_embedding.expand(count, 1, -1)
@@ -61,7 +61,7 @@ class VisionTransformer(nn.Module):
 
 
 def is_plain(visual: Any) -> bool:
-    """Whether ``visual`` is open_clip's own vision transformer without any of its variations."""
+    """Whether ``visual`` is open_clip's standard vision transformer, without any of its options."""
     from open_clip.transformer import ResidualAttentionBlock
     from open_clip.transformer import VisionTransformer as OpenClipVisionTransformer
 
@@ -79,8 +79,8 @@ def is_plain(visual: Any) -> bool:
 
 
 def _attention(block: Any, tokens: Tensor, read: int) -> Tensor:
-    """The first ``read`` of the tokens (B, L, W), with what they take from all of them: (B, ``read``, W). May change
-    ``tokens``."""
+    """Attention of the first ``read`` tokens to all of (B, L, W), with the residual: (B, ``read``, W). May change
+    ``tokens`` in place."""
     layer = block.attn
     count, length, width = tokens.shape
     normed = block.ln_1(tokens)
@@ -97,7 +97,7 @@ def _attention(block: Any, tokens: Tensor, read: int) -> Tensor:
 
 
 def _mlp(block: Any, tokens: Tensor) -> Tensor:
-    """The tokens (B, T, W) after the second half of a block; changes ``tokens``."""
+    """The MLP of a block on tokens (B, T, W), with the residual; changes ``tokens`` in place."""
     normed, first, gelu = block.ln_2(tokens), block.mlp.c_fc, block.mlp.gelu
     if normed.is_cuda and isinstance(gelu, nn.GELU):
         rows = torch._addmm_activation(first.bias, normed.flatten(0, 1), first.weight.t(), use_gelu=True)

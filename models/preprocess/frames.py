@@ -1,4 +1,4 @@
-"""From a picture to the square of pixels that a CNN sees. Teaching and searching do it alike."""
+"""Resizes and crops a picture to the square input of a CNN, in training and in search."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Frame = NDArray[np.uint8]  # (S, S, 3), RGB
 
 
 class Place(NamedTuple):
-    """The size that a picture is resized to, and where the square lies in it, all in pixels."""
+    """The size that a picture is resized to, and the position of the square in it, in pixels."""
 
     width: int
     height: int
@@ -23,8 +23,8 @@ class Place(NamedTuple):
 
 
 def placed(width: int, height: int, sampling: FrameSampling) -> Place:
-    """What becomes of a picture of ``width`` x ``height``: all of it, squeezed (what matters may be at the edge), or
-    the middle (torchvision's ``resize`` and ``center_crop``)."""
+    """How a picture of ``width`` x ``height`` is resized and cropped: all of it, distorted (its subject may be at the
+    edge), or the middle (torchvision's ``resize`` and ``center_crop``)."""
     size = sampling.size
     if sampling.fit is Fit.WHOLE:
         return Place(size, size, 0, 0)
@@ -35,7 +35,7 @@ def placed(width: int, height: int, sampling: FrameSampling) -> Place:
 
 
 def frame_of(picture: Image.Image, sampling: FrameSampling) -> Frame:
-    """The picture as the sampling wants it, on white where it is transparent."""
+    """The picture resized and cropped for ``sampling``, on white where it is transparent."""
     place = placed(*picture.size, sampling)
     resized = opaque(picture).resize((place.width, place.height), Image.Resampling.BILINEAR)
     return np.asarray(resized.crop((place.left, place.top, place.left + sampling.size, place.top + sampling.size)))

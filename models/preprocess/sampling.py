@@ -1,4 +1,5 @@
-"""How a GIF becomes a clip; part of what a vector means. Imports nothing, so that everything may import it."""
+"""How the frames of a GIF are sampled, which is part of a vector space's identity. Imports nothing of the project, so
+that everything can import it."""
 
 from __future__ import annotations
 
@@ -10,8 +11,8 @@ from itertools import accumulate
 
 
 class Fit(StrEnum):
-    """How a picture becomes a square: all of it, squeezed; its middle, as ImageNet's networks were judged (shorter side
-    256 for a crop of 224); or as much of its middle as a square holds."""
+    """How a picture becomes a square: all of it, distorted; a centre crop as in ImageNet evaluation (shorter side 256
+    for a crop of 224); or the largest centre crop."""
 
     WHOLE = "whole"
     CROP = "crop"
@@ -20,7 +21,7 @@ class Fit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FrameSampling:
-    """At most ``count`` frames, evenly spaced in time, each made ``size`` x ``size`` pixels."""
+    """At most ``count`` frames, evenly spaced in time, each resized to ``size`` x ``size`` pixels."""
 
     count: int
     size: int
@@ -30,8 +31,8 @@ class FrameSampling:
         return f"{self.count}x{self.size}{'' if self.fit is Fit.WHOLE else f'-{self.fit}'}"
 
     def choose(self, durations: Sequence[int]) -> tuple[int, ...]:
-        """Of frames that are shown for ``durations`` (positive, any unit), those that are seen in the middle of each
-        of ``count`` equal parts of the whole time; ascending, none twice."""
+        """The indices of the frames shown at the middle of each of ``count`` equal parts of the whole time, ascending
+        and unique. ``durations`` are positive, in any unit."""
         ends = list(accumulate(durations))
         middles = [(2 * part + 1) * ends[-1] / (2 * self.count) for part in range(self.count)]
         return tuple(dict.fromkeys(bisect_right(ends, middle) for middle in middles))

@@ -1,7 +1,7 @@
-"""What only a GPU needs: bytes from pinned memory on a stream of their own, so that one batch is copied while another
-is computed, and networks as CUDA graphs, which start with one call.
+"""GPU only: uploads from pinned memory on a separate stream, so that one batch is copied while another is computed, and
+networks as CUDA graphs, which launch with one call.
 
-Shapes: F frames of all clips, H x W their pixels, S pixels a side, A features.
+Shapes: F frames of all clips, H x W their pixels, S pixels of each side, A features.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-IN_FLIGHT = 2  # batches: one is copied while the other is computed
-BATCHES = (4, 8, 16, 32, 64, 96, 128, 192, 256)  # of frames that are captured, as far as they fit
+IN_FLIGHT = 2  # batches: one is copied while another is computed
+BATCHES = (4, 8, 16, 32, 64, 96, 128, 192, 256)  # batch sizes that are captured, up to what fits
 
 
 class Upload:
-    """Frames to a GPU in one piece, through pinned buffers that take turns."""
+    """Uploads frames to a GPU in one transfer, through alternating pinned buffers."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -36,11 +36,11 @@ class Upload:
         sizes = [sum(clip.size for clip in group) for group in groups]
         with self._lock:
             turn = self._turn = (self._turn + 1) % IN_FLIGHT
-            self._copied[turn].synchronize()  # what lay in this buffer must be on the device
+            self._copied[turn].synchronize()  # this buffer's last content must have been copied
             if len(self._buffers[turn]) < sum(sizes):
                 self._buffers[turn] = torch.empty(sum(sizes), dtype=torch.uint8, pin_memory=True)
             buffer = self._buffers[turn][: sum(sizes)]
-            torch.cat(clips, out=buffer)  # by several threads, where NumPy takes one
+            torch.cat(clips, out=buffer)  # multi-threaded, unlike NumPy
             with torch.cuda.stream(self._stream):
                 flat = buffer.to(self._device, non_blocking=True)
                 self._copied[turn].record(self._stream)
@@ -51,12 +51,11 @@ class Upload:
 
 
 class Graphs:
-    """A network that takes pixels (F, 3, S, S) uint8 and gives features (F, A), captured once for each of a few sizes
-    of batch; a batch of another size is filled up. Small batches take longer to start kernel by kernel than to compute,
-    and each start waits for other threads (the GIL). ``most`` is the largest batch that fits, of at most as many as
-    asked for.
+    """A network from pixels (F, 3, S, S) uint8 to features (F, A), captured once for each of a few batch sizes; other
+    batches are padded. For small batches, launching kernel by kernel takes longer than computing, and each launch waits
+    for the GIL. ``most`` is the largest batch that fits, at most the requested one.
 
-    May be called from any thread. Raises ``torch.OutOfMemoryError`` where not even one frame fits.
+    Thread-safe. Raises ``torch.OutOfMemoryError`` if not even one frame fits.
     """
 
     def __init__(self, network: nn.Module, size: int, most: int, device: torch.device) -> None:
@@ -72,12 +71,12 @@ class Graphs:
                 except torch.OutOfMemoryError:
                     if most == 1:
                         raise
-                most //= 2  # outside of the exception, which holds the tensors that did not fit
+                most //= 2  # outside the handler: the exception keeps the tensors alive
                 torch.cuda.empty_cache()
         self.most = most
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        """(F, A), maybe still being computed."""
+        """(F, A), possibly still being computed."""
         count = len(pixels)
         batch = next(batch for batch in self._graphs if batch >= count)
         graph, features = self._graphs[batch]
@@ -87,7 +86,7 @@ class Graphs:
             return features[:count].clone()
 
     def _captured(self, batches: Sequence[int]) -> dict[int, tuple[torch.cuda.CUDAGraph, Tensor]]:
-        """Smallest first. All compute in the same memory, as only one runs at a time."""
+        """The graphs, smallest first. They share their memory, since only one runs at a time."""
         frames = torch.zeros((batches[-1], self._size, self._size, 3), dtype=torch.uint8, device=self._device)
         self._pixels = frames.permute(0, 3, 1, 2)
         pool, stream = torch.cuda.graph_pool_handle(), torch.cuda.Stream(self._device)
@@ -98,7 +97,7 @@ class Graphs:
                 self._network(self._pixels[:batch])  # libraries choose their kernels
             torch.cuda.current_stream(self._device).wait_stream(stream)
             graph = torch.cuda.CUDAGraph()
-            # Other threads go on meanwhile, with another bundle's network, say.
+            # Other threads may be running another bundle's network meanwhile.
             with torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
                 features = self._network(self._pixels[:batch])
             found[batch] = graph, features

@@ -1,10 +1,9 @@
-"""Frames through a network, on the CPU or on one GPU or several.
+"""Runs a frame encoder on the CPU or on one or more GPUs.
 
-What goes to a GPU are the bytes of the frames; there they are resized and normalised, and the network runs in bfloat16
-(``deepgif.models.runtime.cuda``). Batches are cut by the memory that is free; where it runs out all the same they are
-halved from then on.
+A GPU receives the bytes of the frames and resizes them; the network runs in bfloat16 (``deepgif.models.runtime.cuda``).
+The batch size depends on the free memory; if memory runs out anyway, it is halved.
 
-Shapes: N clips, T frames of a clip, F frames of all clips, H x W their pixels, S pixels a side, A features.
+Shapes: N clips, T frames of a clip, F frames of all clips, H x W their pixels, S pixels of each side, A features.
 """
 
 from __future__ import annotations
@@ -26,23 +25,22 @@ from deepgif.models.preprocess.sampling import FrameSampling
 from deepgif.models.runtime import onnx as onnx_runtime
 from deepgif.models.runtime.cuda import IN_FLIGHT, Graphs, Upload
 
-FRAMES_ON_CPU = 64  # at once
-MOST_FRAMES = 256  # at once on one GPU; more are no faster
-TRIED = 8  # frames that the memory of one is measured with
-SHARE = 0.5  # of the free memory; the rest is for the index and for frames that wait
+FRAMES_ON_CPU = 64  # in one batch
+MOST_FRAMES = 256  # in one batch on a GPU; larger ones are no faster
+TRIED = 8  # frames for measuring the memory of one
+SHARE = 0.5  # of the free memory; the rest is for the index and for queued frames
 _log = logging.getLogger(__name__)
 
 Clips = Sequence[NDArray[np.uint8]]  # (T, H, W, 3) each, RGB
 
 
 class DeviceError(Exception):
-    """There is no such device; the text says what to do."""
+    """There is no such device; the message says what to do."""
 
 
 def choose_devices(setting: str) -> tuple[str, ...]:
-    """The devices that a setting names: ``auto`` is the first GPU where there is one and else the CPU, ``all`` are all
-    GPUs, ``onnxruntime`` is the CPU through ONNX Runtime, and others are names with commas between. Raises
-    ``DeviceError``."""
+    """The devices of a setting: ``auto`` is the first GPU or else the CPU, ``all`` is every GPU, ``onnxruntime`` is the
+    CPU through ONNX Runtime; otherwise names separated by commas. Raises ``DeviceError``."""
     there = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if setting == "auto":
         return ("cuda:0",) if there else ("cpu",)
@@ -58,13 +56,13 @@ def choose_devices(setting: str) -> tuple[str, ...]:
 
 
 def torch_device(name: str) -> torch.device:
-    """Where torch computes for one of the chosen devices."""
+    """The torch device of one of the chosen devices."""
     return torch.device("cpu" if name == onnx_runtime.NAME else name)
 
 
 class FrameRunner:
-    """Runs a network that takes pixels (B, 3, S, S) from 0 to 255 and gives features (B, A); on a CPU it is given at
-    most ``few`` frames. May be called from any thread."""
+    """Runs a network from pixels (B, 3, S, S) in [0, 255] to features (B, A); on a CPU with at most ``few`` frames at a
+    time. Thread-safe."""
 
     def __init__(
         self,
@@ -80,18 +78,18 @@ class FrameRunner:
 
     @property
     def frames_at_once(self) -> int:
-        """How many frames are best given at once, for all devices together: a GPU is sent one batch while it computes
-        another."""
+        """The most efficient number of frames in one call, for all devices together; a GPU receives one batch while it
+        computes another."""
         return sum(lane.batch * lane.in_flight for lane in self._lanes)
 
     def __call__(self, clips: Clips) -> list[Tensor]:
-        """(T, A) float32 of each clip, on the first device; clips of any size are made S x S as the sampling says.
-        Raises ``torch.OutOfMemoryError`` where not even one frame fits."""
+        """(T, A) float32 of each clip, on the first device; clips of any size are resized to S x S. Raises
+        ``torch.OutOfMemoryError`` if not even one frame fits."""
         count = sum(len(clip) for clip in clips)
         if not count:
             return []
         each = min(-(-count // len(self._lanes)), *(lane.batch for lane in self._lanes))
-        # Those of one size are resized at once.
+        # Clips of one size are resized together.
         order = sorted(range(len(clips)), key=lambda place: _size(clips[place]))
         alike = [clips[place] for place in order]
         features = []
@@ -104,8 +102,7 @@ class FrameRunner:
 
 
 class _DeviceWorker:
-    """One device with a copy of the network. ``batch`` is how many frames it takes at once, ``in_flight`` how many
-    batches it works on."""
+    """One device with its copy of the network: ``batch`` frames at a time, ``in_flight`` batches."""
 
     def __init__(self, network: nn.Module, sampling: FrameSampling, name: str, few: int) -> None:
         self._device = torch_device(name)
@@ -127,7 +124,7 @@ class _DeviceWorker:
         self._network = partial(_few_at_a_time, self._network, few)
 
     def run(self, clips: Clips) -> Tensor:
-        """(F, A), maybe still being computed."""
+        """(F, A), possibly still being computed."""
         count = sum(len(clip) for clip in clips)
         if count <= self.batch:
             try:
@@ -135,9 +132,9 @@ class _DeviceWorker:
             except torch.OutOfMemoryError:
                 if count == 1:
                     raise
-            # Outside of the exception, which holds the tensors that did not fit.
+            # Outside the handler: the exception keeps the tensors alive.
             self.batch = count // 2
-            _log.warning("Out of memory on %s: from now on %d frames at once.", self._device, self.batch)
+            _log.warning("Out of memory on %s: reduced the batch to %d frames.", self._device, self.batch)
             if self._device.type == "cuda":
                 torch.cuda.empty_cache()
         return torch.cat([self.run(piece) for piece in pieces(clips, self.batch)])
@@ -147,7 +144,7 @@ class _DeviceWorker:
         return self._network(squares(self._upload(groups), self._sampling))
 
     def _measure(self) -> int:
-        """How many frames fit, by what a few need."""
+        """How many frames fit, judging by the memory of a few."""
         few = [np.zeros((TRIED, self._sampling.size, self._sampling.size, 3), np.uint8)]
         with torch.inference_mode():
             self._run(few)  # libraries take their workspaces
@@ -161,14 +158,14 @@ class _DeviceWorker:
 
 
 def as_graphs(network: nn.Module, size: int, most: int, device: torch.device) -> tuple[Callable[[Tensor], Tensor], int]:
-    """The network as CUDA graphs, and how many frames it takes at once; as it is where it cannot be captured, since it
-    takes something from the host at each run, say. Raises ``torch.OutOfMemoryError``."""
+    """The network as CUDA graphs, and its batch size; unchanged if it cannot be captured, for example because it reads
+    from the host in each run. Raises ``torch.OutOfMemoryError``."""
     try:
         graphs = Graphs(network, size, most, device)
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:
-        _log.warning("This model cannot be a CUDA graph, and starts more slowly without: %s", error)
+        _log.warning("This model cannot be captured as a CUDA graph, so it runs more slowly: %s", error)
         return network, most
     return graphs, graphs.most
 
@@ -188,12 +185,12 @@ def _few_at_a_time(network: Callable[[Tensor], Tensor], few: int, pixels: Tensor
 
 
 def frames_that_fit(free_bytes: int, bytes_a_frame: float) -> int:
-    """How many frames are computed at once where so much memory is free; at least one."""
+    """The batch size for so much free memory; at least 1."""
     return max(1, min(MOST_FRAMES, int(SHARE * free_bytes / max(bytes_a_frame, 1.0))))
 
 
 def pieces(clips: Clips, most: int) -> Iterator[list[NDArray[np.uint8]]]:
-    """The same frames in order, in lists of at most ``most`` frames; a clip may be cut between two."""
+    """The frames in order, in lists of at most ``most`` frames; a clip may be split between two."""
     piece: list[NDArray[np.uint8]] = []
     room = most
     for clip in clips:
@@ -209,16 +206,15 @@ def pieces(clips: Clips, most: int) -> Iterator[list[NDArray[np.uint8]]]:
 
 
 def squares(groups: Sequence[Tensor], sampling: FrameSampling) -> Tensor:
-    """Frames (T, H, W, 3) uint8, several of one size together, to pixels (F, 3, S, S) uint8, where they are: what
-    ``deepgif.models.preprocess.frames.frame_of`` does with one picture, within 2 of 255 levels. Frames of S x S
-    pixels are taken as they are."""
+    """Frames (T, H, W, 3) uint8, grouped by size, to pixels (F, 3, S, S) uint8 on their device: like
+    ``deepgif.models.preprocess.frames.frame_of``, within 2 of 255 levels. Frames of S x S pixels are unchanged."""
     resized = [_resized(frames.permute(0, 3, 1, 2), sampling) for frames in groups]
     pixels = resized[0] if len(resized) == 1 else torch.cat(resized)
     return pixels if pixels.dtype == torch.uint8 else pixels.round_().to(torch.uint8)
 
 
 def _resized(pixels: Tensor, sampling: FrameSampling) -> Tensor:
-    """(T, 3, H, W) to (T, 3, S, S), float from 0 to 255 unless they are as they were."""
+    """(T, 3, H, W) to (T, 3, S, S), float in [0, 255], or unchanged."""
     height, width = pixels.shape[2:]
     size = sampling.size
     if (height, width) == (size, size):

@@ -1,9 +1,9 @@
-"""A frame network on the CPU through ONNX Runtime (onnxruntime.ai): the same features, sooner.
+"""A frame encoder on the CPU through ONNX Runtime (onnxruntime.ai): the same features, faster.
 
-torch computes layer by layer; ONNX Runtime fuses what follows each other and lays the weights out for the processor
-once. ``python -m benchmarks.models.runtime`` measures both.
+torch computes layer by layer; ONNX Runtime fuses layers and lays the weights out for the CPU once. ``python -m
+benchmarks.models.runtime`` compares both.
 
-Shapes: B frames, S pixels a side, A features.
+Shapes: B frames, S pixels of each side, A features.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ NEEDED = (NAME, "onnx", "onnxscript")  # the last two export the network
 
 
 def installed() -> bool:
-    """Whether all of it is there (the extra ``onnx``)."""
+    """Whether the extra ``onnx`` is installed."""
     return all(importlib.util.find_spec(package) is not None for package in NEEDED)
 
 
 class OnnxNetwork:
-    """A network that takes pixels (B, 3, S, S) from 0 to 255 and gives features (B, A) float32, exported once. Takes a
-    few seconds to be made; may be called from any thread."""
+    """A network from pixels (B, 3, S, S) in [0, 255] to features (B, A) float32, exported once, which takes a few
+    seconds. Thread-safe."""
 
     def __init__(self, network: nn.Module, size: int) -> None:
         import onnxruntime
@@ -42,14 +42,15 @@ class OnnxNetwork:
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        """(B, A) of whole numbers of any type."""
+        """(B, A) of integral pixels of any type."""
         frames = pixels.to(torch.uint8).contiguous().numpy()
         return torch.from_numpy(self._session.run(None, {"frames": frames})[0])
 
 
 def export(network: nn.Module, size: int, path: Path) -> None:
-    """Writes the network for frames (B, 3, S, S) uint8, of any B, to ``path``, with large weights beside it."""
-    some = torch.zeros(2, 3, size, size, dtype=torch.uint8)  # one would be taken for a constant
+    """Exports the network for frames (B, 3, S, S) uint8 of any B to ``path``, with large weights in a file beside
+    it."""
+    some = torch.zeros(2, 3, size, size, dtype=torch.uint8)  # a batch of 1 would become a constant
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own
         program = torch.onnx.export(

@@ -1,9 +1,9 @@
 """Makes ``import torchvision`` work where its compiled operators cannot load.
 
-torchvision's wheel on the package index is built for CUDA. Beside a CPU build of torch its extension does not load,
-and then ``import torchvision`` fails because it registers a shape function for an operator that nobody defined
-(pytorch/vision #9077, #9085). Only the architectures are needed here, so the missing operators are declared, without
-an implementation; where the extension loads, nothing is changed.
+torchvision's wheel on the package index is built for CUDA. With a CPU build of torch its extension does not load, and
+``import torchvision`` fails because it registers a shape function for an undefined operator (pytorch/vision #9077,
+#9085). DeepGIF needs only the architectures, so the missing operators are declared without an implementation. If the
+extension loads, nothing changes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _declared_operators() -> torch.library.Library:
 
 
 def prepare_torchvision() -> None:
-    """Call before the first ``import torchvision``. Does nothing where the compiled operators load."""
+    """Call this before the first ``import torchvision``. Does nothing if the compiled operators load."""
     spec = importlib.util.find_spec("torchvision")
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError("torchvision is not installed: pip install 'deepgif[engine]'")

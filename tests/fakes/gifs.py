@@ -59,7 +59,9 @@ class MemoryRetriever(Retriever):
         allowed = [one.key for one in self.gifs if query.max_rating.allows(one.rating)]
         signals = tuple(Signals(key, visual=0.5 - rank / 10) for rank, key in enumerate(allowed[: query.count]))
         statistics = ScoreStatistics(0.1, 0.1)
-        return Hits(np.zeros(4, np.float32), signals, statistics, statistics, len(allowed), self.vocabulary_coverage)
+        return Hits(
+            "", np.zeros(4, np.float32), signals, statistics, statistics, len(allowed), self.vocabulary_coverage
+        )
 
 
 def memory_index(gifs: Sequence[Gif]) -> ExactIndex:

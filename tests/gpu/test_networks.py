@@ -63,7 +63,7 @@ def test_a_network_that_cannot_be_captured(caplog):
     """It is computed kernel by kernel, and others are captured after it."""
     some = np.random.default_rng(0).integers(0, 256, (9, 32, 32, 3), dtype=np.uint8)
     (features,) = FrameRunner(FromTheHost(), FrameSampling(4, 32), ["cuda:0"])([some])
-    assert "cannot be a CUDA graph" in caplog.text
+    assert "cannot be captured as a CUDA graph" in caplog.text
     np.testing.assert_allclose(features.cpu(), some.mean(axis=(1, 2)) * [1, 2, 3], rtol=0.01)
     caplog.clear()
     FrameRunner(MobileNetV2(), FrameSampling(4, SIZE), ["cuda:0"])

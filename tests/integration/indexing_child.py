@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgif.engine.index.lexical import LexicalIndex
 from deepgif.engine.ingest.batcher import MicroBatcher
 from deepgif.engine.ingest.catalogue import Indexer
 from deepgif.engine.ingest.pipeline import EmbeddingPipeline
@@ -88,8 +89,9 @@ async def main(folder: Path, path: Path, batches: int) -> None:
         catalogue = FolderCatalogue("folder", folder, database, limits)
         await catalogue.open()
         store, index = TellingStore(database, encoder.dimension), Noted()
-        decoder, texts = AsyncDecoder(encoder.sampling, limits, processes=False), Noted()
-        pipeline = EmbeddingPipeline(encoder, embedding_space(encoder), store, index, texts, decoder, clips)
+        decoder = AsyncDecoder(encoder.sampling, limits, processes=False)
+        indexes = index, Noted(), Noted(), LexicalIndex()
+        pipeline = EmbeddingPipeline(encoder, embedding_space(encoder), store, *indexes, decoder, clips)
         report = await Indexer(pipeline).run(catalogue)
         decoder.close()
         say(known=report.known, embedded=report.embedded, found=len(index))

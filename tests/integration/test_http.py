@@ -24,6 +24,7 @@ from deepgif.engine.errors import (
     UnauthorizedError,
 )
 from deepgif.engine.index.exact import ExactIndex
+from deepgif.engine.index.lexical import LexicalIndex
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.search.collection import Collection
 from deepgif.engine.search.ranking import FitThresholds
@@ -42,7 +43,7 @@ class Service:
 
     def __init__(self, options: ServerOptions, media: Any) -> None:
         self.provider = MemoryProvider(GIFS, media)
-        collection = Collection(memory_index(GIFS), ExactIndex(4), (self.provider,))
+        collection = Collection(memory_index(GIFS), ExactIndex(4), LexicalIndex(), (self.provider,))
         self.retriever = MemoryRetriever(GIFS, collection)
         self.engine: SearchService | None = SearchService(
             "small@12345678",
@@ -129,6 +130,7 @@ async def test_post_and_get_answer_alike(start: Start, http: aiohttp.ClientSessi
         "explanation": "The best match of 3 GIFs, but others are close. It matches by what it shows.",
         "source": "indexed",
         "attribution": "",
+        "text_in_gif": "",
     }
 
 

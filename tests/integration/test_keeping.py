@@ -105,7 +105,7 @@ async def test_what_bots_keep(data_dir: Path, tmp_path: Path) -> None:
         assert await database.workspaces("slack") == ["T"]
     status, _, err = await deepgif("restore", str(copy), data_dir=data_dir)
     assert status == 1
-    assert "of something else" in " ".join(err.split())
+    assert "is not a backup of this database" in " ".join(err.split())
     status, _, err = await deepgif(
         "backup", "--bots", str(copy), data_dir=data_dir, bot_database_url="postgresql://x/y"
     )

@@ -184,7 +184,7 @@ async def test_the_budget_ends_midway(place: Place) -> None:
     assert not report.complete
     assert (one.known, one.embedded, one.waiting) == (0, 200, 40)
     assert one.stopped == (
-        "40 GIFs of GIPHY wait until it allows more calls, of which half are left to searches: run the same command "
+        "40 GIFs of GIPHY are left. Half of the hourly quota is reserved for searches. Run the same command "
         "again in 60 minutes."
     )
     assert len(place.server.calls) == 8

@@ -1,4 +1,4 @@
-"""The figures a taught model is judged by, all measured on data it has not seen."""
+"""The metrics of a trained model, all on held-out data."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from rich.console import Console
 from torch.nn import functional as F
 
 from deepgif.models.bundles.encoder import TwoTowerEncoder
-from deepgif.training.data.datasets import read_described
+from deepgif.training.data.datasets import read_captions
 from deepgif.training.evaluation.evaluate import evaluate
 from deepgif.training.evaluation.retrieval import Recall, text_to_clip
 from deepgif.training.small.clips import Clip
 
-PAIRS = 100_000  # random pairs of unseen texts
+PAIRS = 100_000  # random pairs of held-out texts
 CATALOGUE = Path(__file__).parents[2] / "engine" / "catalogue" / "queries.csv"
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """Retrieval as (sentence to clip, clip to sentence); ``teacher`` is sentence to clip with the teacher's sentence
-    vectors and the same frames; ``spearman`` in percent."""
+class Metrics:
+    """Recall as (sentence to clip, clip to sentence); ``teacher`` is sentence to clip with the teacher's sentence
+    vectors and the same frames; ``spearman`` is in percent."""
 
     photographs: tuple[Recall, Recall]
     teacher: Recall
@@ -34,7 +34,7 @@ class Figures:
 
     @property
     def kept(self) -> float:
-        """How much of the teacher's R@10 the GRU keeps, in percent."""
+        """The share of the teacher's R@10 that the GRU reaches, in percent."""
         return 100 * self.photographs[0].r10 / self.teacher.r10
 
 
@@ -47,10 +47,10 @@ def measure(
     photographs: Sequence[Clip],
     features: torch.Tensor,
     console: Console,
-) -> Figures:
-    """``features`` (M, 1280) are those of the dev ``photographs`` in their order, ``teacher_maps`` the maps fitted for
-    the teacher."""
-    dev = read_described(data / "flickr8k" / "dev.txt")
+) -> Metrics:
+    """``features`` (M, 1280) belong to the dev ``photographs`` in order; ``teach`` returns the teacher's vectors (N,
+    384) of texts, and ``teacher_maps`` are the projections fitted to them."""
+    dev = read_captions(data / "flickr8k" / "dev.txt")
     frame_map, sentence_map = teacher_maps
     with torch.inference_mode():
         clips = F.normalize(frame_map(F.normalize(features, dim=1)), dim=1).numpy()
@@ -58,11 +58,11 @@ def measure(
         owners = [index for index, clip in enumerate(photographs) for _ in clip.texts]
         vectors = torch.from_numpy(teach(sentences).astype(np.float32))
         texts = F.normalize(sentence_map(F.normalize(vectors, dim=1)), dim=1).numpy()
-    return Figures(
+    return Metrics(
         photographs=evaluate(encoder, dev, console),
         teacher=text_to_clip(texts, clips, owners),
         spearman=agreement(encoder, unseen, teach(unseen)),
-        catalogue=evaluate(encoder, read_described(CATALOGUE), console),
+        catalogue=evaluate(encoder, read_captions(CATALOGUE), console),
     )
 
 

@@ -1,4 +1,4 @@
-"""How well one side finds the other: recall at k and median rank, as the literature reports them
+"""Retrieval in both directions: recall at k and median rank, as the literature reports them
 (Hodosh et al. 2013; Karpathy & Fei-Fei 2015)."""
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ KS = (1, 5, 10)
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """Percentages of queries whose right answer is among the first 1, 5 and 10, and the median rank (1 is best)."""
+    """Percentages of queries with the right answer in the first 1, 5 and 10 results, and its median rank (1 is
+    best)."""
 
     r1: float
     r5: float
@@ -23,12 +24,12 @@ class Recall:
 
     @property
     def total(self) -> float:
-        """What the best of several is chosen by: the sum of the percentages."""
+        """The sum of the percentages, by which the best of several models is chosen."""
         return self.r1 + self.r5 + self.r10
 
 
 def text_to_clip(texts: NDArray[np.float32], clips: NDArray[np.float32], clip_of_text: Sequence[int]) -> Recall:
-    """Every text (N, D) a query for its clip among (M, D). Ties count against the right one."""
+    """Every text (N, D) is a query for its clip among (M, D). Ties count against the right one."""
     right = np.asarray(clip_of_text)
     scores = texts @ clips.T  # (N, M)
     own = scores[np.arange(len(texts)), right]
@@ -36,7 +37,7 @@ def text_to_clip(texts: NDArray[np.float32], clips: NDArray[np.float32], clip_of
 
 
 def clip_to_text(texts: NDArray[np.float32], clips: NDArray[np.float32], clip_of_text: Sequence[int]) -> Recall:
-    """Every clip a query for any of its texts: the rank of its best one counts."""
+    """Every clip (M, D) is a query for any of its texts (N, D): the rank of the best one counts."""
     right = np.asarray(clip_of_text)
     scores = clips @ texts.T  # (M, N)
     own = np.where(right[None, :] == np.arange(len(clips))[:, None], scores, -np.inf).max(axis=1)

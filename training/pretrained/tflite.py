@@ -1,8 +1,7 @@
 """Reads the published 8-bit MobileNetV2 (TensorFlow Lite) into ``deepgif.models.networks.mobilenet.MobileNetV2``.
 
-Quantised values q stand for scale * (q - zero point) (Jacob et al. 2018, equation 1); weights are one scale a tensor,
-biases are int32. The file's convolutions carry the names of TensorFlow's slim model, which are mapped to
-torchvision's order of layers.
+A quantised value q means scale * (q - zero point) (Jacob et al. 2018, equation 1); weights have one scale per tensor,
+biases are int32. Layers have the names of TensorFlow's slim model, which are mapped to torchvision's order.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ POOLED_FEATURES_TENSOR = 169
 
 
 def load_tflite(path: Path) -> MobileNetV2:
-    """A MobileNetV2 with the ImageNet weights of the quantised file. Raises ``ValueError`` where the file holds
+    """A MobileNetV2 with the ImageNet weights of the quantised file. Raises ``ValueError`` if the file holds
     another network."""
     weights, biases = _read_convolutions(path)
     network = MobileNetV2()
@@ -55,7 +54,7 @@ def interpreter_features(path: Path, image: NDArray[np.uint8]) -> NDArray[np.flo
 
 
 def read_classifier(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The ImageNet classifier of the file, to check a port with: weight (1001, 1280) and bias (1001,)."""
+    """The file's ImageNet classifier, to verify the port: weight (1001, 1280) and bias (1001,)."""
     weights, biases = _read_convolutions(path)
     name = "Logits/Conv2d_1c_1x1"
     return weights[name].reshape(1001, -1), biases[name]
@@ -76,7 +75,7 @@ def _interpreter(path: Path) -> Any:
 
 
 def _read_convolutions(path: Path) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
-    """Weights and biases, dequantised, by the layer's name."""
+    """The dequantised weights and biases by layer name."""
     interpreter = _interpreter(path)
     weights: dict[str, NDArray[np.float32]] = {}
     biases: dict[str, NDArray[np.float32]] = {}

@@ -1,4 +1,5 @@
-"""What sees clips and what reads sentences before they are glued: the published networks, smaller ones, or a bundle's.
+"""What computes the features of clips and sentences under the projections: published networks, smaller ones, or a
+bundle's own encoders.
 
 Shapes: N clips or sentences, A and B their features.
 """
@@ -10,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -26,83 +26,78 @@ from deepgif.models.networks.mobilenet import MobileNetV2
 from deepgif.models.preprocess.sampling import FrameSampling
 from deepgif.models.runtime.frame_runner import Clips, FrameRunner
 from deepgif.training.data.datasets import DatasetError
-from deepgif.training.data.features import Report, extract
+from deepgif.training.data.features import extract
+from deepgif.training.progress import Report
 
-SENTENCES_AT_ONCE = 512
+TEXT_BATCH = 512
 
 
 class Frames(StrEnum):
-    """What sees the frames."""
+    """Networks that encode frames."""
 
     VGG16 = "vgg16"
     MOBILENET = "mobilenet"
 
 
 class Sentences(StrEnum):
-    """What reads the sentences."""
+    """Networks that encode sentences."""
 
     SKIP_THOUGHTS = "skip-thoughts"
     UNI_SKIP = "uni-skip"
     MINILM = "minilm"
 
 
-class Reader(Protocol):
-    """Sentences to features, which are kept below a folder."""
-
-    def __call__(self, texts: Sequence[str], run: Path, report: Report) -> NDArray[np.float32]:
-        """(N, B)"""
+TextFeatures = Callable[[Sequence[str], Path, Report], NDArray[np.float32]]
+"""(N, B) of texts, cached in a folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureExtractors:
-    """``see`` makes features (N, A) of clips sampled as ``sampling`` says, ``read`` features of sentences. ``name`` is
-    that of the folder in which those of clips are kept."""
+    """``clip_features`` returns (N, A) of clips sampled by ``sampling``; ``name`` is the folder of their cache."""
 
     name: str
     sampling: FrameSampling
     frame_dimension: int
-    see: Callable[[Clips], NDArray[np.float32]]
-    read: Reader
+    clip_features: Callable[[Clips], NDArray[np.float32]]
+    text_features: TextFeatures
 
 
-def published(
-    frames: Frames, weights: Path, mobilenet: Path | None, devices: Sequence[str], read: Reader
+def published_extractors(
+    frames: Frames, weights: Path, mobilenet: Path | None, devices: Sequence[str], text_features: TextFeatures
 ) -> FeatureExtractors:
-    """A network for frames whose weights others publish; a clip is the mean over its frames. Raises ``DatasetError`` or
+    """A network with published weights; a clip is the mean over its frames. Raises ``DatasetError`` or
     ``WeightsError``."""
     network = load_vgg16(weights) if frames is Frames.VGG16 else _mobilenet(mobilenet)
     runner = FrameRunner(network, SAMPLING, devices)
 
-    def see(clips: Clips) -> NDArray[np.float32]:
+    def clip_features(clips: Clips) -> NDArray[np.float32]:
         with torch.inference_mode():
             return pooled(runner(clips), unit_frames=False).cpu().numpy()
 
-    return FeatureExtractors(str(frames), SAMPLING, network.dimension, see, read)
+    return FeatureExtractors(str(frames), SAMPLING, network.dimension, clip_features, text_features)
 
 
-def of_bundle(bundle: str, weights: Path, devices: Sequence[str]) -> FeatureExtractors:
-    """The towers of a bundle of the CLIP family: unit vectors of one space. Raises ``DatasetError`` or
-    ``BundleError``."""
+def bundle_extractors(bundle: str, weights: Path, devices: Sequence[str]) -> FeatureExtractors:
+    """The encoders of a CLIP bundle: unit vectors of one space. Raises ``DatasetError`` or ``BundleError``."""
     encoder = load_two_towers(bundle_folder(bundle), devices, weights)
     if encoder.info.kind != OPEN_CLIP:
-        raise DatasetError(f"Adapters go on top of a bundle of the CLIP family; {bundle} is of another kind.")
+        raise DatasetError(f"Adapters need a bundle of the kind {OPEN_CLIP}; {bundle} is of another kind.")
     name = encoder.space.replace("/", "-")
 
-    def see(clips: Clips) -> NDArray[np.float32]:
+    def clip_features(clips: Clips) -> NDArray[np.float32]:
         features = [torch.from_numpy(frames) for frames in encoder.frame_features(clips)]
         return F.normalize(pooled(features, unit_frames=True), dim=1).numpy()
 
-    def read(texts: Sequence[str], run: Path, report: Report) -> NDArray[np.float32]:
-        path = run / f"{name}.npy"
-        return extract(texts, encoder.text_features, encoder.dimension, path, report, SENTENCES_AT_ONCE)
+    def text_features(texts: Sequence[str], run: Path, report: Report) -> NDArray[np.float32]:
+        return extract(texts, encoder.text_features, (encoder.dimension,), run / f"{name}.npy", report, TEXT_BATCH)
 
-    return FeatureExtractors(name, encoder.sampling, encoder.dimension, see, read)
+    return FeatureExtractors(name, encoder.sampling, encoder.dimension, clip_features, text_features)
 
 
-def reader(kind: Sentences, weights: Path, skip: Path | None, device: str) -> Reader:
-    """What reads sentences; ``skip`` is the folder of a uni-skip of one's own."""
+def sentence_features(kind: Sentences, weights: Path, skip: Path | None, device: str) -> TextFeatures:
+    """The features of a published sentence encoder, or of the uni-skip encoder in the folder ``skip``."""
 
-    def read(texts: Sequence[str], run: Path, report: Report) -> NDArray[np.float32]:
+    def text_features(texts: Sequence[str], run: Path, report: Report) -> NDArray[np.float32]:
         if kind is Sentences.MINILM:
             from deepgif.training.pretrained.teacher import teacher_vectors
 
@@ -114,14 +109,14 @@ def reader(kind: Sentences, weights: Path, skip: Path | None, device: str) -> Re
         else:
             network = load_uni_skip(skip)
             name += "-" + hashlib.sha256((skip / "uni_skip.npz").read_bytes()).hexdigest()[:8]
-        return extract(texts, network.encode, network.dimension, run / f"{name}.npy", report, SENTENCES_AT_ONCE)
+        return extract(texts, network.encode, (network.dimension,), run / f"{name}.npy", report, TEXT_BATCH)
 
-    return read
+    return text_features
 
 
 def _mobilenet(path: Path | None) -> MobileNetV2:
     from deepgif.training.pretrained.tflite import load_tflite
 
     if path is None or not path.is_file():
-        raise DatasetError("Where is mobilenet_v2_1.0_224_quant.tflite? Say so with --mobilenet.")
+        raise DatasetError("Give the path of mobilenet_v2_1.0_224_quant.tflite with --mobilenet.")
     return load_tflite(path).eval()

@@ -1,8 +1,8 @@
-"""Teaches uni-skip: an encoder of a sentence, and two decoders that say the sentence before and the one after it
-(Kiros et al. 2015, "Skip-Thought Vectors", section 2.1).
+"""Trains uni-skip: an encoder of a sentence, and two decoders that predict the previous and the next sentence (Kiros
+et al. 2015, "Skip-Thought Vectors", section 2.1).
 
-Both decoders are GRUs that see, beside the word before, the encoder's state at every step (the matrices C of equations
-5 to 8 are the part of their input weights that meets it), and share one output matrix.
+Both decoders are GRUs whose input at each step is the previous word and the encoder's state (the matrices C of
+equations 5 to 8 are the input weights of the latter). They share one output matrix.
 
 Shapes: N sentences, L words of the longest, V words of the vocabulary, E dimensions of a word, D of a state.
 """
@@ -10,7 +10,7 @@ Shapes: N sentences, L words of the longest, V words of the vocabulary, E dimens
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +22,9 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from deepgif.models.networks.skip_thoughts import END, UNKNOWN, SkipThoughts, UniSkip, Words, last_states, with_end
+from deepgif.training.progress import LossReport
 
-MAX_WORDS = 30  # of a sentence that is learnt from
+MAX_WORDS = 30  # of a training sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class SkipOptions:
 
 @dataclass(frozen=True, slots=True)
 class Triples:
-    """Three consecutive sentences each, as rows of the vocabulary with the mark of their end."""
+    """Three consecutive sentences each, as rows of the vocabulary that end with the end mark."""
 
     before: tuple[Tensor, ...]
     here: tuple[Tensor, ...]
@@ -50,7 +51,7 @@ class Triples:
 
 
 def choose_vocabulary(documents: Sequence[Sequence[Sequence[str]]], most: int) -> dict[str, int]:
-    """The row of ``<eos>``, of ``UNK``, and of the most frequent words of tokenised sentences."""
+    """The rows of ``<eos>``, ``UNK`` and the most frequent words of tokenised sentences, ``most`` in all."""
     counts = Counter(word for document in documents for sentence in document for word in sentence)
     frequent = sorted(counts.items(), key=lambda one: (-one[1], one[0]))[: most - 2]
     return {word: row for row, word in enumerate((END, UNKNOWN, *(word for word, _ in frequent)))}
@@ -70,7 +71,7 @@ def triples_of(documents: Sequence[Sequence[Sequence[str]]], rows: dict[str, int
 
 
 class SkipModel(nn.Module):
-    """Encoder, two decoders and what they share."""
+    """The encoder, two decoders, and the embedding and output matrices that they share."""
 
     def __init__(self, vocabulary: int, options: SkipOptions) -> None:
         super().__init__()
@@ -91,64 +92,64 @@ class SkipModel(nn.Module):
                 nn.init.uniform_(parameter, -0.1, 0.1)
 
     def forward(self, before: Sequence[Tensor], here: Sequence[Tensor], after: Sequence[Tensor]) -> tuple[Tensor, int]:
-        """The sum of -log P(word) over all words of the sentences before and after, and how many words those are."""
+        """The sum of -log P(word) in nats over all words of the previous and next sentences, and their number."""
         states = last_states(self.encoder, [self.words(sentence) for sentence in here])
-        one, other = self._cost(self.before, before, states), self._cost(self.after, after, states)
+        one, other = self._loss(self.before, before, states), self._loss(self.after, after, states)
         return one + other, sum(map(len, before)) + sum(map(len, after))
 
-    def _cost(self, decoder: nn.GRU, sentences: Sequence[Tensor], states: Tensor) -> Tensor:
+    def _loss(self, decoder: nn.GRU, sentences: Sequence[Tensor], states: Tensor) -> Tensor:
         targets = pad_sequence(list(sentences), batch_first=True, padding_value=-100)  # (N, L)
-        seen = self.words(targets[:, :-1].clamp(min=0))
-        first = seen.new_zeros(len(seen), 1, seen.shape[2])  # before the first word there is none
-        given = torch.cat([first, seen], dim=1)
+        previous = self.words(targets[:, :-1].clamp(min=0))
+        first = previous.new_zeros(len(previous), 1, previous.shape[2])  # the first word has no previous one
+        given = torch.cat([first, previous], dim=1)
         context = states[:, None, :].expand(-1, given.shape[1], -1)
-        said = self.output(decoder(torch.cat([given, context], dim=2))[0])  # (N, L, V)
-        return F.cross_entropy(said.flatten(0, 1), targets.flatten(), reduction="sum")
+        logits = self.output(decoder(torch.cat([given, context], dim=2))[0])  # (N, L, V)
+        return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum")
 
 
-def teach(data: Triples, vocabulary: int, options: SkipOptions, report: Callable[[int, int, float], None]) -> SkipModel:
-    """The model after ``options.steps``; ``report`` gets the cost of a word."""
+def fit(data: Triples, vocabulary: int, options: SkipOptions, report: LossReport) -> SkipModel:
+    """The model after ``options.steps``; ``report`` gets the loss per word."""
     with torch.random.fork_rng():
         torch.manual_seed(options.seed)
         model = SkipModel(vocabulary, options)
-        learnt = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        optimizer = torch.optim.Adam(learnt, options.learning_rate)
+        trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.Adam(trainable, options.learning_rate)
         for step in range(options.steps):
             rows = torch.randint(len(data.here), (options.batch,)).tolist()
-            cost, words = model(*_rows(data, rows))
+            loss, words = model(*_rows(data, rows))
             optimizer.zero_grad()
-            (cost / len(rows)).backward()
+            (loss / len(rows)).backward()
             nn.utils.clip_grad_norm_(model.parameters(), options.clip_norm)
             optimizer.step()
-            report(step + 1, options.steps, cost.item() / words)
+            report(step + 1, options.steps, loss.item() / words)
         return model.eval()
 
 
-def cost_of_a_word(model: SkipModel, data: Triples, batch: int = 128) -> float:
-    """-log P of a word (nats), the mean over all words of the sentences before and after."""
+def loss_per_word(model: SkipModel, data: Triples, batch: int = 128) -> float:
+    """The mean of -log P(word) in nats over all words of the previous and next sentences."""
     total = words = 0.0
     with torch.inference_mode():
         for start in range(0, len(data.here), batch):
-            cost, count = model(*_rows(data, range(start, min(start + batch, len(data.here)))))
-            total, words = total + cost.item(), words + count
+            loss, count = model(*_rows(data, range(start, min(start + batch, len(data.here)))))
+            total, words = total + loss.item(), words + count
     return total / words
 
 
-def unigram_cost(train: Triples, data: Triples, vocabulary: int) -> float:
-    """The same of a baseline that knows only how frequent each word is (with one added to each count)."""
+def unigram_loss(train: Triples, data: Triples, vocabulary: int) -> float:
+    """The same for a unigram baseline with add-one smoothing."""
     counts = torch.bincount(torch.cat([*train.before, *train.after]), minlength=vocabulary).double() + 1
-    said = torch.cat([*data.before, *data.after])
-    return float(-(counts / counts.sum()).log()[said].mean())
+    words = torch.cat([*data.before, *data.after])
+    return float(-(counts / counts.sum()).log()[words].mean())
 
 
 def encoder_of(model: SkipModel, rows: dict[str, int]) -> tuple[UniSkip, Words]:
-    """What is used afterwards: the encoder, and the table of its words."""
+    """The trained encoder and its word vectors."""
     return UniSkip(model.encoder), Words(rows, model.words.weight.detach().numpy())
 
 
 def save_uni_skip(folder: Path, gru: nn.GRU, words: Words) -> None:
-    """Writes ``uni_skip.npz``, ``utable.npy`` and ``dictionary.txt`` as the authors lay them out. The GRU's recurrent
-    biases are 0 (theirs has none)."""
+    """Writes ``uni_skip.npz``, ``utable.npy`` and ``dictionary.txt`` in the authors' layout, which has no recurrent
+    biases: the GRU's must be 0."""
     folder.mkdir(parents=True, exist_ok=True)
     size = gru.hidden_size
     part = {name: value.detach().numpy() for name, value in gru.named_parameters()}
@@ -164,7 +165,7 @@ def save_uni_skip(folder: Path, gru: nn.GRU, words: Words) -> None:
 
 
 def nearest(encoder: SkipThoughts, query: str, texts: Sequence[str], count: int) -> list[tuple[str, float]]:
-    """The texts whose vectors have the greatest cosine with the query's."""
+    """The ``count`` texts with the highest cosine to the query, and that cosine."""
     vectors, own = _unit(encoder.encode(texts)), _unit(encoder.encode([query]))[0]
     scores = vectors @ own
     return [(texts[place], float(scores[place])) for place in np.argsort(-scores)[:count]]

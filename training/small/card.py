@@ -1,4 +1,4 @@
-"""Writes the model card: what the model is, what it was taught on, the figures it reached, what it is not for."""
+"""Writes the model card: architecture, training data, metrics and limits."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from deepgif.models.bundles.manifest import MANIFEST, WEIGHTS, read_info, read_manifest
 from deepgif.models.bundles.small import TOKENIZER
-from deepgif.training.evaluation.figures import Figures
+from deepgif.training.evaluation.figures import Metrics
 from deepgif.training.evaluation.retrieval import Recall
 
 if TYPE_CHECKING:
     from deepgif.training.small.pipeline import PipelineOptions
 
 
-def write_card(folder: Path, figures: Figures, options: PipelineOptions) -> None:
+def write_card(folder: Path, figures: Metrics, options: PipelineOptions) -> None:
     """Writes ``README.md`` into a bundle's folder."""
     info = read_info(folder)
     size = sum((folder / name).stat().st_size for name in (MANIFEST, WEIGHTS, TOKENIZER)) / 1e6
@@ -54,19 +54,19 @@ def _row(name: str, direction: str, recall: Recall) -> str:
 _CARD = """\
 # Model card: `{name}`
 
-Version `{version}`, {size:.1f} MB. Finds animated GIFs by what they show: GIFs and words become unit vectors of one
-1024-d space, and the cosine says how well they fit.
+Version `{version}`, {size:.1f} MB. Finds animated GIFs by what they show: it maps GIFs and texts to unit vectors of
+one 1024-d space, where the cosine is their similarity.
 
 - **Frames**: MobileNetV2 1.0 (Sandler et al. 2018), {side} x {side} pixels, up to {frames} frames evenly spaced in
   time, pooled features averaged, one linear map.
-- **Words**: {vocabulary:,} subwords learnt from the texts (byte pair encoding with bytes behind it, so that every word
-  has a meaning made of its parts), {embedding}-d embeddings, a bidirectional GRU of {hidden} units a direction, a 384-d
+- **Text**: {vocabulary:,} subwords (byte pair encoding with byte fallback, so that every word is covered by its parts),
+{embedding}-d embeddings, a bidirectional GRU of {hidden} units per direction, a 384-d
   sentence vector, one linear map. Emoji are read by their Unicode names. English.
 - **Weights**: float16, safetensors; checksums in `bundle.json` are verified at load.
 
-## Figures
+## Results
 
-Percent of queries whose right answer is among the first 1, 5 and 10, and the median rank.
+Percentage of queries with the right answer in the first 1, 5 and 10 results, and its median rank.
 
 | data | direction | R@1 | R@5 | R@10 | median rank |
 |---|---|---|---|---|---|
@@ -74,34 +74,36 @@ Percent of queries whose right answer is among the first 1, 5 and 10, and the me
 {teacher}
 {catalogue}
 
-- Flickr8k dev: 1,000 photographs, 5,000 sentences. The training saw neither; the figures guided its design.
-- The GRU keeps {kept:.1f} % of the R@10 that its teacher reaches with the same frames and maps fitted for it.
-- {spearman:.1f} Spearman (x 100) between the GRU's and the teacher's cosines, over 100,000 random pairs of comments and
-  glosses that neither training stage saw.
-- The shipped catalogue: every GIF is asked for twice, in words that its title does not use. Its combinations of
-  subject, action and object or setting were left out of training; its subjects, actions and settings, and the words
-  for them, were seen in other combinations.
+- Flickr8k dev: 1,000 photographs, 5,000 sentences. Neither was used for training; the results guided the design.
+- The GRU reaches {kept:.1f} % of its teacher's R@10, with the same frames and projections fitted to the teacher.
+- {spearman:.1f} Spearman (x 100) between the GRU's and the teacher's cosines, over 100,000 random pairs of held-out
+  comments and glosses.
+- Shipped catalogue: two queries for each GIF, which avoid the words of its title. Its combinations of subject, action
+  and object or setting were held out of training; training did contain its subjects, actions and settings, and their
+  names, in other combinations.
 
-The tables again: `python -m deepgif.training.evaluation.evaluate DATA/flickr8k/dev.txt engine/catalogue/queries.csv`.
+To reproduce: `python -m deepgif.training.evaluation.evaluate DATA/flickr8k/dev.txt engine/catalogue/queries.csv`.
 
-## How it was taught
+## Training
 
-`python -m deepgif.training.small.train DATA {options}`, on the CPU. The stages are described in `models/train.py`.
+`python -m deepgif.training.small.train DATA {options}`, on the CPU.
+`training/small/train.py` describes the stages.
 
 - The CNN starts from TensorFlow's quantised ImageNet weights (Apache-2.0), dequantised.
-- The GRU learns from all-MiniLM-L6-v2 (Apache-2.0) on captions (Flickr8k train, MSVD), WordNet words, definitions and
+- The GRU is distilled from all-MiniLM-L6-v2 (Apache-2.0) on captions (Flickr8k train, MSVD), WordNet words, definitions
+and
   examples (Open English WordNet, CC BY 4.0), GoEmotions comments (Apache-2.0), names and keywords of emoji (MIT),
   exercise instructions (public domain) and descriptions of rendered scenes.
-- Both, and the maps, then learn together on 6,000 Flickr8k photographs, {scenes:,} scenes rendered from Noto Color
-  Emoji (SIL OFL 1.1) and 873 exercises; at last the maps are fitted once more, with dropout.
+- Both and the projections are then trained together on 6,000 Flickr8k photographs, {scenes:,} scenes rendered with Noto
+  Color Emoji (SIL OFL 1.1) and 873 exercises; finally, the projections are fitted again, with dropout.
 
 ## Licence and limits
 
 {licence}. No photograph is part of the model or of this repository.
 
-- It knows what Flickr8k shows (people, dogs, sports, outdoors) and what emoji show; it knows little of screens, text
-  in pictures, famous people or brands.
-- Pooling over frames forgets their order: "rolls left" and "rolls right" look alike to it.
-- It reads English. Other scripts fall back to bytes, which it has hardly learnt; the engine says so.
-- Captions and comments written by people carry their prejudices; so may the order of results.
+- It covers the content of Flickr8k (people, dogs, sports, outdoors) and of emoji; it is weak on screens, text in
+  pictures, famous people and brands.
+- Pooling over frames forgets their order: "rolls left" and "rolls right" are the same to it.
+- English only. Other scripts fall back to bytes, which are barely trained; the engine warns about such queries.
+- Captions and comments written by people contain their biases, which may affect the order of results.
 """

@@ -1,4 +1,4 @@
-"""Where a stopped run goes on: one file a stage, replaced whole, so that it is never half written."""
+"""Checkpoints: one file per stage, replaced atomically."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import torch
 
 
 class Checkpoint:
-    """The state of one stage: tensors, numbers and containers of them (it is read with ``weights_only``)."""
+    """The state of one stage: tensors, numbers and containers of them (it is loaded with ``weights_only``)."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def load(self) -> dict[str, Any] | None:
-        """What was saved last, or None at the start."""
+        """The last saved state, or None."""
         if not self.path.exists():
             return None
         state: dict[str, Any] = torch.load(self.path, weights_only=True)
         return state
 
     def save(self, **state: Any) -> None:
-        """Replaces what was saved before."""
+        """Replaces the last saved state."""
         unfinished = self.path.with_suffix(".part")
         torch.save(state, unfinished)
         unfinished.replace(self.path)

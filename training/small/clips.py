@@ -1,8 +1,8 @@
-"""Described clips to learn the joint space from, with the costly half of the frame encoder computed once.
+"""Captioned clips to train the joint space on, with the expensive half of the frame encoder computed once.
 
-Every frame goes through ``MobileNetV2.head`` once; the maps (64, 14, 14) are kept as float16 on disk, and training
-runs only ``MobileNetV2.tail`` on them. Variety comes from the views: a photograph is kept whole, mirrored and as four
-corner crops, each a row of its own; a rendered scene as several frames.
+Every frame goes through ``MobileNetV2.head`` once; the maps (64, 14, 14) are cached as float16, and training runs only
+``MobileNetV2.tail`` on them. Augmentation: a photograph is stored whole, mirrored and as four corner crops, one row
+each; a rendered scene as several frames.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -20,18 +21,18 @@ from PIL import Image
 from deepgif.models.networks.mobilenet import FRAME_SIZE, MobileNetV2
 from deepgif.models.preprocess.frames import Frame, frame_of
 from deepgif.models.preprocess.sampling import FrameSampling
-from deepgif.training.small.corpus import read_captions
+from deepgif.training.data import features
+from deepgif.training.data.datasets import read_captions
+from deepgif.training.progress import Report
 
 HEAD_SHAPE = (64, FRAME_SIZE // 16, FRAME_SIZE // 16)
 CROP = 0.82  # of the side, for corner crops
 BATCH = 64
 
-Progress = Callable[[int, int], None]  # done, total
-
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One described clip: the rows of its frames or views, how many of them make one example, and its texts."""
+    """One captioned clip: the rows of its frames or views, how many of them make one example, and its texts."""
 
     rows: tuple[int, ...]
     pick: int
@@ -48,7 +49,7 @@ class ClipSet:
 
 @dataclass(frozen=True, slots=True)
 class FrameSource:
-    """A named sequence of frames that can be made again from any position, and the clips they belong to."""
+    """A named sequence of frames that can be generated from any position, and the clips they belong to."""
 
     name: str
     count: int
@@ -57,25 +58,23 @@ class FrameSource:
 
 
 def photographs(data: Path, split: str, *, views: bool) -> FrameSource:
-    """Flickr8k photographs with their five sentences; six views of each where ``views``, else the whole picture."""
-    captions = read_captions(data, split)
+    """Flickr8k photographs with their five captions; with ``views`` six views of each, else the whole picture."""
+    captioned = read_captions(data / "flickr8k" / f"{split}.txt").clips
     each = len(_VIEWS) if views else 1
-    names = list(captions)
 
     def frames(start: int) -> Iterator[Frame]:
-        for row in range(start, len(names) * each):
-            with Image.open(data / "flickr8k" / "images" / names[row // each]) as image:
+        for row in range(start, len(captioned) * each):
+            with Image.open(captioned[row // each].path) as image:
                 yield _view(image.convert("RGB"), row % each)
 
     clips = tuple(
-        Clip(tuple(range(index * each, (index + 1) * each)), 1, tuple(captions[name]))
-        for index, name in enumerate(names)
+        Clip(tuple(range(index * each, (index + 1) * each)), 1, clip.captions) for index, clip in enumerate(captioned)
     )
-    return FrameSource(f"flickr8k-{split}-{each}", len(names) * each, frames, clips)
+    return FrameSource(f"flickr8k-{split}-{each}", len(captioned) * each, frames, clips)
 
 
 def exercises(data: Path) -> FrameSource:
-    """Two photographs of each exercise, start and end of the movement, with its name and what it works on."""
+    """Two photographs of each exercise, the start and end of the movement, with its name and its target muscle."""
     entries = json.loads((data / "exercises" / "exercises.json").read_text(encoding="utf-8"))
 
     def frames(start: int) -> Iterator[Frame]:
@@ -89,23 +88,18 @@ def exercises(data: Path) -> FrameSource:
 
 
 def extract(
-    source: FrameSource, network: MobileNetV2, folder: Path, on_progress: Progress = lambda done, total: None
+    source: FrameSource, network: MobileNetV2, folder: Path, on_progress: Report = lambda done, total: None
 ) -> ClipSet:
-    """Runs every frame of ``source`` through ``network.head``; goes on where a stopped run ended."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path, mark = folder / f"{source.name}.f16", folder / f"{source.name}.done"
-    shape = (source.count, *HEAD_SHAPE)
-    done = int(mark.read_text()) if mark.exists() else 0
-    maps: NDArray[np.float16] = np.memmap(path, np.float16, "r+" if path.exists() else "w+", shape=shape)
-    frames = source.frames(done)
-    while done < source.count:
-        batch = [frame for _, frame in zip(range(BATCH), frames, strict=False)]
-        maps[done : done + len(batch)] = head_maps(network, batch)
-        done += len(batch)
-        if done % (BATCH * 16) == 0 or done == source.count:
-            maps.flush()  # type: ignore[attr-defined]  # a memmap
-            mark.write_text(str(done))
-        on_progress(done, source.count)
+    """Runs every frame of ``source`` through ``network.head``; an interrupted run continues."""
+    frames: Iterator[Frame] | None = None
+
+    def compute(rows: Sequence[int]) -> NDArray[np.float16]:
+        nonlocal frames
+        frames = source.frames(rows[0]) if frames is None else frames  # then in order
+        return head_maps(network, list(islice(frames, len(rows))))
+
+    path = folder / f"{source.name}.npy"
+    maps = features.extract(range(source.count), compute, HEAD_SHAPE, path, on_progress, BATCH, np.float16)
     return ClipSet(source.clips, maps)
 
 

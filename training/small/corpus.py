@@ -1,20 +1,19 @@
-"""The texts that the sentence encoder learns from, and those kept apart to judge it by.
+"""The texts that the sentence encoder is trained on, and those held out to evaluate it.
 
 Everything is read from one data folder:
 
-    flickr8k/captions.csv, train.txt      what photographs show (training photographs only)
-    msvd/sentences.json                   what short videos show
+    flickr8k/captions.csv, train.txt      captions of photographs (training photographs only)
+    msvd/sentences.json                   captions of short videos
     exercises/exercises.json              instructions for movements
     text/wordnet.tsv                      words, definitions, examples
-    text/goemotions-{train,dev}.tsv       short comments, as people chat
+    text/goemotions-{train,dev}.tsv       short chat comments
     text/emoji-keywords.json              names and keywords of emoji
 
-Kept apart: the comments of ``goemotions-dev.tsv`` and the definitions and examples of one synset in 33.
+Held out: the comments of ``goemotions-dev.tsv`` and the definitions and examples of one synset in 33.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import itertools
 import json
@@ -23,23 +22,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from deepgif.training.data.datasets import read_captions
+
 HELD_OUT_ONE_IN = 33
-LONG = 80  # characters; nobody searches with that much, so of longer texts only one in four is kept, none over 160
-SPANS = 60_000  # contiguous runs of 2 to 6 words: what queries look like
+LONG = 80  # characters; queries are shorter: of longer texts one in four is kept, of those over 160 none
+SPANS = 60_000  # contiguous runs of 2 to 6 words, like queries
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Texts without repetition. ``unseen`` shares no comment and no synset with ``train``."""
+    """Unique texts. ``unseen`` shares no comment and no synset with ``train``."""
 
     train: tuple[str, ...]
     unseen: tuple[str, ...]
 
 
 def read_corpus(data: Path, seed: int = 0) -> Corpus:
-    """All texts below ``data``. Raises ``FileNotFoundError`` naming a missing file."""
+    """All texts in ``data``. Raises ``DatasetError`` or ``FileNotFoundError`` naming a missing file."""
     glosses, unseen_glosses = _wordnet(data / "text" / "wordnet.tsv")
-    captions = [text for texts in read_captions(data, "train").values() for text in texts]
+    captions = read_captions(data / "flickr8k" / "train.txt", files=False).captions
     comments = first_column(data / "text" / "goemotions-train.tsv")
     full = [*captions, *_msvd(data), *_exercises(data), *comments, *glosses, *_emoji(data)]
     full = [text for text in full if len(text) <= LONG or (len(text) <= 2 * LONG and _one_in(4, text))]
@@ -47,17 +48,6 @@ def read_corpus(data: Path, seed: int = 0) -> Corpus:
     train = dict.fromkeys([*full, *_spans([*captions, *comments], random.Random(seed))])  # noqa: S311
     unseen = dict.fromkeys(text for text in [*unseen_comments, *unseen_glosses] if text not in train)
     return Corpus(tuple(train), tuple(unseen))
-
-
-def read_captions(data: Path, split: str) -> dict[str, list[str]]:
-    """Photograph name to its five sentences, for the ``train`` or ``dev`` part of Flickr8k."""
-    names = (data / "flickr8k" / f"{split}.txt").read_text(encoding="utf-8").split()
-    captions: dict[str, list[str]] = {name: [] for name in names}
-    with (data / "flickr8k" / "captions.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if row["image"] in captions:
-                captions[row["image"]].append(row["caption"].strip())
-    return captions
 
 
 def _wordnet(path: Path) -> tuple[list[str], list[str]]:
@@ -80,7 +70,7 @@ def _one_in(n: int, text: str) -> bool:
 
 
 def first_column(path: Path) -> list[str]:
-    """What stands before the first tab of each line."""
+    """The text before the first tab of each line."""
     return [line.split("\t")[0].strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 

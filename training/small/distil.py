@@ -1,4 +1,4 @@
-"""Stage 1: the GRU learns to give a sentence the vector that the teacher gives it.
+"""Stage 1: distils the GRU from the teacher's sentence vectors.
 
 The loss is the cosine distance to the teacher's vector plus the squared error of the batch's similarities (Park et
 al. 2019, "Relational Knowledge Distillation": what matters is how texts lie to each other). Some merges of the
@@ -49,8 +49,8 @@ def distil(
     checkpoint: Checkpoint,
     report: Report,
 ) -> None:
-    """Teaches ``encoder`` in place that ``texts`` have the unit vectors ``targets`` (N, 384). Goes on from
-    ``checkpoint`` where there is one."""
+    """Trains ``encoder`` in place to give ``texts`` the unit vectors ``targets`` (N, 384). Continues from
+    ``checkpoint`` if there is one."""
     optimizer = torch.optim.Adam(encoder.parameters(), lr=options.learning_rate)
     first_epoch = first_batch = 0
     if state := checkpoint.load():

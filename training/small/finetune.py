@@ -1,8 +1,7 @@
-"""Stage 3: the last ten blocks of the CNN, the GRU and the two maps learn together.
+"""Stage 3: trains the last ten blocks of the CNN, the GRU and the two projections together.
 
 Each step draws clips from every set, a fixed share of each, and one text of each clip; the loss is InfoNCE over all
-of them, plus the distillation loss of stage 1 on other texts, so that the GRU stays a sentence encoder while it learns
-what photographs show.
+of them, plus the distillation loss of stage 1 on other texts, so that the GRU remains a sentence encoder.
 """
 
 from __future__ import annotations
@@ -16,8 +15,9 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from deepgif.models.networks.joint import JointModel, info_nce
+from deepgif.models.networks.joint import JointModel
 from deepgif.models.networks.sentence import pad, to_pieces
+from deepgif.training.losses import info_nce
 from deepgif.training.small.checkpoint import Checkpoint
 from deepgif.training.small.clips import Clip, ClipSet
 from deepgif.training.small.distil import Report, distillation_loss
@@ -25,7 +25,7 @@ from deepgif.training.small.distil import Report, distillation_loss
 
 @dataclass(frozen=True, slots=True)
 class FinetuneOptions:
-    """``shares`` says how many clips of each set make a batch; rates are for Adam, decayed by half a cosine."""
+    """``shares`` is the number of clips of each set in a batch; rates are for Adam, with cosine decay."""
 
     steps: int = 450
     shares: tuple[int, ...] = (160, 64, 16)
@@ -51,7 +51,7 @@ def finetune(
     checkpoint: Checkpoint,
     report: Report,
 ) -> None:
-    """Teaches ``model`` in place on ``sets``, and on the unit vectors ``targets`` (N, 384) of ``texts``."""
+    """Trains ``model`` in place on ``sets``, and on the unit vectors ``targets`` (N, 384) of ``texts``."""
     optimizer = torch.optim.Adam(_groups(model, options))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, options))
     done = 0

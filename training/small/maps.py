@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from deepgif.models.networks.joint import JOINT_DIMENSION, info_nce
+from deepgif.models.networks.joint import JOINT_DIMENSION
+from deepgif.training.losses import info_nce
 
 
 @dataclass(frozen=True, slots=True)
 class MapOptions:
-    """How the maps are fitted."""
+    """Hyperparameters of the fit."""
 
     steps: int = 1200
     batch: int = 768
@@ -29,7 +30,7 @@ class MapOptions:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Features (R, 1280) of frames, sentence vectors (N, 384), and for each clip the rows of both that are its own.
+    """Features (R, 1280) of frames, sentence vectors (N, 384), and each clip's rows in both.
     ``clip_frames`` (C, V) are alternatives: one is drawn for an example."""
 
     features: Tensor

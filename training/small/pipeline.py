@@ -1,9 +1,8 @@
-"""The stages of a run in their order, each with progress and with what it needs from those before."""
+"""The stages of a training run in order."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from tokenizers import Tokenizer
 
 from deepgif.models.bundles.small import load_small, save_small
@@ -24,6 +22,7 @@ from deepgif.models.preprocess.sampling import FrameSampling
 from deepgif.training.evaluation.figures import measure
 from deepgif.training.pretrained.teacher import teacher_vectors
 from deepgif.training.pretrained.tflite import load_tflite
+from deepgif.training.progress import progress
 from deepgif.training.small.card import write_card
 from deepgif.training.small.checkpoint import Checkpoint
 from deepgif.training.small.clips import ClipSet, exercises, extract, photographs, pooled_features
@@ -35,15 +34,15 @@ from deepgif.training.small.scenes import rendered_scenes
 from deepgif.training.small.vocabulary import learn_vocabulary
 
 LICENCE = (
-    "MIT for the weights as far as they are ours; taught on Flickr8k photographs, which are for research and "
-    "education, not for commercial use"
+    "MIT for this project's weights; trained on Flickr8k photographs, which are for research and education, not for "
+    "commercial use"
 )
 SAMPLING = FrameSampling(count=4, size=FRAME_SIZE)
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineOptions:
-    """What a run may choose."""
+    """The options of a run."""
 
     scenes: int = 4000
     distil_epochs: int = 10
@@ -52,7 +51,7 @@ class PipelineOptions:
 
 
 class Pipeline:
-    """One run. Each stage's result is computed when it is first asked for, or read from the run's folder."""
+    """One run. Each stage's result is computed on first use, or read from the run's folder."""
 
     def __init__(self, data: Path, run: Path, font: Path, options: PipelineOptions, console: Console) -> None:
         self.data = data
@@ -64,11 +63,11 @@ class Pipeline:
         run.mkdir(parents=True, exist_ok=True)
 
     def write_bundle(self, out: Path) -> None:
-        """Runs what has not been run yet, and writes the bundle with its card."""
+        """Runs the remaining stages, and writes the bundle with its card."""
         save_small(out, "small", LICENCE, SAMPLING, self.model, self.tokenizer)
         teacher = torch.from_numpy(self.teach(self.clip_texts).astype(np.float32))
         dev = extract(photographs(self.data, "dev", views=False), load_tflite(self.mobilenet), self.run / "frames")
-        figures = measure(
+        metrics = measure(
             load_small(out),
             self.data,
             sorted(self.corpus.unseen, key=len),
@@ -78,7 +77,7 @@ class Pipeline:
             pooled_features(self.model.frames, dev.maps),
             self.console,
         )
-        write_card(out, figures, self.options)
+        write_card(out, metrics, self.options)
         self.console.print(f"The model is in {out}.")
 
     @cached_property
@@ -87,7 +86,7 @@ class Pipeline:
 
     @cached_property
     def texts(self) -> tuple[str, ...]:
-        """All that the GRU learns from: the corpus, shortest first (the teacher is quicker so), and the scenes'."""
+        """All training texts: the corpus, shortest first (which is faster for the teacher), and the scenes' texts."""
         described = [text for clip in self.scene_source.clips for text in clip.texts]
         return (*sorted(self.corpus.train, key=len), *dict.fromkeys(described))
 
@@ -99,15 +98,15 @@ class Pipeline:
         return np.concatenate(parts)
 
     def teach(self, texts: Sequence[str]) -> NDArray[np.float16]:
-        """The teacher's vectors (N, 384) of any texts, kept in the run's folder."""
-        with self._progress("Teacher") as report:
+        """The teacher's vectors (N, 384) of any texts, cached in the run's folder."""
+        with progress(self.console, "Teacher") as report:
             return teacher_vectors(texts, self.run / "teacher", report)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
         path = self.run / "tokenizer.json"
         if not path.exists():
-            with self.console.status("Learning the vocabulary"):
+            with self.console.status("Training the vocabulary"):
                 learn_vocabulary(map(spell_out, self.texts), self.config.vocabulary).save(str(path))
         return Tokenizer.from_file(str(path))
 
@@ -125,7 +124,7 @@ class Pipeline:
             with torch.no_grad():
                 encoder.embedding.weight.copy_(initial_embeddings(self.tokenizer, self.config, self.teach))
         options = DistilOptions(epochs=self.options.distil_epochs, seed=self.options.seed)
-        with self._progress("Distil") as report:
+        with progress(self.console, "Distil") as report:
             distil(self.texts, self.targets, self.tokenizer, encoder, options, checkpoint, report)
         return encoder
 
@@ -136,7 +135,7 @@ class Pipeline:
         sources = [photographs(self.data, "train", views=True), self.scene_source, exercises(self.data)]
         sets = []
         for source in sources:
-            with self._progress(f"Frames of {source.name}") as report:
+            with progress(self.console, f"Frames of {source.name}") as report:
                 sets.append(extract(source, network, self.run / "frames", report))
         return sets
 
@@ -154,25 +153,25 @@ class Pipeline:
             model.sentences.load_state_dict(self.sentences.state_dict())
             model.frame_map, model.sentence_map = self.fit(self.features(model), self.sentence_vectors(model))
         options = FinetuneOptions(steps=self.options.finetune_steps, seed=self.options.seed)
-        with self._progress("Fine-tune") as report:
+        with progress(self.console, "Fine-tune") as report:
             finetune(model, self.clip_sets, self.tokenizer, self.texts, self.targets, options, checkpoint, report)
         return model.eval()
 
     @cached_property
     def tuned_features(self) -> torch.Tensor:
-        """The features (R, 1280) of all frames as the fine-tuned CNN sees them."""
+        """The features (R, 1280) of all frames from the fine-tuned CNN."""
         return self.features(self.tuned)
 
     @cached_property
     def model(self) -> JointModel:
-        """The whole model after all stages: fine-tuned, and the maps fitted once more."""
+        """The whole model after all stages: fine-tuned, and the projections fitted again."""
         model = self.tuned
         model.frame_map, model.sentence_map = self.fit(self.tuned_features, self.sentence_vectors(model))
         return model.eval()
 
     @cached_property
     def clip_texts(self) -> list[str]:
-        """The texts of all clips, one after the other."""
+        """The texts of all clips, concatenated."""
         return [text for clip_set in self.clip_sets for clip in clip_set.clips for text in clip.texts]
 
     def sentence_vectors(self, model: JointModel) -> torch.Tensor:
@@ -185,12 +184,12 @@ class Pipeline:
         return torch.cat(parts).clone()
 
     def features(self, model: JointModel) -> torch.Tensor:
-        """The features (R, 1280) of all frames as ``model`` sees them now."""
-        with self.console.status("Looking at the frames"):
+        """The features (R, 1280) of all frames from ``model``."""
+        with self.console.status("Encoding the frames"):
             return torch.cat([pooled_features(model.frames, clip_set.maps) for clip_set in self.clip_sets])
 
     def fit(self, features: torch.Tensor, sentences: torch.Tensor) -> tuple[torch.nn.Linear, torch.nn.Linear]:
-        """The best maps between the features (R, 1280) of all frames and the vectors (N, 384) of ``clip_texts``."""
+        """The projections fitted to the features (R, 1280) of all frames and the vectors (N, 384) of ``clip_texts``."""
         views = 12  # a multiple of how many rows the clips of each set have
         rows: list[NDArray[np.int64]] = []
         own: list[tuple[int, ...]] = []
@@ -204,23 +203,3 @@ class Pipeline:
         with self.console.status("Fitting the maps"):
             pairs = Pairs(features, sentences, torch.from_numpy(np.stack(rows)), tuple(own))
             return fit_maps(pairs, MapOptions(seed=self.options.seed))
-
-    @contextmanager
-    def _progress(self, name: str) -> Iterator[Any]:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed:,.0f} of {task.total:,.0f} {task.fields[note]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=self.console) as progress:
-            task = progress.add_task(name, total=1, note="")
-
-            def report(done: int, total: int, loss: float | None = None) -> None:
-                note = "" if loss is None else f"loss {loss:.3f}"
-                progress.update(task, completed=done, total=total, note=note)
-                if loss is not None and done % 50 == 0:
-                    self.console.log(f"{name}: step {done} of {total}, loss {loss:.4f}")
-
-            yield report

@@ -1,4 +1,4 @@
-"""Rendered scenes as clips to learn from. The shipped catalogue's combinations stay out."""
+"""Rendered training scenes. The combinations of the shipped catalogue are held out."""
 
 from __future__ import annotations
 

@@ -1,15 +1,15 @@
-"""``python -m deepgif.training.small.train``: teaches the bundled model from the data folder, stage by stage.
+"""``python -m deepgif.training.small.train``: trains the bundled model, stage by stage.
 
-    words       learn the subword vocabulary from all texts
-    teacher     the teacher's vector of every text
-    distil      the GRU learns those vectors                            (deepgif.training.small.distil)
-    frames      every frame through the first half of the CNN, once     (deepgif.training.small.clips)
-    maps        the two linear maps on features that stand still        (deepgif.training.small.maps)
-    finetune    second half of the CNN, GRU and maps together           (deepgif.training.small.finetune)
-    maps        the two linear maps once more, on what the fine-tuned parts see
-    bundle      weights, vocabulary and checksums into one folder, with the model card
+    vocabulary  trains the subword vocabulary on all texts
+    teacher     computes the teacher's vector of every text
+    distil      distils the GRU from those vectors                      (deepgif.training.small.distil)
+    frames      runs the first half of the CNN on every frame, once     (deepgif.training.small.clips)
+    maps        fits the two projections to fixed features              (deepgif.training.small.maps)
+    finetune    trains the CNN's second half, GRU and projections       (deepgif.training.small.finetune)
+    maps        fits the projections again, to the fine-tuned features
+    bundle      writes weights, vocabulary, checksums and model card to one folder
 
-A stopped run goes on where it was: everything it has is in the run's folder.
+Everything is stored in the run's folder, so an interrupted run continues.
 """
 
 from __future__ import annotations
@@ -21,43 +21,30 @@ import torch
 import typer
 from rich.console import Console
 
+from deepgif.training.data.datasets import DatasetError
+from deepgif.training.progress import program
 from deepgif.training.scenes.stage import DEFAULT_FONT
 from deepgif.training.small.pipeline import Pipeline, PipelineOptions
 
 
 def main(
     data: Annotated[Path, typer.Argument(help="Folder with flickr8k, msvd, exercises, text and mobilenet.")],
-    run: Annotated[Path, typer.Option(help="Where the run keeps its state; give it again to go on.")] = Path(
-        "runs/small"
-    ),
+    run: Annotated[Path, typer.Option(help="Folder for the run's state; reuse it to continue.")] = Path("runs/small"),
     out: Annotated[Path, typer.Option(help="Folder of the bundle to write.")] = Path("runs/small/bundle"),
     font: Annotated[Path, typer.Option(help="NotoColorEmoji.ttf with bitmaps.")] = DEFAULT_FONT,
-    scenes: Annotated[int, typer.Option(help="How many rendered scenes to learn from.")] = 4000,
-    distil_epochs: Annotated[int, typer.Option(help="Rounds over the texts.")] = 10,
+    scenes: Annotated[int, typer.Option(help="Rendered training scenes.")] = 4000,
+    distil_epochs: Annotated[int, typer.Option(help="Epochs of distillation.")] = 10,
     finetune_steps: Annotated[int, typer.Option(help="Steps of 240 clips.")] = 700,
     seed: Annotated[int, typer.Option(help="The same seed gives the same model on the same machine.")] = 0,
     threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves it to torch.")] = 0,
 ) -> None:
-    """Teach the bundled model and write it as a bundle. Stop it whenever you like; the same command goes on."""
+    """Train the bundled model and write it as a bundle. You can stop it at any time: the same command continues."""
     if threads:
         torch.set_num_threads(threads)
     options = PipelineOptions(scenes, distil_epochs, finetune_steps, seed)
     console = Console(stderr=True)
-    try:
+    with program(console, DatasetError, FileNotFoundError, run=run):
         Pipeline(data, run, font, options, console).write_bundle(out)
-    except FileNotFoundError as error:
-        console.print(
-            f"{error.filename or error} is missing: see the section on data in models/README.md.", style="red"
-        )
-        raise typer.Exit(1) from error
-    except ModuleNotFoundError as error:
-        console.print(
-            f"{error.name} is missing: pip install -c constraints.txt -e '.[training]'", style="red", markup=False
-        )
-        raise typer.Exit(1) from error
-    except KeyboardInterrupt:
-        console.print(f"Stopped. The same command goes on from {run}.")
-        raise typer.Exit(130) from None
 
 
 if __name__ == "__main__":

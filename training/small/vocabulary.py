@@ -1,4 +1,4 @@
-"""Learns the subword vocabulary from texts: byte pair encoding with bytes to fall back on."""
+"""Trains the subword vocabulary: byte pair encoding with byte fallback."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def learn_vocabulary(texts: Iterable[str], size: int) -> Tokenizer:
 
 
 class MergeUndoing:
-    """Cuts texts more finely at random, so that a word is known by its parts too: BPE-dropout (Provilkov et al. 2020)
-    from its other end. Instead of leaving out merges while a text is cut, it undoes merges of a text that is cut;
-    unlike the tokenizer's own dropout it can be seeded."""
+    """Splits pieces further at random, so that words are also trained by their parts: BPE-dropout (Provilkov et al.
+    2020) that undoes merges of tokenised texts instead of skipping them. Unlike the tokenizer's own dropout it can be
+    seeded."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         ids = tokenizer.get_vocab()
@@ -55,7 +55,7 @@ class MergeUndoing:
                 self._parts[ids[left + right]] = ids[left], ids[right]
 
     def __call__(self, pieces: Sequence[list[int]], share: float, rng: np.random.Generator) -> list[list[int]]:
-        """Each text's pieces, every one of them in two parts with probability ``share``, and those again likewise."""
+        """Splits every piece in two with probability ``share``, and recursively its parts."""
         flat = np.concatenate([np.asarray(row, np.int64) for row in pieces])
         owners = np.repeat(np.arange(len(pieces)), [len(row) for row in pieces])
         new = np.ones(len(flat), bool)  # not yet drawn for

@@ -1,8 +1,9 @@
-"""``python -m benchmarks.engine.cluster.capacity index|check|plan``: how many machines so many GIFs and queries need.
+"""``python -m benchmarks.engine.cluster.capacity index|check|plan``: the machines needed for a number of GIFs and
+queries.
 
-``index`` measures the compact index at several sizes, ``check`` one engine under load beside its simulation, on the
-same machine in the same minutes; ``plan`` goes from such figures to machines, memory and cost. What was not measured is
-an option of ``plan``, and its help says so.
+``index`` measures the compact index at several sizes, ``check`` compares one engine under load with its simulation on
+the same machine, and ``plan`` computes machines, memory and cost from such measurements. What was not measured is an
+option of ``plan``, whose help says so.
 """
 
 from __future__ import annotations
@@ -39,14 +40,14 @@ CHUNK = 10_000
 
 
 @app.command()
-def index(sizes: Annotated[list[int] | None, typer.Argument(help="How many GIFs, fewest first.")] = None) -> None:
-    """Milliseconds of one core for a search of the compact index, the fewest of several, and the fit to them.
+def index(sizes: Annotated[list[int] | None, typer.Argument(help="GIFs, in ascending order.")] = None) -> None:
+    """The fewest CPU milliseconds of a search in the compact index, for several sizes, and a fit to them.
 
-    The vectors are random: what is compared depends on how many there are, not on what they show.
+    The vectors are random: the number of comparisons depends only on the number of vectors.
     """
     torch.set_num_threads(1)
     faiss.omp_set_num_threads(1)
-    print(f"{machine()}; vectors of {DIMENSION} numbers")
+    print(f"{machine()}; {DIMENSION}-d vectors")
     rng, held, points = np.random.default_rng(0), CompactIndex(DIMENSION), list[Point]()
     asked = _unit(rng, max(AT_ONCE))
     for size in sizes or SIZES:
@@ -73,13 +74,13 @@ def _unit(rng: np.random.Generator, count: int) -> np.ndarray:
 
 @app.command()
 def check(
-    rounds: Annotated[int, typer.Option(help="How often each load is measured; the quietest counts.")] = 4,
-    seconds: Annotated[float, typer.Option(help="For how long each time.")] = 3.0,
+    rounds: Annotated[int, typer.Option(help="Measurements of each load; the fastest counts.")] = 4,
+    seconds: Annotated[float, typer.Option(help="Seconds per measurement.")] = 3.0,
 ) -> None:
-    """An engine with the shipped GIFs under load, beside the simulation.
+    """Compare an engine with the shipped GIFs under load with its simulation.
 
-    Its costs are fitted to clients who each wait for their answer; queries at random moments were not seen by the fit.
-    Everything runs on one thread, so that a batch takes what it needs of one core.
+    The costs are fitted to closed-loop clients; the queries at random times are held out of the fit. Everything runs on
+    one thread, so that a batch uses one core.
     """
     os.environ |= {"DEEPGIF_THREADS": "1", "OMP_NUM_THREADS": "1"}
     print(machine())
@@ -94,25 +95,25 @@ def _share(text: str) -> Any:
 
 @app.command("plan")
 def make_plan(
-    gifs: Annotated[list[int], typer.Option(help="How many GIFs are known; several may be given.")] = SIZES_PLANNED,
-    qps: Annotated[list[float], typer.Option(help="Queries a second; several may be given.")] = RATES,
-    goal: Annotated[float, typer.Option(help="Seconds that 95 of 100 answers may take.")] = 1.0,
-    use: Annotated[float, _share("Share of an engine's cores that may be busy on average.")] = 0.7,
-    known: Annotated[float, _share("Share of queries that are answered without a provider.")] = 0.45,
-    different: Annotated[int, typer.Option(help="How many different queries people have.")] = 1_000_000,
-    exponent: Annotated[float, typer.Option(help="Of their frequencies (Zipf).")] = 0.9,
-    new: Annotated[float, typer.Option(help="Unknown GIFs that a search at a provider finds, at most.")] = 5.0,
+    gifs: Annotated[list[int], typer.Option(help="Indexed GIFs; repeatable.")] = SIZES_PLANNED,
+    qps: Annotated[list[float], typer.Option(help="Queries per second; repeatable.")] = RATES,
+    goal: Annotated[float, typer.Option(help="Target p95 latency in seconds.")] = 1.0,
+    use: Annotated[float, _share("Largest mean CPU utilisation of an engine.")] = 0.7,
+    known: Annotated[float, _share("Share of queries answered without a provider.")] = 0.45,
+    different: Annotated[int, typer.Option(help="Distinct queries.")] = 1_000_000,
+    exponent: Annotated[float, typer.Option(help="Zipf exponent of their frequencies.")] = 0.9,
+    new: Annotated[float, typer.Option(help="Largest number of new GIFs per provider search.")] = 5.0,
     keep_days: Annotated[float, typer.Option(help="DEEPGIF_PROVIDER_CACHE_TTL_DAYS.")] = 30.0,
-    provider_ms: Annotated[float, typer.Option(help="A search at a provider with its downloads, on average.")] = 200.0,
-    machine_gib: Annotated[float, typer.Option(help="Memory of an engine's machine, which has two cores.")] = 64.0,
-    redis_node_gib: Annotated[float, typer.Option(help="What one Redis node may hold.")] = 64.0,
-    qdrant_node_gib: Annotated[float, typer.Option(help="What one Qdrant node of 8 vCPUs may hold.")] = 64.0,
-    qdrant_ms: Annotated[float, typer.Option(help="One search of Qdrant; not measured.")] = 10.0,
-    qdrant_node_qps: Annotated[float, typer.Option(help="Searches a second of a Qdrant node; not measured.")] = 500.0,
-    vcpu_hour: Annotated[float, typer.Option(help="Price of a vCPU for an hour.")] = 0.035,
-    gib_hour: Annotated[float, typer.Option(help="Price of a GiB of memory for an hour.")] = 0.0045,
+    provider_ms: Annotated[float, typer.Option(help="Mean time of a provider search with its downloads.")] = 200.0,
+    machine_gib: Annotated[float, typer.Option(help="Memory of an engine's two-core machine.")] = 64.0,
+    redis_node_gib: Annotated[float, typer.Option(help="Memory of a Redis node.")] = 64.0,
+    qdrant_node_gib: Annotated[float, typer.Option(help="Memory of a Qdrant node with 8 vCPUs.")] = 64.0,
+    qdrant_ms: Annotated[float, typer.Option(help="Latency of a Qdrant search; not measured.")] = 10.0,
+    qdrant_node_qps: Annotated[float, typer.Option(help="Searches per second of a Qdrant node; not measured.")] = 500.0,
+    vcpu_hour: Annotated[float, typer.Option(help="Price of a vCPU hour.")] = 0.035,
+    gib_hour: Annotated[float, typer.Option(help="Price of a GiB hour of memory.")] = 0.0045,
 ) -> None:
-    """Engines, memory and cost for so many GIFs and queries, as a table in Markdown."""
+    """Print engines, memory and cost as a Markdown table."""
     given = Assumptions(
         COSTS,
         goal_s=goal,

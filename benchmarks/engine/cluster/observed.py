@@ -1,4 +1,4 @@
-"""One engine under load as it was seen, beside its simulation (for ``benchmarks.engine.cluster.capacity``)."""
+"""One engine under load, compared with its simulation (for ``benchmarks.engine.cluster.capacity``)."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from benchmarks.engine.cluster.queueing import Costs, Load, simulate
 from benchmarks.engine.search.fits import fit_line
 from benchmarks.measure import percentile, queries
 
-CALIBRATED_BY = (1, 4, 16, 64)  # clients who wait for their answers
-SHARES = (0.3, 0.5, 0.7)  # of the most queries a second, which then come at random
+CALIBRATED_BY = (1, 4, 16, 64)  # closed-loop clients
+SHARES = (0.3, 0.5, 0.7)  # of the highest closed-loop rate, for random arrivals
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """One load: seconds of each answer, answers a second, and for each query the seconds of a core that the program
-    that asks and the engine took; queries a batch, and the seconds of a batch."""
+class Observed:
+    """One load: the latency of each response, responses per second, CPU seconds per query of the client and of the
+    engine, queries per batch, and seconds per batch."""
 
     took: Sequence[float]
     rate: float
@@ -38,13 +38,13 @@ class Seen:
 
     @property
     def mean_s(self) -> float:
-        """Of an answer."""
+        """The mean latency."""
         return float(np.mean(self.took))
 
 
 class Engine:
-    """An engine that is asked. Each load is measured ``rounds`` times for ``seconds``, and the quietest counts: others
-    may use the same cores."""
+    """An engine under load. Each load is measured ``rounds`` times for ``seconds``; the fastest round counts, since
+    other processes may use the same cores."""
 
     def __init__(self, http: aiohttp.ClientSession, origin: str, pid: int, rounds: int, seconds: float) -> None:
         self._http = http
@@ -54,15 +54,15 @@ class Engine:
         self._seconds = seconds
         self._words = cycle(queries())
 
-    async def clients(self, count: int) -> Seen:
-        """Asked by so many who each wait for their answer."""
+    async def clients(self, count: int) -> Observed:
+        """``count`` closed-loop clients."""
         return min([await self._seen(count=count) for _ in range(self._rounds)], key=lambda seen: seen.mean_s)
 
-    async def at_random(self, rate: float) -> Seen:
-        """Asked at random moments, whether or not earlier ones are answered."""
+    async def at_random(self, rate: float) -> Observed:
+        """Poisson arrivals at ``rate`` per second, whether or not earlier requests have finished."""
         return min([await self._seen(rate=rate) for _ in range(self._rounds)], key=lambda seen: seen.mean_s)
 
-    async def _seen(self, count: int = 0, rate: float = 0.0) -> Seen:
+    async def _seen(self, count: int = 0, rate: float = 0.0) -> Observed:
         before, took = await signals(self._http, self._origin), list[float]()
         ours, theirs, began = time.process_time(), _processor_s(self._pid), time.perf_counter()
         if count:
@@ -74,7 +74,7 @@ class Engine:
         after = await signals(self._http, self._origin)
         grown = {name: value - before.get(name, 0.0) for name, value in after.items()}
         batches = grown["deepgif_batch_size_count"]
-        return Seen(
+        return Observed(
             took,
             len(took) / took_s,
             ours / len(took),
@@ -95,15 +95,14 @@ class Engine:
 
 
 def _processor_s(pid: int) -> float:
-    """Seconds of a core that a process has used (proc(5))."""
+    """CPU seconds of a process (proc(5))."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def fitted(closed: Sequence[Seen]) -> Costs:
-    """The costs of a query, from loads by clients who wait, the first of them alone. What the engine needs of a core is
-    so much for each batch and for each query; what is left of the first one's answers without batch and asking is the
-    event loop's part of the latter."""
+def fitted(closed: Sequence[Observed]) -> Costs:
+    """The costs fitted to closed-loop loads, the first with a single client. The engine's CPU time is linear in batches
+    and queries; the event loop's share per query is the single client's latency less the batch and the client."""
     batch_s, each_s = fit_line([seen.size for seen in closed], [seen.size * seen.engine_s for seen in closed])
     first = closed[0]
     loop_s = min(each_s, max(0.0, float(np.median(first.took)) - first.batch_s - first.client_s))
@@ -113,7 +112,7 @@ def fitted(closed: Sequence[Seen]) -> Costs:
 
 
 async def check(data_dir: Path, rounds: int, seconds: float) -> Iterator[str]:
-    """Lines of Markdown: measured beside simulated, and the costs that were fitted."""
+    """Lines of Markdown: measured and simulated latencies, and the fitted costs."""
     process, origin = await start(data_dir)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
         await wait_until(http, origin, complete=True)
@@ -127,10 +126,10 @@ async def check(data_dir: Path, rounds: int, seconds: float) -> Iterator[str]:
     processor = ", ".join(f"{1000 * seen.engine_s:.2f}" for seen in closed)
     lines = [
         f"A batch takes {1000 * costs.batch_s:.2f} ms, and {1000 * costs.query_s:.2f} ms for each query;",
-        f"the event loop {1000 * costs.loop_s:.2f} ms; spread {costs.spread:.2f}; asking {1000 * client_s:.2f} ms.",
-        f"Processor time of the engine for each query, for {CALIBRATED_BY} clients: {processor} ms.",
+        f"the event loop {1000 * costs.loop_s:.2f} ms; spread {costs.spread:.2f}; the client {1000 * client_s:.2f} ms.",
+        f"CPU time of the engine per query, for {CALIBRATED_BY} clients: {processor} ms.",
         "",
-        "| | queries a second | simulated | p50 | simulated | p95 | simulated | queries a batch |",
+        "| | queries per second | simulated | p50 | simulated | p95 | simulated | queries per batch |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for count, seen in zip(CALIBRATED_BY, closed, strict=True):
@@ -138,11 +137,11 @@ async def check(data_dir: Path, rounds: int, seconds: float) -> Iterator[str]:
         lines.append(_line(f"{count} clients, fitted", seen, count / float(simulated.mean()), simulated))
     for share, seen in zip(SHARES, at_random, strict=True):
         simulated = simulate(costs, Load(rate=share * most, client_s=client_s))
-        lines.append(_line(f"at random, {share:.0%} of the most", seen, share * most, simulated))
+        lines.append(_line(f"at random, {share:.0%} of the highest rate", seen, share * most, simulated))
     return iter(lines)
 
 
-def _line(name: str, seen: Seen, rate: float, simulated: np.ndarray) -> str:
+def _line(name: str, seen: Observed, rate: float, simulated: np.ndarray) -> str:
     cells = [name, f"{seen.rate:.0f}", f"{rate:.0f}"]
     for percent in (50, 95):
         cells += [f"{1000 * percentile(some, percent):.1f} ms" for some in (seen.took, simulated.tolist())]

@@ -1,4 +1,4 @@
-"""From figures and assumptions to machines, memory and cost (for ``benchmarks.engine.cluster.capacity``)."""
+"""From measurements and assumptions to machines, memory and cost (for ``benchmarks.engine.cluster.capacity``)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.engine.search.fits import DAY_S, GIB, IndexFit, Memory, Point, f
 
 HOURS = 730  # a month
 SHIPPED = 360  # GIFs of the engine whose costs were measured
-INDEXES = 2  # pictures and texts, one after the other
+INDEXES = 2  # images and texts, searched in sequence
 # `python -m benchmarks.engine.cluster.capacity index`
 POINTS = (
     Point(50_000, 1, 1.26),
@@ -35,14 +35,14 @@ POINTS = (
     Point(2_000_000, 8, 69.29),
     Point(2_000_000, 64, 512.75),
 )
-FIT_ERROR = 0.16  # of the farthest of them
+FIT_ERROR = 0.16  # the largest relative error
 # `python -m benchmarks.engine.cluster.capacity check`, and 185 frames a second on two cores, 3.43 ms to decode a GIF
 COSTS = Costs(loop_s=0.00148, batch_s=0.00299, query_s=0.00100, frame_s=2 / 185, decode_s=0.00343, spread=0.09)
 
 
 @dataclass(frozen=True, slots=True)
 class Assumptions:
-    """What a plan rests on: what was measured (``costs``, ``memory``, ``looked_at``), and what is assumed."""
+    """The input of a plan: measured (``costs``, ``memory``, ``embedded``) or assumed."""
 
     costs: Costs
     memory: Memory = field(default_factory=Memory)
@@ -55,7 +55,7 @@ class Assumptions:
     recent_s: float = 600.0
     new: float = 5.0
     keep_days: float = 30.0
-    looked_at: float = 0.88
+    embedded: float = 0.88
     provider_s: float = 0.2
     redis_s: float = 0.0005
     machine_gib: float = 64.0
@@ -71,7 +71,7 @@ class Assumptions:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one number of GIFs and one rate need. Bytes are in GiB; ``cost`` is of a month."""
+    """The machines for a number of GIFs and a rate. Memory is in GiB; ``cost`` is per month."""
 
     gifs: int
     qps: float
@@ -86,25 +86,25 @@ class Plan:
 
 
 def load_of(gifs: int, qps: float, engines: int, given: Assumptions) -> Load:
-    """What each of so many engines is asked; a balancer sends each query to any of them."""
+    """The load of each of ``engines`` behind a load balancer."""
     asking = 1 - given.known
     cached = asking * remembered(asking * qps, given.recent_s, given.different, given.exponent)
     cold = asking - cached
-    # What is forgotten after its days and found again: there are not more new GIFs than that.
+    # GIFs expire and are found again: there are no more new GIFs than that.
     found_again = gifs / (given.keep_days * DAY_S) / (qps * cold)
     return Load(
         rate=qps / engines,
         cached=cached,
         cold=cold,
         new=min(given.new, found_again),
-        frames=round(1 + 4 * given.looked_at),
+        frames=round(1 + 4 * given.embedded),
         redis_s=given.redis_s,
         provider_s=given.provider_s,
     )
 
 
 def costs_of(gifs: int, fit: IndexFit, given: Assumptions, remote: bool) -> Costs:
-    """The costs of an engine over so many GIFs, ``remote`` with Qdrant's index in place of its own."""
+    """The costs of an engine with ``gifs`` GIFs; ``remote`` uses Qdrant instead of its own index."""
     measured = given.costs
     more = {
         count: 0.0 if remote else INDEXES * max(0.0, fit.ms(gifs, count) - fit.ms(SHIPPED, count)) / 1000
@@ -119,14 +119,14 @@ def costs_of(gifs: int, fit: IndexFit, given: Assumptions, remote: bool) -> Cost
 
 
 def p95_s(costs: Costs, load: Load, given: Assumptions) -> float:
-    """The seconds that 95 of 100 answers do not exceed; infinite where an engine is used beyond ``use``."""
+    """The p95 latency in seconds; infinite if the utilisation exceeds ``use``."""
     if use(costs, load) > given.use:
         return math.inf
     return float(np.percentile(simulate(costs, load, given.requests), 95))
 
 
 def fewest(gifs: int, qps: float, costs: Costs, given: Assumptions) -> tuple[int, float] | None:
-    """The smallest number of engines that reach the goal, with their p95; None where more engines do not help."""
+    """The smallest number of engines that reach the goal, and their p95; None if more engines do not help."""
 
     def reached(count: int) -> float | None:
         found = p95_s(costs, load_of(gifs, qps, count, given), given)
@@ -134,10 +134,10 @@ def fewest(gifs: int, qps: float, costs: Costs, given: Assumptions) -> tuple[int
 
     most = 1
     while reached(most) is None:
-        if most > 16 * qps:  # each engine has next to nothing to do
+        if most > 16 * qps:  # each engine is almost idle
             return None
         most *= 2
-    least = most // 2  # which does not do
+    least = most // 2  # too few
     while most - least > 1:
         between = (least + most) // 2
         least, most = (between, most) if reached(between) is None else (least, between)
@@ -147,7 +147,7 @@ def fewest(gifs: int, qps: float, costs: Costs, given: Assumptions) -> tuple[int
 
 
 def plan(gifs: int, qps: float, given: Assumptions, fit: IndexFit) -> Plan | None:
-    """What is needed; None where the goal cannot be reached so."""
+    """The plan; None if the goal cannot be reached."""
     remote = given.memory.engine(gifs) > given.machine_gib * GIB
     found = fewest(gifs, qps, costs_of(gifs, fit, given, remote), given)
     if found is None:
@@ -155,12 +155,12 @@ def plan(gifs: int, qps: float, given: Assumptions, fit: IndexFit) -> Plan | Non
     engines, p95 = found
     load = load_of(gifs, qps, engines, given)
     engine_gib = (given.memory.engine_base if remote else given.memory.engine(gifs)) / GIB
-    redis_gib = given.memory.redis(gifs, given.dimension, given.looked_at) / GIB if engines > 1 else 0.0
+    redis_gib = given.memory.redis(gifs, given.dimension, given.embedded) / GIB if engines > 1 else 0.0
     masters = max(3, math.ceil(redis_gib / given.redis_node_gib)) if engines > 1 else 0
     qdrant_gib = qdrant_bytes(gifs, given.dimension) / GIB if remote else 0.0
     searches = INDEXES * qps * (1 - load.cached)
     shards, copies = math.ceil(qdrant_gib / given.qdrant_node_gib), math.ceil(searches / given.qdrant_node_qps)
-    qdrant = shards * copies  # each search asks all shards, so that only whole copies take more of them
+    qdrant = shards * copies  # each search uses all shards, so only replicas add capacity
     vcpus = engines * given.costs.cores + 2 * masters * 2 + qdrant * given.qdrant_node_vcpus
     gib = engines * engine_gib + 2 * redis_gib + qdrant * given.qdrant_node_gib
     cost = HOURS * (vcpus * given.vcpu_hour + gib * given.gib_hour)
@@ -171,15 +171,15 @@ def table(gifs: Iterable[int], rates: Iterable[float], given: Assumptions) -> It
     """Lines of Markdown."""
     fit, rates = fit_index(POINTS), list(rates)
     yield (
-        "| GIFs | queries a second | engines | GiB each | p95 | from recent answers | Redis nodes | GiB in all | "
-        "Qdrant nodes | cost a month |"
+        "| GIFs | queries per second | engines | GiB each | p95 | cached results | Redis nodes | total GiB | "
+        "Qdrant nodes | monthly cost |"
     )
     yield "|---|---|---|---|---|---|---|---|---|---|"
     for size in gifs:
         for qps in rates:
             one = plan(size, qps, given, fit)
             if one is None:
-                yield f"| {size:,} | {qps:,.0f} | not so | | | | | | | |"
+                yield f"| {size:,} | {qps:,.0f} | not reachable | | | | | | | |"
                 continue
             shared = f"{one.redis_nodes} | {one.redis_gib:,.0f}" if one.redis_nodes else "none | "
             yield (

@@ -1,10 +1,9 @@
-"""One engine as queues: a discrete-event simulation (simpy) of its event loop, its two workers and its cores.
+"""A discrete-event simulation (simpy) of one engine: its event loop, its two workers and its cores.
 
-Requests come at random moments (a Poisson process), or from clients who each wait for their answer. A worker takes
-whatever has queued up, as ``deepgif.engine.ingest.batcher`` does. All work needs a core, for ``TURN_S`` at a time and
-in turns, much as a scheduler shares them. The event loop and the batches of queries need Python's interpreter too, of
-which there is one, and which changes hands as often (``sys.getswitchinterval``): the loop keeps it while there is
-something to do. Frames and decoders do without. Waiting for others (Redis, the provider, downloads) needs neither.
+Requests are a Poisson process, or come from closed-loop clients. A worker takes whatever is queued, like
+``deepgif.engine.ingest.batcher``. All work needs a core, in time slices of ``TURN_S``. The event loop and the query
+batches also need the GIL, which switches as often (``sys.getswitchinterval``); the loop keeps it while it has work.
+Frames and decoders do not need the GIL. Waiting for Redis, the provider or downloads needs neither.
 """
 
 from __future__ import annotations
@@ -21,16 +20,15 @@ import simpy
 Steps = Generator[simpy.Event, Any, None]
 TURN_S = 0.005
 QUERIES_AT_ONCE, FRAMES_AT_ONCE = 64, 64
-WARM_UP = 0.1  # of the requests, which are not counted
+WARM_UP = 0.1  # share of requests that are not counted
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Seconds of one core. ``batch_s`` and ``query_s``: a batch of queries, and each in it, encoded and searched;
-    ``loop_s``: the event loop for a request; ``frame_s``, ``decode_s``: a frame and a GIF that is looked at.
-    ``remote_s`` is waited for in each batch, where the index is on another machine. ``spread`` is the standard
-    deviation of all these times as a share of their mean; they are gamma distributed (0: always the same, 1:
-    exponentially)."""
+    """CPU seconds. ``batch_s`` and ``query_s``: encoding and searching a batch, and each query in it; ``loop_s``: the
+    event loop per request; ``frame_s`` and ``decode_s``: encoding a frame and decoding a GIF. ``remote_s`` is the wait
+    per batch for an index on another machine. ``spread`` is the coefficient of variation of all these times, which are
+    gamma distributed (0: constant, 1: exponential)."""
 
     loop_s: float
     batch_s: float
@@ -45,10 +43,10 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one engine is asked: ``rate`` requests a second, or by ``clients`` who wait for their answers. The share
-    ``cached`` is answered from the recent answers, which takes ``redis_s``; the share ``cold`` asks the provider, which
-    takes ``provider_s`` on average (exponentially distributed), and looks at ``new`` GIFs on average, of ``frames``
-    frames each. ``client_s`` is what a program that asks needs itself of a core of this machine, for each request."""
+    """``rate`` requests per second, or ``clients`` closed-loop clients. The share ``cached`` is answered from cached
+    results, which takes ``redis_s``; the share ``cold`` asks the provider, which takes ``provider_s`` on average
+    (exponentially distributed), and embeds ``new`` GIFs on average, of ``frames`` frames each. ``client_s`` is the
+    client's own CPU time per request on this machine."""
 
     rate: float = 0.0
     clients: int = 0
@@ -62,7 +60,7 @@ class Load:
 
 
 class _Worker:
-    """Batches of what waits, one at a time; ``work`` does so many items."""
+    """Processes queued items in batches, one at a time; ``work`` takes the number of items."""
 
     def __init__(self, env: simpy.Environment, most: int, work: Callable[[int], Steps]) -> None:
         self._env = env
@@ -94,7 +92,7 @@ class _Worker:
 
 
 class _Loop:
-    """The event loop: one callback after the other, for ``TURN_S`` before others may have the interpreter."""
+    """The event loop: runs callbacks in sequence, and offers the GIL to others every ``TURN_S``."""
 
     def __init__(self, machine: _Machine) -> None:
         self._machine = machine
@@ -134,15 +132,15 @@ class _Machine:
         self.queries = _Worker(self.env, costs.queries_at_once, self._find)
         self.clips = _Worker(self.env, FRAMES_AT_ONCE, self._encode)
         self.loop = _Loop(self)
-        self.took: list[tuple[float, float]] = []  # when requests came, and how long they took
+        self.took: list[tuple[float, float]] = []  # arrival time and latency
 
     def about(self, seconds: float) -> float:
-        """Some time with the mean ``seconds``."""
+        """A random time with the mean ``seconds``."""
         shape = self.costs.spread**-2 if self.costs.spread else 0.0
         return self.rng.gammavariate(shape, seconds / shape) if shape and seconds else seconds
 
     def work(self, seconds: float) -> Steps:
-        """On a core, in turns."""
+        """Uses a core in time slices."""
         while seconds > 0:
             with self.cores.request() as turn:
                 yield turn
@@ -151,7 +149,7 @@ class _Machine:
             seconds -= step
 
     def interpret(self, seconds: float) -> Steps:
-        """On a core and with the interpreter, in turns."""
+        """Uses a core and the GIL in time slices."""
         while seconds > 0:
             step = min(seconds, TURN_S)
             with self.interpreter.request() as turn:
@@ -186,7 +184,7 @@ class _Machine:
         self.took.append((came, self.env.now - came))
 
     def _loop_part(self) -> Steps:
-        """What the event loop does before the rest, and likewise after it."""
+        """Half of the event loop's work: before the search, or after it."""
         if self.costs.loop_s:
             yield self.loop.submit(self.costs.loop_s / 2)
 
@@ -195,7 +193,7 @@ class _Machine:
         yield self.clips.submit(self.load.frames)
 
     def _new(self) -> int:
-        """A whole number with the mean ``new``."""
+        """A random integer with the mean ``new``."""
         whole = int(self.load.new)
         return whole + (self.rng.random() < self.load.new - whole)
 
@@ -210,21 +208,20 @@ class _Machine:
 
 
 def simulate(costs: Costs, load: Load, requests: int = 4000, seed: int = 0) -> np.ndarray:
-    """The seconds (R,) that requests took, in the order in which they came, without the first of them; and all of them
-    are waited for."""
+    """The latencies (R,) in seconds in order of arrival, without the warm-up. All requests are completed."""
     machine = _Machine(costs, load, random.Random(seed))
     if load.clients:
         ends = [machine.env.process(machine.client(-(-requests // load.clients))) for _ in range(load.clients)]
         machine.env.run(machine.env.all_of(ends))
     else:
         machine.env.process(machine.open_arrivals(requests))
-        machine.env.run()  # until nobody waits; the workers alone do not keep it going
+        machine.env.run()  # ends when no event is left; idle workers schedule none
     took = [seconds for _, seconds in sorted(machine.took)]
     return np.array(took[int(WARM_UP * len(took)) :])
 
 
 def use(costs: Costs, load: Load) -> float:
-    """The share of the time in which the busiest of interpreter and cores works, at least: where batches are full."""
+    """The utilisation of the GIL or the cores, whichever is busier, with full batches: a lower bound."""
     found = costs.loop_s + (1 - load.cached) * (costs.query_s + costs.batch_s / costs.queries_at_once)
     looked = load.cold * load.new * (costs.decode_s + load.frames * costs.frame_s)
     return load.rate * max(found, (found + looked) / costs.cores)

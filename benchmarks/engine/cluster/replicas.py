@@ -1,10 +1,10 @@
-"""``python -m benchmarks.engine.cluster.replicas once|get|calls|catch-up [GIFS ...]``: several engines over their own
+"""``python -m benchmarks.engine.cluster.replicas once|get|calls|catch-up [GIFS ...]``: several engines with their own
 redis-server.
 
-``once``: embeddings done per 1,000 queries with 1, 2, 4 and 8 replicas over a local server like GIPHY's. ``get``: 100
-vectors of 384 numbers from Redis against bare redis-py, on one node and in a Cluster. ``calls``: what comes before each
-call to a provider, by one engine alone and by one that shares. ``catch-up``: a new replica with an empty disk, until it
-finds all that the others know.
+``once``: embeddings per 1,000 queries with 1, 2, 4 and 8 replicas over a local server like GIPHY's. ``get``: 100
+vectors of 384 dimensions from Redis compared with bare redis-py, on one node and in a Cluster. ``calls``: the overhead
+of quota and circuit breaker before a call to a provider, local and shared. ``catch-up``: the time until a new replica
+with an empty disk has indexed everything.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ AT_ONCE = 500
 
 
 class WideEncoder(ColourEncoder):
-    """The encoder of colours with as many numbers as the shipped one."""
+    """The colour encoder, padded to ``DIMENSION``."""
 
     dimension = DIMENSION
 
@@ -129,7 +129,7 @@ async def get(folder: Path) -> None:
                     theirs_s.append(time.perf_counter() - between)
                 ours_ms, theirs_ms = 1000 * float(np.median(ours_s)), 1000 * float(np.median(theirs_s))
                 print(
-                    f"{name}: 100 vectors {ours_ms:.2f} ms, bare redis-py without reading them {theirs_ms:.2f} ms, "
+                    f"{name}: 100 vectors {ours_ms:.2f} ms, bare redis-py without parsing {theirs_ms:.2f} ms, "
                     f"ratio {ours_ms / theirs_ms:.2f}",
                     flush=True,
                 )
@@ -164,14 +164,14 @@ async def calls(folder: Path) -> None:
                         times.append(time.perf_counter() - started)
                 alone_ms, counted_ms, shared_ms = (1000 * float(np.median(times)) for times in took_s)
                 print(
-                    f"{name}: before a call {alone_ms:.2f} ms alone, {counted_ms:.2f} ms counted together, "
-                    f"{shared_ms:.2f} ms with the breaker too, ratio {shared_ms / counted_ms:.2f}",
+                    f"{name}: before a call {alone_ms:.2f} ms local, {counted_ms:.2f} ms with a shared quota, "
+                    f"{shared_ms:.2f} ms with a shared circuit breaker too, ratio {shared_ms / counted_ms:.2f}",
                     flush=True,
                 )
 
 
 async def fill(redis: RedisServer, space: str, size: int) -> None:
-    """What other replicas would have left: for each GIF its texts, and the vectors of its still and its texts."""
+    """Writes what other replicas would have shared: each GIF's metadata, and the vectors of its still and its text."""
     rng = np.random.default_rng(0)
     async with redis.client() as client, RedisConnection(RedisOptions(redis.url, timeout_s=30.0)) as link:
         store = RedisEmbeddingStore(link, WriteBehindQueue(link), DIMENSION, 3600.0)
@@ -204,8 +204,8 @@ async def catch_up(folder: Path, sizes: Sequence[int]) -> None:
                 assert known == len(engine.search.collection.texts) == size, (known, size)
                 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
                 print(
-                    f"{size:,} GIFs: {took:.1f} s until ready, {size / took:,.0f} a second; Redis holds "
-                    f"{used / size:,.0f} bytes a GIF, the replica's peak is {peak:,.0f} MiB",
+                    f"{size:,} GIFs: {took:.1f} s until ready, {size / took:,.0f} per second; Redis uses "
+                    f"{used / size:,.0f} bytes per GIF, the replica's peak memory is {peak:,.0f} MiB",
                     flush=True,
                 )
 

@@ -1,9 +1,9 @@
-"""``python -m benchmarks.engine.index.index DATA [SIZE ...]``: searches in memory over real vectors, words to pictures.
+"""``python -m benchmarks.engine.index.index DATA [SIZE ...]``: in-memory indexes over real vectors.
 
-Each way of holding GIFs is filled with the same vectors (``benchmarks.engine.index.vectors``) and asked the same
-queries, one and 64 at once, in turns; recall is that of the ten nearest of a full comparison. Ours are ``exact`` and
-``compact``; the others are faiss's flat index (float32 and half precision), its RaBitQ (signs, then half precision)
-and usearch's HNSW graph (``pip install usearch``; left out where it is missing, or beyond ``GRAPH_UP_TO``). ``DATA``
+Every index has the same vectors (``benchmarks.engine.index.vectors``) and gets the same queries, one and 64 at a time,
+alternating; recall is measured against exact search. DeepGIF's indexes are ``exact`` and ``compact``; the others are
+faiss's flat index (float32 and float16), its RaBitQ (signs, then float16)
+and usearch's HNSW graph (``pip install usearch``; skipped if it is missing, or above ``GRAPH_UP_TO``). ``DATA``
 holds ``flickr8k``.
 """
 
@@ -34,15 +34,15 @@ from deepgif.engine.types import GifKey, Rating
 
 SIZES = [100_000, 1_000_000]
 GRAPH_UP_TO = 100_000  # building it takes minutes
-ROUNDS = {1: 15, 64: 5}  # of queries at once
+ROUNDS = {1: 15, 64: 5}  # by the queries in one call
 NEAREST = 10
-K = 50  # what a search asks for
-ASKED = 512  # queries that recall is measured with
+K = 50  # of a search
+ASKED = 512  # queries for recall
 
 
 @dataclass
-class Way:
-    """One way of holding and searching: rows (Q, K) of the nearest, and the bytes it holds."""
+class Candidate:
+    """One index; ``search`` returns the rows (Q, K) of the nearest vectors."""
 
     name: str
     add: Callable[[Vectors], None]
@@ -50,7 +50,7 @@ class Way:
     held: object = None
 
 
-def ours(name: str, index: Index) -> Way:
+def ours(name: str, index: Index) -> Candidate:
     def add(part: Vectors) -> None:
         start = len(index)
         keys = [GifKey("p", f"{start + row:08}") for row in range(len(part))]
@@ -60,32 +60,32 @@ def ours(name: str, index: Index) -> Way:
         found = index.search(queries, K, Rating.PG_13)
         return np.array([[int(key.id) for key in hits.keys] for hits in found])
 
-    return Way(name, add, search, index)
+    return Candidate(name, add, search, index)
 
 
-def theirs(name: str, index: Any) -> Way:
-    return Way(name, index.add, lambda queries: index.search(queries, K)[1])
+def theirs(name: str, index: Any) -> Candidate:
+    return Candidate(name, index.add, lambda queries: index.search(queries, K)[1])
 
 
-def rabitq(dimension: int, size: int) -> Way:
-    """As faiss's guide has it: rotated, one bit a number, the nearest compared again in half precision."""
+def rabitq(dimension: int, size: int) -> Candidate:
+    """As in faiss's guide: rotated, one bit per dimension, the nearest rescored in float16."""
     signs = faiss.IndexPreTransform(
         faiss.RandomRotationMatrix(dimension, dimension),
         faiss.IndexRaBitQFastScan(dimension, faiss.METRIC_INNER_PRODUCT),
     )
     flat = faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
     both = faiss.IndexRefine(signs, flat)
-    both.k_factor = max(RESCORED, RESCORED_BY_ROOT * size**0.5) / K  # as many as ours compares
+    both.k_factor = max(RESCORED, RESCORED_BY_ROOT * size**0.5) / K  # as many as the compact index rescores
 
     def add(part: Vectors) -> None:
         if not both.is_trained:
             both.train(part)
         both.add(part)
 
-    return Way("faiss RaBitQ", add, theirs("", both).search, (signs, flat))  # faiss only refers to what it is made of
+    return Candidate("faiss RaBitQ", add, theirs("", both).search, (signs, flat))  # faiss does not own its parts
 
 
-def graph(dimension: int) -> Way:
+def graph(dimension: int) -> Candidate:
     import usearch.index as usearch
 
     index = usearch.Index(ndim=dimension, metric="ip", dtype="f16")
@@ -93,10 +93,10 @@ def graph(dimension: int) -> Way:
     def add(part: Vectors) -> None:
         index.add(np.arange(len(index), len(index) + len(part)), part)
 
-    return Way("usearch HNSW, f16", add, lambda queries: index.search(queries, K).keys.reshape(len(queries), K))
+    return Candidate("usearch HNSW, f16", add, lambda queries: index.search(queries, K).keys.reshape(len(queries), K))
 
 
-def others(dimension: int, size: int) -> Iterator[Callable[[], Way]]:
+def others(dimension: int, size: int) -> Iterator[Callable[[], Candidate]]:
     half = faiss.ScalarQuantizer.QT_fp16
     yield lambda: ours("compact", CompactIndex(dimension))
     yield lambda: theirs("faiss Flat", faiss.IndexFlatIP(dimension))
@@ -107,42 +107,42 @@ def others(dimension: int, size: int) -> Iterator[Callable[[], Way]]:
 
 
 def resident() -> int:
-    """Bytes of memory that the process has and uses."""
+    """The resident bytes of the process."""
     gc.collect()
     ctypes.CDLL("libc.so.6").malloc_trim(0)
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
-def fill(way: Way, real: Vectors, size: int) -> str:
-    """Fills it; what that took, of the process's memory and of time."""
+def fill(way: Candidate, real: Vectors, size: int) -> str:
+    """Fills the index; returns the memory and time that took."""
     before, seconds = resident(), 0.0
     for part in filled(real, size):
         started = time.perf_counter()
         way.add(part)
         seconds += time.perf_counter() - started
-    return f"{(resident() - before) / size:5.0f} bytes a GIF, added in {seconds:6.1f} s"
+    return f"{(resident() - before) / size:5.0f} bytes per GIF, added in {seconds:6.1f} s"
 
 
-def spread_error(one: Way, exact: Way, queries: Vectors) -> str:
-    """How far mean and standard deviation of the scores are off, at most, in standard deviations."""
+def spread_error(one: Candidate, exact: Candidate, queries: Vectors) -> str:
+    """The largest error of the scores' mean and standard deviation, in standard deviations."""
     if not isinstance(one.held, CompactIndex) or not isinstance(exact.held, ExactIndex):
         return ""
     both = [index.search(queries, 1, Rating.R) for index in (one.held, exact.held)]
     off = [max(abs(a.mean - b.mean), abs(a.std - b.std)) / b.std for a, b in zip(*both, strict=True)]
-    return f", mean and spread within {max(off):.0e} of the spread"
+    return f", mean and standard deviation within {max(off):.0e} standard deviations"
 
 
 def run(
     data: Annotated[Path, typer.Argument(help="Folder that holds flickr8k.", exists=True)],
     sizes: Annotated[list[int] | None, typer.Argument(help="How many GIFs; 100,000 and a million by default.")] = None,
-    kept: Annotated[Path, typer.Option(help="File that the real vectors are kept in.")] = Path("/tmp/deepgif-real.npz"),
+    kept: Annotated[Path, typer.Option(help="Cache file for the real vectors.")] = Path("/tmp/deepgif-real.npz"),
 ) -> None:
-    """Searches in memory, side by side."""
+    """Compare in-memory indexes."""
     print(machine())
     faiss.omp_set_num_threads(torch.get_num_threads())
     real = real_vectors(data, kept)
     rng = np.random.default_rng(1)
-    queries = rng.permutation(real.words)[:ASKED]
+    queries = rng.permutation(real.queries)[:ASKED]
     for size in sizes or SIZES:
         exact = ours("exact", ExactIndex(real.pictures.shape[1]))
         print(
@@ -168,7 +168,7 @@ def run(
 
 
 def recall(found: np.ndarray, true: np.ndarray, k: int) -> float:
-    """The share of the ``k`` nearest that are among the first ``k`` found."""
+    """The share of the ``k`` nearest that are among the first ``k`` results."""
     return float(np.mean([len(set(a[:k]) & set(b[:k])) / k for a, b in zip(found, true, strict=True)]))
 
 

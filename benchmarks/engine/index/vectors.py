@@ -1,9 +1,8 @@
-"""Real vectors to search among, and real words to search with, by the shipped model.
+"""Real image vectors to search, and real query vectors, from the shipped model.
 
-The photographs of Flickr8k and the shipped GIFs are 7,360; more are filled in between them: a real vector, moved along
-the difference of two others by up to ``FURTHEST`` of it. So what is filled in has the directions and the crowded places
-of real vectors, which random ones have not. The words are the descriptions of the shipped GIFs and sentences of people
-about photographs that the model was not taught with.
+The photographs of Flickr8k and the shipped GIFs give 7,360 vectors. More are interpolated: a real vector plus up to
+``FURTHEST`` times the difference of two others, which keeps the directions and the density of real vectors, unlike
+random ones. Queries are the descriptions of the shipped GIFs and captions of held-out photographs.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from numpy.typing import NDArray
 
 from benchmarks.measure import CATALOGUE, queries
 from deepgif.models.bundles.load import bundle_folder, load_bundle
-from deepgif.training.data.datasets import read_clip
-from deepgif.training.small.corpus import read_captions
+from deepgif.training.data.clips import read_clip
+from deepgif.training.data.datasets import read_captions
 
 FURTHEST = 0.7
 CHUNK = 10_000
@@ -28,34 +27,34 @@ Vectors = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Real:
-    """Unit vectors (R, D) of pictures and (Q, D) of words."""
+    """Unit vectors (R, D) of images and (Q, D) of queries."""
 
     pictures: Vectors
-    words: Vectors
+    queries: Vectors
 
 
 def real_vectors(data: Path, kept: Path) -> Real:
-    """Embeds everything once, and keeps it in the file ``kept``. Raises ``FileNotFoundError`` where ``data`` lacks
+    """Embeds everything once, and caches it in the file ``kept``. Raises ``DatasetError`` if ``data`` lacks
     ``flickr8k``."""
     if kept.exists():
         with np.load(kept) as file:
-            return Real(file["pictures"], file["words"])
+            return Real(file["pictures"], file["queries"])
     encoder = load_bundle(bundle_folder("small"))
-    dev = read_captions(data, "dev")
-    paths = [data / "flickr8k" / "images" / name for name in [*read_captions(data, "train"), *dev]]
+    train, dev = (read_captions(data / "flickr8k" / f"{split}.txt") for split in ("train", "dev"))
+    paths = [clip.path for clip in (*train.clips, *dev.clips)]
     paths += sorted((CATALOGUE / "gifs").iterdir())
     parts = [
         encoder.encode_clips([read_clip(path, encoder.sampling) for path in paths[start : start + FRAMES]])
         for start in range(0, len(paths), FRAMES)
     ]
-    words = encoder.encode_texts([*queries(), *(sentence for sentences in dev.values() for sentence in sentences)])
+    query_vectors = encoder.encode_texts([*queries(), *dev.captions])
     kept.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(kept, pictures=np.concatenate(parts), words=words)
-    return Real(np.concatenate(parts), words)
+    np.savez(kept, pictures=np.concatenate(parts), queries=query_vectors)
+    return Real(np.concatenate(parts), query_vectors)
 
 
 def filled(real: Vectors, size: int, seed: int = 0) -> Iterator[Vectors]:
-    """The real vectors and as many between them as make ``size``, in chunks (at most ``CHUNK``, D)."""
+    """``size`` vectors, first the real ones, then interpolated ones, in chunks (at most ``CHUNK``, D)."""
     rng = np.random.default_rng(seed)
     yield real[:size]
     for start in range(len(real), size, CHUNK):

@@ -1,5 +1,5 @@
-"""``python -m benchmarks.engine.media.decode [FOLDER]``: from bytes to a clip, against bare Pillow doing the same
-reads."""
+"""``python -m benchmarks.engine.media.decode [FOLDER]``: from bytes to a clip, compared with bare Pillow reading the
+same frames."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROUNDS = 5
 
 
 def bare_pillow(data: bytes) -> list[np.ndarray]:
-    """The same frames with Pillow alone: no limits, no exact disposal, equal time for every frame."""
+    """The same frames with Pillow alone: without limits, exact disposal or frame durations."""
     frames = []
     with Image.open(io.BytesIO(data)) as image:
         for index in SAMPLING.choose([1] * getattr(image, "n_frames", 1)):
@@ -44,7 +44,7 @@ def main() -> None:
             probe(data, LIMITS)
             readable.append(data)
         except MediaError as error:
-            print(f"left out: {error}")
+            print(f"skipped: {error}")
     ours, bare = alternate(
         ROUNDS,
         lambda: [decode_clip(data, SAMPLING, LIMITS) for data in readable],

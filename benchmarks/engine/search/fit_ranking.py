@@ -36,8 +36,8 @@ from deepgif.engine.search.ranking_model import UNFITTED, QueryBank, save_rankin
 from deepgif.engine.types import Gif, GifKey, Rating, describe
 from deepgif.models.bundles.encoder import Encoder
 from deepgif.models.bundles.load import bundle_folder, load_bundle
-from deepgif.training.data.datasets import read_clip
-from deepgif.training.small.corpus import read_captions
+from deepgif.training.data.clips import read_clip
+from deepgif.training.data.datasets import read_captions
 
 BANK = 512
 HUBNESS = (0.0, 0.15, 0.3, 0.45, 0.6)
@@ -74,7 +74,7 @@ def embed(encoder: Encoder, labelled: LabelledSet) -> Embedded:
     pixels = [encoder.encode_clips([read_clip(item.path, encoder.sampling) for item in part]) for part in parts]
     keys = tuple(GifKey("p", f"{place:05}") for place in range(len(labelled.items)))
     texts = [
-        describe(Gif(key, item.title, item.alt_text, Rating.G, "", 0, 0), item.tags)
+        describe(Gif(key, item.title, item.alt_text, Rating.G, "", 0, 0, tags=item.tags).texts)
         for key, item in zip(keys, labelled.items, strict=True)
     ]
     words = [query.words for query in labelled.queries]
@@ -83,7 +83,7 @@ def embed(encoder: Encoder, labelled: LabelledSet) -> Embedded:
 
 def make_bank(encoder: Encoder, data: Path, pixels: Vectors) -> QueryBank:
     """Centres of the sentences of the training photographs (spherical k-means), and how hot ``pixels`` usually are."""
-    sentences = [some[0] for some in read_captions(data, "train").values()]
+    sentences = [clip.captions[0] for clip in read_captions(data / "flickr8k" / "train.txt", files=False).clips]
     vectors = torch.from_numpy(encoder.encode_texts(sentences))
     generator = torch.Generator().manual_seed(0)
     centres = vectors[torch.randperm(len(vectors), generator=generator)[:BANK]]

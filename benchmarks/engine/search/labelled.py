@@ -23,9 +23,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgif.training.data.datasets import read_captions
 from deepgif.training.pretrained.teacher import teacher_vectors
 from deepgif.training.scenes.grammar import STOP_WORDS
-from deepgif.training.small.corpus import read_captions
 
 TOP = 100
 NEAR, SAME = 0.55, 0.95  # cosines of sentences that are judged 0 and nearly 1
@@ -72,10 +72,8 @@ def content_words(text: str) -> list[str]:
 
 def photographs(data: Path, split: str, cache: Path, seed: int = 0, count: int | None = None) -> LabelledSet:
     """Photographs of one split of Flickr8k; the first sentence of each is a query, the others make its tags."""
-    captions = list(read_captions(data, split).items())[:count]
-    described = [
-        (name, data / "flickr8k" / "images" / name, sentences[1:], [sentences[0]]) for name, sentences in captions
-    ]
+    clips = read_captions(data / "flickr8k" / f"{split}.txt").clips[:count]
+    described = [(clip.name, clip.path, list(clip.captions[1:]), [clip.captions[0]]) for clip in clips]
     return _labelled(f"photographs-{split}", described, cache, seed)
 
 

@@ -162,7 +162,10 @@ async def plain(
             encoded = time.perf_counter()
             items = [source.labelled.items[place] for place in query.order]
             texts = encoder.encode_texts(
-                [describe(Gif(GifKey("p", ""), i.title, i.alt_text, Rating.G, "", 0, 0), i.tags) for i in items]
+                [
+                    describe(Gif(GifKey("p", ""), i.title, i.alt_text, Rating.G, "", 0, 0, tags=i.tags).texts)
+                    for i in items
+                ]
             )
             (words,) = encoder.encode_texts([query.words])
             looks, said = similarity.visual(words, pixels), texts @ words

@@ -18,6 +18,7 @@ from deepgif.engine.cluster.events import EventStream
 from deepgif.engine.cluster.gif_store import RedisGifStore
 from deepgif.engine.cluster.leases import RedisLeases
 from deepgif.engine.cluster.quota import RedisQuota
+from deepgif.engine.cluster.recognised_text import RedisRecognisedTextStore, text_key
 from deepgif.engine.cluster.redis import RedisConnection, RedisDownError
 from deepgif.engine.cluster.write_behind import QueuedWrite, WriteBehindQueue
 from deepgif.engine.errors import MediaError, OverloadedError, QuotaError, StoreError
@@ -26,6 +27,7 @@ from deepgif.engine.protocols import Vector
 from deepgif.engine.providers.gif_store import DAY_S, SqliteGifStore
 from deepgif.engine.providers.quota import RESERVED_FOR_LOOKUPS, LocalQuota
 from deepgif.engine.store.database import Database
+from deepgif.engine.store.recognised_text import SqliteRecognisedTextStore
 from deepgif.engine.types import Candidate, Gif, GifKey, Rating
 from tests.fakes.redis_servers import SERVER, RedisCluster, RedisServer
 from tests.fakes.waiting import WITHIN_S, skip, until
@@ -417,3 +419,36 @@ async def test_alone_an_engine_takes_its_share(options: RedisOptions, redis: Red
 
 def _candidate(gif_id: str) -> Candidate:
     return Candidate(Gif(GifKey("giphy", gif_id), "T", "A", Rating.PG, "https://x/", 1, 2, "Powered by GIPHY"), ("t",))
+
+
+async def test_words_in_gifs_are_shared(options: RedisOptions, redis: RedisServer, tmp_path: Path) -> None:
+    """What one engine has read, the others have without reading, and keep on their own machines; another version of
+    the OCR, damaged values and forgotten GIFs have none. Without Redis each has its own."""
+    async with (
+        RedisConnection(options) as link,
+        Database(tmp_path / "a.sqlite") as here,
+        Database(tmp_path / "b.sqlite") as there,
+    ):
+        parts = Parts(link)
+
+        def texts(database: Database, version: str = "1") -> RedisRecognisedTextStore:
+            near = SqliteRecognisedTextStore(database, version)
+            return RedisRecognisedTextStore(near, link, parts.writer, version, 60.0)
+
+        empty, hostile = GifKey("giphy", "e:*"), GifKey("giphy", "h")
+        await texts(here).put(KEY, "ain't nobody")
+        await texts(here).put(empty, "")
+        for value in (b"\xff", b"[]", b'{"version":"1","text":5}', b'{"version":"1","text":"\\ud800"}', b"x" * 20_000):
+            await link.call(lambda client, value=value: client.set(text_key(link.prefix, hostile), value))
+            assert await texts(there).get_many([hostile]) == {}
+        assert await texts(there, "2").get_many([KEY, empty]) == {}
+        assert await texts(there).get_many([KEY, empty, hostile]) == {KEY: "ain't nobody", empty: ""}
+        assert 0 < await link.call(lambda client: client.pttl(text_key(link.prefix, KEY))) <= 60_000
+        stream = EventStream(link, SPACE, {}, ["giphy"])
+        near = SqliteGifStore(there, "giphy", "", days=1, keep_urls=False)
+        await RedisGifStore(near, link, parts.writer, parts.store, stream, [SPACE], days=1, keep_urls=False).forget(
+            ["a"]
+        )
+        assert await texts(there).get_many([KEY]) == {}
+        await redis.kill()
+        assert await texts(there).get_many([KEY, empty]) == {empty: ""}

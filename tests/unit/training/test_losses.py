@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from deepgif.training.losses import contrastive, hardest_negative, one_negative, sum_of_hinges
+from deepgif.training.losses import contrastive, hardest_negative, info_nce, one_negative, sum_of_hinges
 
 N, D, M = 6, 5, 0.2
 
@@ -13,7 +13,7 @@ N, D, M = 6, 5, 0.2
 def pairs():
     rng = np.random.default_rng(3)
     clips, texts = (rng.normal(size=(N, D)).astype(np.float32) for _ in range(2))
-    clips, texts = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (clips, texts))
+    clips, texts = unit(clips), unit(texts)
     same = np.eye(N, dtype=bool)
     same[0, 1] = same[1, 0] = same[4, 2] = True
     return clips, texts, same
@@ -82,3 +82,31 @@ def test_contrastive_examples(pairs):
             expected += 0 if right_clips[i, k] else max(0, M - own + texts[i] @ other_clips[i, k])
     found = contrastive(*tensors(clips, texts, other_texts, other_clips, right_texts, right_clips), M)
     assert found.item() == pytest.approx(expected / N, abs=1e-5)
+
+
+def unit(rows):
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def nce_by_hand(clips, texts, same, temperature):
+    """Equation 4 of van den Oord et al. 2018, written out for every row and column."""
+    scores = np.exp(clips @ texts.T / temperature)
+    total = 0.0
+    for i in range(len(scores)):
+        rivals = [j for j in range(len(scores)) if j == i or not same[i, j]]
+        total -= np.log(scores[i, i] / sum(scores[i, j] for j in rivals))
+        rivals = [j for j in range(len(scores)) if j == i or not same[j, i]]
+        total -= np.log(scores[i, i] / sum(scores[j, i] for j in rivals))
+    return total / (2 * len(scores))
+
+
+@pytest.mark.parametrize("masked", [[], [(0, 1)], [(0, 1), (2, 0), (3, 3)]])
+def test_info_nce_equals_the_equation(masked):
+    """The loss equals the published sum; texts of the same clip are no negatives, the diagonal always counts."""
+    rng = np.random.default_rng(1)
+    clips, texts = (unit(rng.normal(size=(4, 6))) for _ in range(2))
+    same = np.zeros((4, 4), bool)
+    for cell in masked:
+        same[cell] = True
+    loss = info_nce(torch.from_numpy(clips), torch.from_numpy(texts), torch.from_numpy(same), 0.1)
+    assert float(loss) == pytest.approx(nce_by_hand(clips, texts, same, 0.1), abs=1e-5)

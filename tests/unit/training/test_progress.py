@@ -1,4 +1,4 @@
-"""What a person sees of long work."""
+"""Progress bars."""
 
 import io
 
@@ -16,3 +16,14 @@ def test_how_much_is_done_is_shown():
     *_, last = shown.getvalue().split("\r")
     assert "Clips" in last
     assert "1,200 of 2,400" in last
+
+
+def test_losses_are_logged():
+    """A few lines of a long run, also where no bar can be shown."""
+    shown = io.StringIO()
+    with progress(Console(file=shown, width=80), "Head") as report:
+        for step in range(1, 101):
+            report(step, 100, 1 / step)
+    lines = [line.strip() for line in shown.getvalue().splitlines() if "loss" in line and ":" in line]
+    assert "Head: 50 of 100, loss 0.0200" in lines
+    assert sum(line.startswith("Head: ") for line in lines) == 20

@@ -29,16 +29,17 @@ from tests.fakes.qdrant_server import qdrant_server
 def test_in_memory(kind, device, made):
     """Where nothing is chosen a GPU compares in full."""
     with open_indexes(kind, 8, device, "s") as indexes:
-        assert [type(index) for index in indexes] == [made, made]
-        assert indexes[0] is not indexes[1]
+        assert [type(index) for index in indexes] == [made] * 3
+        assert len({id(index) for index in indexes}) == 3
 
 
 def test_on_qdrant():
-    """Pictures and texts have collections of their own."""
+    """Pictures, texts and captions have collections of their own."""
     with qdrant_server() as server, open_indexes("qdrant", 8, "cpu", "s", QdrantOptions(server.url)) as indexes:
-        assert [type(index) for index in indexes] == [QdrantIndex, QdrantIndex]
+        assert [type(index) for index in indexes] == [QdrantIndex] * 3
         assert server.local.collection_exists("deepgif-pictures-s")
         assert server.local.collection_exists("deepgif-texts-s")
+        assert server.local.collection_exists("deepgif-captions-s")
 
 
 def test_without_qdrants_client(monkeypatch):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from deepgif.engine.index.exact import ExactIndex
+from deepgif.engine.index.lexical import LexicalIndex
 from deepgif.engine.ingest.batcher import MicroBatcher
 from deepgif.engine.ingest.catalogue import IN_FLIGHT, STORE_EVERY, Indexer
 from deepgif.engine.ingest.pipeline import EmbeddingPipeline
@@ -14,7 +15,7 @@ from deepgif.engine.options import MediaLimits
 from deepgif.engine.providers.folder import FolderCatalogue
 from deepgif.engine.store.database import Database
 from deepgif.engine.store.embeddings import SqliteEmbeddingStore
-from deepgif.engine.types import Rating
+from deepgif.engine.types import GifKey, Rating
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.media import animation
 from tests.fakes.waiting import WITHIN_S
@@ -28,7 +29,9 @@ class Setting:
         self.index = ExactIndex(4)
         self.store = SqliteEmbeddingStore(database, 4)
         self.texts = ExactIndex(4)
-        pipeline = EmbeddingPipeline(ColourEncoder(), "s", self.store, self.index, self.texts, decoder, images)
+        self.captions = ExactIndex(4)
+        indexes = self.index, self.texts, self.captions, LexicalIndex()
+        pipeline = EmbeddingPipeline(ColourEncoder(), "s", self.store, *indexes, decoder, images)
         self.indexer = Indexer(pipeline)
 
     def best(self, words):
@@ -92,6 +95,8 @@ async def test_the_folder_changes(start, folder):
     """New GIFs come in, removed ones go, moved ones are not embedded again."""
     setting, encoder = start()
     await setting.indexer.run(setting.catalogue)
+    keys = [GifKey("folder", gif_id) for gif_id in setting.catalogue.ids()]
+    setting.captions.add(keys, ColourEncoder().encode_texts(["words"] * 3), [Rating.G] * 3)
     (folder / "r.gif").unlink()
     (folder / "g.gif").rename(folder / "green.gif")
     (folder / "y.webp").write_bytes(animation("WEBP", ["yellow", "yellow"]))
@@ -99,7 +104,7 @@ async def test_the_folder_changes(start, folder):
     assert (report.known, report.embedded) == (2, 1)
     assert (report.changes.added, report.changes.moved, report.changes.removed) == (1, 1, 1)
     assert encoder.clips == 4
-    assert len(setting.index) == 3
+    assert (len(setting.index), len(setting.texts), len(setting.captions)) == (3, 3, 2)
     assert setting.best("green") == "green.gif"
 
 

@@ -1,6 +1,7 @@
 """Ranking, by tables of numbers."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from deepgif.engine.search.ranking import (
     FitThresholds,
     FusionWeights,
     Ranking,
+    ScoredCandidate,
     ScoreStatistics,
     Signals,
     confidence,
@@ -25,6 +27,7 @@ from deepgif.engine.search.ranking import (
     rank_similar,
     score_statistics,
     to_results,
+    words_in,
 )
 from deepgif.engine.types import Coverage, Fit, Gif, GifKey, Origin, Rating, Source
 
@@ -127,13 +130,13 @@ def test_score_statistics():
 
 def test_confidence_is_the_logistic_model_of_the_features():
     """Score and gap in deviations of the scored score, agreement of both likenesses, and how many were compared."""
-    signals = [Signals(key(f"{place:02}"), 3.0 - place, 2.0 - place) for place in range(12)]
+    signals = [Signals(key(f"{place:02}"), 3.0 - place, 2.0 - place, trigrams=0.5) for place in range(12)]
     scored = fuse(signals, WEIGHTS, UNIT, UNIT)
     unit = math.hypot(2.0, 1.0)
-    expected = (8.0 / unit, (8.0 - (8.0 - 27.0)) / unit, 2.0, 2.0)
+    expected = (8.0 / unit, (8.0 - (8.0 - 27.0)) / unit, 2.0, 2.0, 0.125)
     assert features(scored, WEIGHTS, 99) == pytest.approx(expected)
-    calibration = Calibration(bias=-1.0, top=0.1, gap=0.2, agreement=0.3, count=0.4)
-    log_odds = -1.0 + 0.1 * expected[0] + 0.2 * expected[1] + 0.3 * 2.0 + 0.4 * 2.0
+    calibration = Calibration(bias=-1.0, top=0.1, gap=0.2, agreement=0.3, count=0.4, lexical=0.5)
+    log_odds = -1.0 + 0.1 * expected[0] + 0.2 * expected[1] + 0.3 * 2.0 + 0.4 * 2.0 + 0.5 * 0.125
     assert confidence(scored, WEIGHTS, calibration, 99) == pytest.approx(1 / (1 + math.exp(-log_odds)))
     assert confidence([], WEIGHTS, calibration, 99) == 0.0
 
@@ -220,11 +223,38 @@ def test_fit(probability, count, fit):
 
 
 @given(
-    st.integers(0, 60), st.integers(1, 10**7), st.sampled_from(Fit), SIMILARITIES, SIMILARITIES, st.sampled_from(Origin)
+    st.integers(0, 60),
+    st.integers(1, 10**7),
+    st.sampled_from(Fit),
+    SIMILARITIES,
+    SIMILARITIES,
+    st.floats(0, 1),
+    st.sampled_from(Origin),
 )
-def test_reasons_read_well(position, count, fit, visual, text, origin):
+def test_reasons_read_well(position, count, fit, visual, text, words, origin):
     """Every reason is at most two sentences, and promises nothing for a weak fit."""
-    why = explain(min(position, count - 1), count, fit, visual, text, origin)
+    scored = ScoredCandidate(Signals(key("a"), words=words), 0.0, visual, text)
+    why = explain(min(position, count - 1), count, fit, scored, origin)
     assert why.endswith(".")
     assert 1 <= why.count(".") <= 2
     assert not (fit is Fit.WEAK and "stands out" in why)
+
+
+def test_words_in_a_gif_are_part_of_the_reason():
+    """Short ones in full; long ones are cut between words."""
+    assert words_in(gif("a")) == ""
+    short = replace(gif("a"), text_in_gif="ain't nobody got time")
+    assert words_in(short) == "The words “ain't nobody got time” are in the GIF."
+    assert len(words_in(replace(gif("a"), text_in_gif="word " * 100))) < 140
+
+
+def test_words_outweigh_similarity_where_all_are_there():
+    """The cubes of the lexical shares count: a GIF that is called what was asked for wins over one that looks like it,
+    and half of the words are worth an eighth."""
+    weights = FusionWeights(0.5, 1.0, 0.2, 0.3, 0.0, words=4.0, trigrams=6.0)
+    titled = Signals(key("titled"), 0.0, 0.0, words=1.0, trigrams=1.0)
+    similar = Signals(key("similar"), 3.0, 2.0, words=0.5, trigrams=0.2)
+    scored = fuse([similar, titled], weights, UNIT, UNIT)
+    assert [one.signals.key.id for one in scored] == ["titled", "similar"]
+    assert scored[0].score == pytest.approx(10.0)
+    assert scored[1].score == pytest.approx(0.5 * 3 + 2 + 4 / 8 + 6 * 0.008)

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
+from deepgif.engine.index.corrected import EXTRA, CorrectedIndex
 from deepgif.engine.index.exact import ExactIndex
+from deepgif.engine.index.lexical import LexicalIndex
 from deepgif.engine.search.collection import Collection
+from deepgif.engine.search.query import parse_query
 from deepgif.engine.search.ranking_model import UNFITTED, QueryBank
 from deepgif.engine.search.retrieval import RetrievalQuery, Retriever, Similarity
 from deepgif.engine.types import GifKey, Rating
@@ -13,8 +16,8 @@ from tests.fakes.encoder import COLOURS, ColourEncoder
 NO_BANK = Similarity(QueryBank(np.zeros((0, 4), np.float32), 0.0), 0.0)
 
 
-def retriever_of(encoder, pictures, texts, similarity=NO_BANK):
-    return Retriever(encoder, Collection(pictures, texts, ()), UNFITTED, similarity)
+def retriever_of(encoder, pictures, texts, similarity=NO_BANK, lexical=None):
+    return Retriever(encoder, Collection(pictures, texts, lexical or LexicalIndex(), ()), UNFITTED, similarity)
 
 
 def key(name):
@@ -86,3 +89,35 @@ def test_nothing_is_indexed():
     retriever = retriever_of(ColourEncoder(), ExactIndex(4), ExactIndex(4))
     (found,) = retriever.search_batch([RetrievalQuery("red", 5, Rating.R)])
     assert (found.signals, found.count) == ((), 0)
+
+
+def test_hubs_are_standardised_by_corrected_scores():
+    """With a query bank, the statistics are those of the corrected similarities, so that standardised scores have a
+    deviation of 1 over the GIFs, whatever the bank takes off."""
+    rng = np.random.default_rng(3)
+    rows = rng.normal(size=(300, 4)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    similarity = Similarity(QueryBank(np.eye(4, dtype=np.float32)[:1], 0.0), 2.0)
+    pictures = CorrectedIndex(ExactIndex(4 + EXTRA), similarity.correction)
+    keys = [key(f"{row:03}") for row in range(len(rows))]
+    pictures.add(keys, rows, [Rating.G] * len(keys))
+    (found,) = retriever_of(ColourEncoder(), pictures, ExactIndex(4), similarity).search_batch(
+        [RetrievalQuery("blue", len(keys), Rating.R)]
+    )
+    standardised = [found.visual.standardise(one.visual) for one in found.signals]
+    assert np.mean(standardised) == pytest.approx(0.0, abs=1e-3)
+    assert np.std(standardised) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_words_find_what_vectors_miss(indexes):
+    """A GIF whose title has the query's words is among the hits, with its shares, however far its vectors are; demands
+    are kept."""
+    encoder, pictures, texts = indexes
+    lexical = LexicalIndex()
+    lexical.add({key("red"): ["work week"], key("blue"): ["a sad day"]}, {key("red"): Rating.R, key("blue"): Rating.G})
+    find = retriever_of(encoder, pictures, texts, lexical=lexical).search_batch
+    signals = {one.key: one for one in find([RetrievalQuery("work week", 1, Rating.R)])[0].signals}
+    assert (signals[key("red")].words, signals[key("red")].trigrams) == (1.0, 1.0)
+    assert key("red") not in {one.key for one in find([RetrievalQuery("work week", 1, Rating.PG)])[0].signals}
+    asked = parse_query("blue -sad")
+    assert key("blue") not in {one.key for one in find([RetrievalQuery(asked.text, 3, Rating.R, asked)])[0].signals}

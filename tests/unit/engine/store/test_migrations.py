@@ -13,6 +13,7 @@ from deepgif.engine.providers.gif_store import SqliteGifStore
 from deepgif.engine.store import database as module
 from deepgif.engine.store.database import SCHEMA_VERSION, Database
 from deepgif.engine.store.embeddings import SqliteEmbeddingStore
+from deepgif.engine.store.recognised_text import SqliteRecognisedTextStore
 from deepgif.engine.types import GifKey
 from tests.fakes.media import animation
 
@@ -55,7 +56,7 @@ def shape(path):
 
 
 async def test_the_first_version(tmp_path):
-    """Vectors and files of version 1 are there, no file is read again, and what version 2 brought works."""
+    """Vectors and files of version 1 are there, no file is read again, and what later versions brought works."""
     path, folder = tmp_path / "d.sqlite", tmp_path / "gifs"
     folder.mkdir()
     (folder / "a.gif").write_bytes(animation("GIF", ["red", "blue"]))
@@ -75,6 +76,7 @@ async def test_the_first_version(tmp_path):
             await catalogue.open()
             assert catalogue.ids() == ["abc"]
             assert (await catalogue.scan()).unchanged == 1
+            await SqliteRecognisedTextStore(database, "1").put(GifKey("folder", "abc"), "hello")
             assert await SqliteGifStore(database, "giphy", "", days=1, keep_urls=False).count() == 0
     async with Database(tmp_path / "new.sqlite"):
         pass

@@ -1,4 +1,4 @@
-"""The bundle of the recipe, over weights that lie where published ones would."""
+"""Bundles of the kind "classic", with random weights in the published layout."""
 
 import shutil
 
@@ -22,7 +22,7 @@ UNI, BI = 8, 5
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """VGG16 with random weights as torchvision saves them, and Skip-Thoughts of a few numbers as its authors do."""
+    """VGG16 and a tiny Skip-Thoughts with random weights, in their published layouts."""
     folder = tmp_path_factory.mktemp("weights")
     torch.manual_seed(0)
     network = Vgg16()
@@ -51,8 +51,8 @@ def bundle(tmp_path_factory):
     return folder, maps
 
 
-def test_words_and_frames_meet_in_one_space(bundle, weights):
-    """Unit vectors of 1024 numbers; a clip is its frames' mean fc7 through the map, written out in numpy (1e-4)."""
+def test_texts_and_clips_share_one_space(bundle, weights):
+    """1024-d unit vectors; a clip is the projected mean fc7 of its frames, as computed in numpy (1e-4)."""
     folder, maps = bundle
     encoder = load_bundle(folder, weights=weights)
     clips = [np.random.default_rng(n).integers(0, 256, (n, 224, 224, 3), dtype=np.uint8) for n in (1, 2)]
@@ -72,16 +72,16 @@ def test_words_and_frames_meet_in_one_space(bundle, weights):
     assert [encoder.vocabulary_coverage(text) for text in ("a cat!", "a zebra", "...")] == [1.0, 0.5, 0.0]
 
 
-def test_what_it_says_of_itself(bundle):
-    """Without loading anything: eight frames, cropped as VGG16 was judged."""
+def test_the_description(bundle):
+    """Read without loading the model: eight frames, cropped as in VGG16's evaluation."""
     info = read_info(bundle[0])
     assert (info.kind, info.name, info.sampling, str(info.sampling)) == ("classic", "classic", SAMPLING, "8x224-crop")
 
 
-def test_what_is_missing_is_said(bundle, weights, tmp_path, monkeypatch):
-    """Weights that cannot be fetched, weights of something else, maps of other sizes, another kind."""
+def test_missing_or_wrong_parts(bundle, weights, tmp_path, monkeypatch):
+    """Missing weights, weights of another network, projections of other sizes, an unknown kind."""
     folder, _ = bundle
-    with pytest.raises(BundleError, match="say where they are kept"):
+    with pytest.raises(BundleError, match="DEEPGIF_WEIGHTS_DIR"):
         load_bundle(folder)
     with monkeypatch.context() as without:
         without.setattr(classic, "find_spec", lambda name: None)
@@ -89,16 +89,16 @@ def test_what_is_missing_is_said(bundle, weights, tmp_path, monkeypatch):
             load_bundle(folder, weights=weights)
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    with pytest.raises(BundleError, match=r"Fetch https://download\.pytorch\.org/.* and put it at"):
+    with pytest.raises(BundleError, match=r"Download https://download\.pytorch\.org/.* to"):
         load_bundle(folder, weights=tmp_path)
     torch.save({"a": torch.zeros(1)}, tmp_path / VGG16.path)
-    with pytest.raises(BundleError, match="does not hold the weights of VGG16"):
+    with pytest.raises(BundleError, match="does not contain the weights of VGG16"):
         load_bundle(folder, weights=tmp_path)
     (tmp_path / VGG16.path).write_bytes(b"<html>no weights</html>")
-    with pytest.raises(BundleError, match="does not hold the weights of VGG16"):
+    with pytest.raises(BundleError, match="does not contain the weights of VGG16"):
         load_bundle(folder, weights=tmp_path)
     save_classic(tmp_path / "other", "other", "MIT", ProjectionHeads(FEATURES, 3))
-    with pytest.raises(BundleError, match="does not hold the model"):
+    with pytest.raises(BundleError, match="does not contain the model"):
         load_bundle(tmp_path / "other", weights=weights)
     manifest = tmp_path / "other" / "bundle.json"
     manifest.write_text(manifest.read_text().replace('"classic"', '"new"'))

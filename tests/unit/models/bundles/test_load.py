@@ -1,4 +1,4 @@
-"""Bundles: what is saved comes back, and damage is said clearly."""
+"""Bundles: saving, loading, and errors for damaged ones."""
 
 import json
 import shutil
@@ -25,7 +25,7 @@ MAX_BUNDLE_BYTES = 24_000_000
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    """A small untaught bundle, and the encoder it was made from."""
+    """A small untrained bundle, and the model it was saved from."""
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("bundle")
     model, tokenizer = JointModel(CONFIG).eval(), learn_vocabulary(["a cat runs", "a dog runs"], CONFIG.vocabulary)
@@ -35,12 +35,12 @@ def saved(tmp_path_factory):
 
 @pytest.fixture
 def damaged(saved, tmp_path):
-    """A copy to be damaged."""
+    """A copy for the test to damage."""
     return shutil.copytree(saved[0], tmp_path / "copy")
 
 
-def test_what_is_saved_comes_back(saved):
-    """Within half precision, the loaded encoder gives the same unit vectors; clips may differ in length."""
+def test_saving_and_loading(saved):
+    """The loaded encoder gives the same unit vectors, within float16; clips may differ in length."""
     folder, model, tokenizer = saved
     loaded = load_bundle(folder)
     original = small_encoder(loaded.info, model, tokenizer)
@@ -58,7 +58,7 @@ def test_what_is_saved_comes_back(saved):
 
 
 def test_batches_do_not_change_vectors(saved):
-    """A text or clip gets the vector it gets alone, whatever stands beside it."""
+    """A text or clip gets the same vector alone and in any batch."""
     encoder = load_small(saved[0])
     texts = ["a cat", "a dog runs runs runs runs", "x"]
     np.testing.assert_allclose(
@@ -71,7 +71,7 @@ def test_batches_do_not_change_vectors(saved):
 
 @pytest.mark.parametrize("file", [WEIGHTS, TOKENIZER])
 def test_one_wrong_byte(damaged, file):
-    """The checksum finds it, and the sentence names the file and a way out."""
+    """The checksum detects it; the error names the file and a way out."""
     content = bytearray((damaged / file).read_bytes())
     content[len(content) // 2] ^= 1
     (damaged / file).write_bytes(content)
@@ -98,11 +98,14 @@ def test_a_missing_file(damaged, file, says):
         (lambda manifest: json.dumps({**manifest, "sha256": {}}), "missing or wrong"),
         (lambda manifest: json.dumps({**manifest, "sampling": {"frames": 1}}), "missing or wrong"),
         (lambda manifest: json.dumps({name: manifest[name] for name in ("name", "sha256")}), "missing or wrong"),
-        (lambda manifest: json.dumps({**manifest, "sentence": {**manifest["sentence"], "hidden": 7}}), "does not hold"),
+        (
+            lambda manifest: json.dumps({**manifest, "sentence": {**manifest["sentence"], "hidden": 7}}),
+            "does not contain",
+        ),
     ],
 )
 def test_a_wrong_description(damaged, change, says):
-    """A description that is broken, incomplete or of another model is refused."""
+    """A broken or incomplete description, or one of another model, is refused."""
     manifest = json.loads((damaged / MANIFEST).read_text())
     (damaged / MANIFEST).write_text(change(manifest))
     with pytest.raises(BundleError, match=says):
@@ -110,7 +113,7 @@ def test_a_wrong_description(damaged, change, says):
 
 
 def test_names_and_paths(tmp_path, monkeypatch):
-    """The shipped bundle goes by its name, others by their folder."""
+    """Shipped bundles have names; others are given by their folder."""
     assert bundle_folder("small") == BUNDLED / "small"
     assert bundle_folder(str(tmp_path)) == tmp_path
     assert bundle_folder("other") != BUNDLED / "other"
@@ -131,8 +134,8 @@ def test_the_shipped_bundle_is_small(small):
     assert small.space.startswith("small@")
 
 
-def test_the_shipped_bundle_knows_what_words_mean(small):
-    """Sentences of the same meaning lie closer than others, also with a word it was never taught as a whole."""
+def test_the_shipped_bundle_compares_meanings(small):
+    """Sentences of the same meaning are more similar than others, even with a word outside the vocabulary."""
     texts = ["a dog is running", "a puppy runs fast", "somebody reads a newspaper", "doggyish running"]
     vectors = small.text_features(texts)
     same, other, unseen = vectors[0] @ vectors[1], vectors[0] @ vectors[2], vectors[0] @ vectors[3]
@@ -144,15 +147,15 @@ def test_the_shipped_bundle_knows_what_words_mean(small):
     ("text", "least", "most"),
     [("a cat jumps", 1, 1), ("🐱🔥", 1, 1), ("eine Katze springt", 0, 0.4), ("кошка", 0, 0), ("…", 0, 0), ("", 0, 0)],
 )
-def test_how_much_is_understood(small, text, least, most):
-    """English words and emoji are known; other languages and signs are not."""
+def test_vocabulary_coverage(small, text, least, most):
+    """English words and emoji are covered; other languages and punctuation are not."""
     assert least <= small.vocabulary_coverage(text) <= most
 
 
 @settings(max_examples=50)
 @given(st.text(max_size=2000))
 def test_any_text_has_a_vector(small, text):
-    """Whatever the text is, its vector is finite and of unit length, and a share of it is understood."""
+    """Every text has a unit vector, and a coverage between 0 and 1."""
     (vector,) = small.encode_texts([text])
     assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-4)
     assert 0 <= small.vocabulary_coverage(text) <= 1

@@ -1,4 +1,4 @@
-"""The order of frames: a head beside a base, and bundles of the kind "motion"."""
+"""The motion head, and bundles of the kind "motion"."""
 
 import json
 import shutil
@@ -12,17 +12,11 @@ from hypothesis import strategies as st
 
 from deepgif.models.bundles.load import BUNDLED, bundle_folder, load_bundle, load_motion, load_two_towers
 from deepgif.models.bundles.manifest import MANIFEST, MOTION, WEIGHTS, BundleError, BundleInfo, read_info
-from deepgif.models.bundles.motion import (
-    FRAME_SCALE,
-    SENTENCE_SCALE,
-    MotionConfig,
-    MotionHead,
-    join,
-    save_motion,
-)
+from deepgif.models.bundles.motion import save_motion
 from deepgif.models.bundles.small import load_small, save_small
 from deepgif.models.networks.joint import JointModel
 from deepgif.models.networks.mobilenet import FEATURES
+from deepgif.models.networks.motion import FRAME_SCALE, SENTENCE_SCALE, MotionConfig, MotionHead, join
 from deepgif.models.networks.sentence import SENTENCE_DIMENSION, SentenceConfig
 from deepgif.models.preprocess.sampling import FrameSampling
 from deepgif.training.small.vocabulary import learn_vocabulary
@@ -46,7 +40,7 @@ def fresh_head(config=CONFIG):
 
 
 def save_base(folder, seed=0):
-    """An untaught bundle of the kind "small", for small frames."""
+    """An untrained bundle of the kind "small", for small frames."""
     torch.manual_seed(seed)
     sizes = SentenceConfig(vocabulary=300, embedding=8, hidden=6)
     tokenizer = learn_vocabulary(["a cat runs", "a dog runs"], sizes.vocabulary)
@@ -73,7 +67,7 @@ def strips(base):
 
 @pytest.fixture
 def saved(base, tmp_path):
-    """A bundle beside a copy of its base, which it names by a path from its own folder."""
+    """A bundle and a copy of its base, which it names by a relative path."""
     shutil.copytree(base, tmp_path / "base")
     info = BundleInfo(MOTION, "tiny-motion", "", "MIT", SAMPLING)
     save_motion(tmp_path / "own", info, "../base", read_info(base).space, fresh_head(), WEIGHT)
@@ -102,7 +96,7 @@ def frame_features(count, seed=0):
 
 
 def test_head_by_definition():
-    """Motions of clips of different lengths, and of words, are those of a computation in numpy (1e-5)."""
+    """Motions of texts and of clips of different lengths equal those computed in numpy (1e-5)."""
     head = fresh_head()
     clips = [frame_features(count, count) for count in (2, 1, 5)]
     texts = np.random.default_rng(0).normal(size=(3, SENTENCE_DIMENSION)).astype(np.float32)
@@ -124,7 +118,7 @@ HEAD = fresh_head()
 @settings(max_examples=15, deadline=None)
 @given(count=st.integers(1, 7), seed=st.integers(0, 1000))
 def test_head_is_antisymmetric(count, seed):
-    """A clip backwards has the motion of the clip forwards, negated; one that stands still, or has one frame, none."""
+    """A reversed clip has the negated motion; a still clip and a single frame have none."""
     head, clip = HEAD, frame_features(count, seed)
     with torch.no_grad():
         forwards, backwards, still, single = head.clips([clip, clip.flip(0), clip[:1].expand(count, -1), clip[:1]])
@@ -135,7 +129,7 @@ def test_head_is_antisymmetric(count, seed):
 
 
 def test_joined_vectors():
-    """Unit vectors, whose inner product is the two shares of the two inner products."""
+    """They are unit vectors whose inner product is the weighted sum of both inner products."""
     rng = np.random.default_rng(0)
     content = rng.normal(size=(2, 5, 16)).astype(np.float32)
     content /= np.linalg.norm(content, axis=2, keepdims=True)
@@ -150,8 +144,8 @@ def test_joined_vectors():
     np.testing.assert_allclose(texts @ clips.T, expected, atol=1e-6)
 
 
-def test_words_without_a_direction_rank_as_with_the_base():
-    """Where a text's motion is 0, clips come in the order of the content alone."""
+def test_texts_without_a_direction_rank_as_with_the_base():
+    """If a text's motion is 0, clips rank by their content alone."""
     rng = np.random.default_rng(0)
     content = rng.normal(size=(41, 16)).astype(np.float32)
     content /= np.linalg.norm(content, axis=1, keepdims=True)
@@ -161,8 +155,8 @@ def test_words_without_a_direction_rank_as_with_the_base():
     assert np.argsort(scores).tolist() == np.argsort(content[1:] @ content[0]).tolist()
 
 
-def test_what_is_saved_comes_back(saved, below, strips):
-    """The encoder's vectors are the base's and the head's, joined; nothing in gives nothing out."""
+def test_saving_and_loading(saved, below, strips):
+    """The encoder's vectors join the base's and the head's; an empty batch gives an empty result."""
     encoder, head = load_bundle(saved), fresh_head()
     assert encoder.dimension == 1024 + CONFIG.dimension + 2
     with torch.no_grad():
@@ -181,7 +175,7 @@ def test_what_is_saved_comes_back(saved, below, strips):
 
 
 def test_strips(below, strips):
-    """The mean of the columns' features, and that of the rows', is what the base sees; so the content is the base's."""
+    """The mean over columns, and over rows, is the base's feature; so the content is the base's."""
     features = strips.frame_features(CLIPS)
     assert [one.shape for one in features] == [(len(clip), PLACES * FEATURES) for clip in CLIPS]
     for one, whole in zip(features, below.frame_features(CLIPS), strict=True):
@@ -191,8 +185,8 @@ def test_strips(below, strips):
     np.testing.assert_allclose(strips.embed_frame_features(features), below.encode_clips(CLIPS), atol=1e-5)
 
 
-def test_strips_tell_places_apart():
-    """Something small changes the columns and the rows most where it is: columns from the left, rows from the top."""
+def test_strips_locate_changes():
+    """A small object changes its own column and row most: columns from the left, rows from the top."""
     encoder = load_small(bundle_folder("small"), strips=True)
     frames = np.full((4, 224, 224, 3), 255, np.uint8)
     for frame, (x, y) in zip(frames[1:], ((16, 74), (74, 16), (160, 160)), strict=True):
@@ -203,15 +197,15 @@ def test_strips_tell_places_apart():
 
 
 def test_a_base_without_places(base, tmp_path):
-    """A head may read whole frames, as any base gives them."""
+    """A head can use whole frames, which every base provides."""
     config = MotionConfig(FEATURES, SENTENCE_DIMENSION, 1, projection=5, hidden=7, dimension=6)
     info = BundleInfo(MOTION, "whole", "", "MIT", SAMPLING)
     save_motion(tmp_path, info, str(base), read_info(base).space, fresh_head(config), WEIGHT)
     assert load_bundle(tmp_path).encode_clips(CLIPS).shape == (len(CLIPS), 1024 + 6 + 2)
 
 
-def test_the_version_is_that_of_head_and_base(saved, tmp_path):
-    """Another head, another base or another share is another space."""
+def test_the_version_covers_head_and_base(saved, tmp_path):
+    """Another head, base or weight is another space."""
     versions = {read_info(saved).version}
     info = read_info(saved)
     save_motion(tmp_path / "other", info, "../base", "tiny@00000000", fresh_head(), WEIGHT)
@@ -226,14 +220,14 @@ def test_the_version_is_that_of_head_and_base(saved, tmp_path):
 
 
 def test_another_base_is_refused(saved):
-    """A head is of no use on features that it was not taught on."""
+    """A head is useless on features that it was not trained on."""
     save_base(saved.parent / "base", seed=1)
     with pytest.raises(BundleError, match=r"was trained on tiny@.*Train it again"):
         load_bundle(saved)
 
 
 def test_one_wrong_byte(saved):
-    """The checksum finds it."""
+    """The checksum detects it."""
     content = bytearray((saved / WEIGHTS).read_bytes())
     content[-1] ^= 1
     (saved / WEIGHTS).write_bytes(content)
@@ -244,9 +238,9 @@ def test_one_wrong_byte(saved):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"motion": {}}, "does not hold"),
-        ({"motion": {"hidden": 3}}, "does not hold"),
-        ({"weight": "much"}, "does not hold"),
+        ({"motion": {}}, "does not contain"),
+        ({"motion": {"hidden": 3}}, "does not contain"),
+        ({"weight": "much"}, "does not contain"),
         ({"base": "../nothing"}, "There is no model in"),
         ({"base_space": None}, "was trained on None"),
         ({"sampling": {"count": 3, "size": 96}}, "another frame size"),
@@ -256,16 +250,16 @@ def test_one_wrong_byte(saved):
     ],
 )
 def test_a_wrong_description(saved, change, says):
-    """A description that is incomplete or of another model is refused."""
+    """An incomplete description, or one of another model, is refused."""
     manifest = json.loads((saved / MANIFEST).read_text()) | change
     (saved / MANIFEST).write_text(json.dumps({name: value for name, value in manifest.items() if value is not ...}))
     with pytest.raises(BundleError, match=says):
         load_bundle(saved)
 
 
-def test_what_a_head_cannot_stand_on(saved, tmp_path):
-    """A bundle of the kind "motion" is no base, and only the kind "small" tells places apart."""
-    with pytest.raises(BundleError, match="stands on another bundle"):
+def test_invalid_bases(saved, tmp_path):
+    """A bundle of the kind "motion" cannot be a base, and only the kind "small" has features per place."""
+    with pytest.raises(BundleError, match="builds on another bundle"):
         load_two_towers(saved)
     info = read_info(saved)
     save_motion(tmp_path / "on-clip", info, "clip_vit_b_32", "clip", fresh_head(), WEIGHT)
@@ -274,7 +268,7 @@ def test_what_a_head_cannot_stand_on(saved, tmp_path):
 
 
 def test_the_shipped_bundle_is_small():
-    """A small file on top of its base, with its card, its version and its base's."""
+    """It adds little to its base, and its card names its version."""
     folder = bundle_folder("small_motion")
     assert sum(path.stat().st_size for path in folder.iterdir()) <= 2_500_000
     card = (folder / "README.md").read_text(encoding="utf-8")

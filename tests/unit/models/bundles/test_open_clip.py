@@ -112,7 +112,7 @@ def test_what_is_missing_is_said(local, tmp_path, monkeypatch):
     with pytest.raises(BundleError, match="its checksum is wrong"):
         load_bundle(folder)
     bundles.write_clip(folder, "tiny", "local", None, "MIT")
-    with pytest.raises(BundleError, match="the model beside it, which cannot be loaded"):
+    with pytest.raises(BundleError, match="the model in the same folder, which cannot be loaded"):
         load_bundle(folder)
     manifest = json.loads((folder / "bundle.json").read_text())
     (folder / "bundle.json").write_text(json.dumps({**manifest, "model": "ViT-Z-99", "pretrained": "x"}))
@@ -193,7 +193,7 @@ def test_adapters_lie_on_top(local, tmp_path):
     assert other.info.version != adapted.info.version
     np.testing.assert_allclose(other.encode_texts(TEXTS), plain.encode_texts(TEXTS), atol=1e-6)
     bundles.save_adapted(tmp_path / "wrong", folder, ProjectionHeads(WIDTH, WIDTH, 3))
-    with pytest.raises(BundleError, match="does not hold the adapters"):
+    with pytest.raises(BundleError, match="does not contain the adapters"):
         load_bundle(tmp_path / "wrong")
 
 

@@ -1,4 +1,4 @@
-"""Published files, from a server on loopback that cuts, resumes and refuses."""
+"""Downloading published files from a local server that interrupts, resumes and refuses."""
 
 import hashlib
 import threading
@@ -14,7 +14,7 @@ CONTENT = bytes(range(256)) * 8000
 
 @pytest.fixture
 def server():
-    """Serves CONTENT; ``cuts`` says after how many bytes the next answers end."""
+    """Serves CONTENT; ``cuts`` are the lengths of the next, interrupted responses."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -50,8 +50,8 @@ def remote(server, **changes):
     return RemoteFile(**{**given, **changes})
 
 
-def test_fetched_once(server, tmp_path, caplog):
-    """With its progress; then it is found."""
+def test_downloaded_once(server, tmp_path, caplog):
+    """Its progress is logged; the second call finds the file."""
     caplog.set_level("INFO")
     for _ in range(2):
         assert fetch(remote(server), tmp_path).read_bytes() == CONTENT
@@ -60,8 +60,8 @@ def test_fetched_once(server, tmp_path, caplog):
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_a_cut_download_goes_on(server, tmp_path, ranges):
-    """Where it was, if the server can; and in another process."""
+def test_an_interrupted_download_resumes(server, tmp_path, ranges):
+    """It continues if the server supports ranges, even in another process."""
     server.cuts, server.ranges = [100_000, 50_000], ranges
     assert fetch(remote(server), tmp_path).read_bytes() == CONTENT
     assert server.starts == ([0, 100_000, 150_000] if ranges else [0, 100_000, 50_000])
@@ -70,10 +70,10 @@ def test_a_cut_download_goes_on(server, tmp_path, ranges):
     assert fetch(remote(server, path="b/file"), tmp_path).read_bytes() == CONTENT
 
 
-def test_too_many_cuts(server, tmp_path):
-    """What came is kept for the next time."""
+def test_too_many_interruptions(server, tmp_path):
+    """The partial file is kept for the next attempt."""
     server.cuts = [10, 10, 10]
-    with pytest.raises(WeightsError, match=r"put it at .*a/file"):
+    with pytest.raises(WeightsError, match=r"to .*a/file"):
         fetch(remote(server), tmp_path)
     assert fetch(remote(server), tmp_path).read_bytes() == CONTENT
     assert server.starts == [0, 10, 20, 30]
@@ -87,8 +87,8 @@ def test_damaged(server, tmp_path):
 
 
 def test_without_a_network(server, tmp_path):
-    """What to fetch, and where to put it."""
+    """The error says what to download and where to put it."""
     for url in (f"{server.url}s", "http://127.0.0.1:9/file", "http://nobody.invalid/file"):
-        with pytest.raises(WeightsError, match=rf"cannot be fetched .*Fetch {url} and put it at {tmp_path}/a/file"):
+        with pytest.raises(WeightsError, match=rf"cannot be downloaded .*Download {url} to {tmp_path}/a/file"):
             fetch(remote(server, url=url), tmp_path)
     assert weights.VGG16.sha256 in weights.VGG16.url

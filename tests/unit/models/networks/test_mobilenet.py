@@ -48,7 +48,7 @@ def test_the_halves_make_the_whole(network):
 
 
 def test_every_convolution_has_the_bias_of_the_folded_norm(network):
-    """52 convolutions, each with a bias, none followed by a batch norm; three of four strides lie in the head."""
+    """52 convolutions, each with a bias, and no batch norm."""
     convolutions = [layer for layer in network.modules() if isinstance(layer, torch.nn.Conv2d)]
     assert len(convolutions) == 52
     assert all(conv.bias is not None for conv in convolutions)

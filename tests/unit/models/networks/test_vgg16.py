@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from deepgif.models.networks.vgg16 import FEATURES, MORE, Vgg16, convolved, normalising
+from deepgif.models.networks.vgg16 import EXTRA, FEATURES, Vgg16, convolved, normalising
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def networks():
 
 
 def test_it_is_fc7_after_its_relu(networks):
-    """The input of torchvision's last layer, normalised as its weights want it, within 1e-4."""
+    """It equals the input of torchvision's last layer within 1e-4."""
     ours, theirs = networks
     frames = torch.randint(0, 256, (2, 3, 224, 224), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
     seen = []
@@ -40,7 +40,7 @@ def test_it_is_fc7_after_its_relu(networks):
 
 @pytest.mark.parametrize(("row", "column"), [(10, 20), (0, 0), (223, 100), (50, 223)])
 def test_the_first_convolution(networks, row, column):
-    """One output pixel against its sum written out (1e-4), at the border too, around which all is zero."""
+    """One output pixel equals its sum computed by hand (1e-4), also at the zero-padded border."""
     ours, _ = networks
     frame = np.random.default_rng(2).integers(0, 256, (3, 224, 224), dtype=np.uint8)
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
@@ -48,12 +48,12 @@ def test_the_first_convolution(networks, row, column):
     conv = ours.features[0]
     expected = (conv.weight[5].detach().numpy() * pixels[:, row : row + 3, column : column + 3]).sum()
     with torch.inference_mode():
-        given = F.pad(torch.from_numpy(frame)[None].float(), (0, 0, 0, 0, 0, MORE), value=1)
+        given = F.pad(torch.from_numpy(frame)[None].float(), (0, 0, 0, 0, 0, EXTRA), value=1)
         out = convolved(given, normalising(conv.weight), conv.bias)
     assert out[0, 5, row, column].item() == pytest.approx(max(0.0, expected + conv.bias[5].item()), abs=1e-4)
 
 
 def test_other_weights_are_refused(networks):
-    """Not loaded in part."""
+    """They are not loaded in part."""
     with pytest.raises(RuntimeError, match="Missing key"):
         networks[0].load_torchvision({"features.0.weight": torch.zeros(64, 3, 3, 3)})

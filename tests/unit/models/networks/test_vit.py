@@ -1,4 +1,4 @@
-"""The vision transformer against open_clip's own: the same features, and its variations left to open_clip."""
+"""The vision transformer against open_clip's: the same features; unsupported variants use open_clip."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ TOWER = {"image_size": SIZE, "patch_size": 8, "width": 64, "layers": 3, "heads":
 
 
 def visual(**other):
-    """open_clip's tower with random weights; biases and norms too, which start as zeros and ones."""
+    """open_clip's vision transformer with random weights, including biases and norms."""
     prepare_torchvision()
     from open_clip.transformer import VisionTransformer as OpenClipVisionTransformer
 
@@ -51,7 +51,7 @@ def quick_gelu():
     ids=str,
 )
 def test_features_are_open_clip_s(variation):
-    """Within 1e-5, alone and together; memory may lie either way."""
+    """Within 1e-5, alone and in a batch, in both memory layouts."""
     tower = visual(**variation)
     height, width = tower.image_size
     some = frames(3, height, width)
@@ -66,7 +66,7 @@ def test_features_are_open_clip_s(variation):
 
 
 def test_quick_gelu():
-    """Which OpenAI's own weights were taught with."""
+    """OpenAI's weights were trained with it."""
     tower = visual(act_layer=quick_gelu())
     with torch.inference_mode():
         fast = frames_of(tower)
@@ -86,7 +86,7 @@ def test_quick_gelu():
     ids=str,
 )
 def test_variations_are_left_to_open_clip(variation):
-    """Rather than computed wrongly."""
+    """open_clip's own network is used, so that nothing is computed wrongly."""
     tower = visual(**variation)
     assert isinstance(frames_of(tower), ClipFrames)
     size = tower.image_size[0]
@@ -95,7 +95,7 @@ def test_variations_are_left_to_open_clip(variation):
 
 
 def test_half_the_bits():
-    """In bfloat16 the cosine with the features in full stays above 0.99, though pixels go in as they are."""
+    """In bfloat16 the cosine with float32 features stays above 0.99."""
     tower = visual()
     fast = frames_of(tower)
     with torch.inference_mode():

@@ -96,7 +96,7 @@ def test_when_memory_runs_out_the_batch_is_halved(caplog):
         assert_features(runner(clips), clips)
     assert runner.frames_at_once == 8
     assert [record.message for record in caplog.records] == [
-        f"Out of memory on cpu: from now on {count} frames at once." for count in (32, 16, 8)
+        f"Out of memory on cpu: reduced the batch to {count} frames." for count in (32, 16, 8)
     ]
     network.batches.clear()
     assert_features(runner(clips), clips)
@@ -160,7 +160,7 @@ def test_a_network_that_cannot_be_captured(monkeypatch, caplog):
 
     failing(RuntimeError("Cannot copy between CPU and CUDA tensors"))
     assert as_graphs(network, SIZE, 48, device) == (network, 48)
-    assert "cannot be a CUDA graph" in caplog.text
+    assert "cannot be captured as a CUDA graph" in caplog.text
     failing(torch.OutOfMemoryError("CUDA out of memory."))
     with pytest.raises(torch.OutOfMemoryError):
         as_graphs(network, SIZE, 48, device)

@@ -1,4 +1,4 @@
-"""Described files and the table of how well a bundle finds them."""
+"""The retrieval metrics of a bundle, and the frames that they are measured on."""
 
 import json
 
@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from deepgif.models.preprocess.frames import frame_of
 from deepgif.models.preprocess.sampling import Fit, FrameSampling
 from deepgif.models.runtime.torchvision import prepare_torchvision
-from deepgif.training.data.datasets import DatasetError, read_clip, read_described
+from deepgif.training.data.clips import read_clip
+from deepgif.training.data.datasets import DatasetError, read_captions
 from deepgif.training.evaluation.evaluate import main
 from tests.fakes.media import animation
 
@@ -23,28 +24,17 @@ COLOURS = ("red", "lime", "blue")
 
 @pytest.fixture
 def data(tmp_path):
-    """Three plain pictures, each described once, in both forms."""
+    """Three plain pictures with one caption each."""
     (tmp_path / "images").mkdir()
     for colour in COLOURS:
         Image.new("RGB", (32, 32), colour).save(tmp_path / "images" / f"{colour}.png")
     rows = [f"{colour}.png,a {colour} wall" for colour in reversed(COLOURS)]
     (tmp_path / "captions.csv").write_text("\n".join(["image,caption", *rows]))
-    (tmp_path / "dev.txt").write_text("red.png\nlime.png\n")
     return tmp_path
 
 
-def test_both_forms(data):
-    """A table of its own, or a split beside captions.csv."""
-    whole = read_described(data / "captions.csv")
-    assert [path.name for path in whole.files] == ["blue.png", "lime.png", "red.png"]
-    assert whole.sentences == ("a blue wall", "a lime wall", "a red wall")
-    part = read_described(data / "dev.txt")
-    assert [path.name for path in part.files] == ["lime.png", "red.png"]
-    assert part.file_of_sentence == (0, 1)
-
-
 def test_clips(tmp_path):
-    """Frames of animations, evenly spaced, and stills as clips of one frame."""
+    """Evenly spaced frames of an animation; a still is a clip of one frame."""
     (tmp_path / "a.gif").write_bytes(animation("GIF", [*COLOURS, "white"]))
     clip = read_clip(tmp_path / "a.gif", FrameSampling(2, 8))
     assert clip.shape == (2, 8, 8, 3)
@@ -55,23 +45,23 @@ def test_clips(tmp_path):
 
 @pytest.mark.parametrize("name", ["none.csv", "none.txt"])
 def test_missing_data(tmp_path, name):
-    """What is missing is named."""
+    """The error names it."""
     with pytest.raises(DatasetError, match="is missing"):
-        read_described(tmp_path / name)
+        read_captions(tmp_path / name)
 
 
 def test_wrong_tables(tmp_path):
-    """A table with other columns, or that describes nothing, is refused."""
+    """A CSV with other columns, or without captions, is refused."""
     (tmp_path / "a.csv").write_text("x,y\n1,2\n")
     with pytest.raises(DatasetError, match="needs the columns"):
-        read_described(tmp_path / "a.csv")
+        read_captions(tmp_path / "a.csv")
     (tmp_path / "b.csv").write_text("file,sentence\n")
-    with pytest.raises(DatasetError, match="describes no file"):
-        read_described(tmp_path / "b.csv")
+    with pytest.raises(DatasetError, match=r"No clip of .* has captions"):
+        read_captions(tmp_path / "b.csv")
 
 
 def test_the_table(data):
-    """Both directions for each data set, for people and for programs."""
+    """Both directions for each dataset, as a table and as JSON."""
     result = runner.invoke(app, [str(data / "captions.csv"), "--bundle", "small"])
     assert result.exit_code == 0, result.output
     assert "R@1" in result.output
@@ -85,7 +75,7 @@ def test_the_table(data):
     [(["nowhere.csv"], "nowhere.csv is missing"), (["nowhere.csv", "--bundle", "nothing"], "There is no model")],
 )
 def test_what_cannot_be_measured(arguments, says):
-    """One sentence, and an exit status that says so."""
+    """One sentence, and a non-zero exit status."""
     result = runner.invoke(app, arguments)
     assert result.exit_code == 1
     assert says in " ".join(result.output.split())

@@ -1,4 +1,4 @@
-"""Teaching the order of frames, on a few pairs, and the figures it is judged by."""
+"""Training a motion head on a few pairs, and the metrics of motion."""
 
 import numpy as np
 import pytest
@@ -9,14 +9,14 @@ from typer.testing import CliRunner
 
 from deepgif.models.bundles.load import bundle_folder, load_bundle
 from deepgif.models.bundles.manifest import read_info
-from deepgif.models.bundles.motion import MotionConfig, MotionHead
 from deepgif.models.bundles.small import save_small
 from deepgif.models.networks.joint import JointModel
+from deepgif.models.networks.motion import MotionConfig, MotionHead
 from deepgif.models.networks.sentence import SentenceConfig
 from deepgif.models.preprocess.sampling import FrameSampling
 from deepgif.training.evaluation import motion as evaluate_motion
-from deepgif.training.evaluation.motion import ALL, clip_vectors, judge
-from deepgif.training.motion.fit import Lessons, MotionOptions, _motions, _parts, principal_directions, teach
+from deepgif.training.evaluation.motion import ALL, clip_vectors, evaluate
+from deepgif.training.motion.fit import MotionOptions, TrainingSet, _motions, _parts, fit, principal_components
 from deepgif.training.motion.train import main
 from deepgif.training.scenes.pair_words import PAIR_KINDS
 from deepgif.training.scenes.pairs import draw_pairs
@@ -31,8 +31,8 @@ needs_font = pytest.mark.skipif(not DEFAULT_FONT.exists(), reason=f"{DEFAULT_FON
 PLACES, WIDTH, SENTENCE = 2, 8, 12
 
 
-def lessons(count=66):
-    """Clips in which one number of the first place rises, and sentences that say so, or that it falls."""
+def training_set(count=66):
+    """Clips in which one feature of the first place rises, with sentences for rising and for falling."""
     rng = torch.Generator().manual_seed(0)
     frames = torch.rand(count, 6, PLACES, WIDTH, generator=rng)
     frames[:, :, 0, 0] += 3 * torch.arange(6)
@@ -43,16 +43,18 @@ def lessons(count=66):
     neutral[:, :2] = 0
     kinds = torch.arange(count) % len(PAIR_KINDS)
     cuts = torch.tensor([[0, 1], [2, 3]])
-    return Lessons(frames, torch.eye(WIDTH), noise[0], noise[1], kinds, cuts, noise[0, :2, 0], noise[1, :2, 0], neutral)
+    return TrainingSet(
+        frames, torch.eye(WIDTH), noise[0], noise[1], kinds, cuts, noise[0, :2, 0], noise[1, :2, 0], neutral
+    )
 
 
 def test_a_head_learns():
-    """It tells rising from falling, in clips and in words, and knows words that say neither; the same seed gives the
-    same head, whatever was drawn before."""
-    given, config = lessons(), MotionConfig(PLACES * WIDTH, SENTENCE, PLACES, projection=4, hidden=16, dimension=4)
+    """It tells rising from falling in clips and in sentences, and neutral sentences from both; the same seed gives the
+    same head, whatever torch drew before."""
+    given, config = training_set(), MotionConfig(PLACES * WIDTH, SENTENCE, PLACES, projection=4, hidden=16, dimension=4)
     options = MotionOptions(steps=120, batch=32, composed_share=0, contrast=0)
     losses = []
-    head = teach(given, config, options, lambda done, total, loss: losses.append(loss))
+    head = fit(given, config, options, lambda done, total, loss: losses.append(loss))
     assert losses[-1] < losses[0] / 3
     with torch.no_grad():
         motions = _motions(head, given.frames)
@@ -63,14 +65,14 @@ def test_a_head_learns():
     assert ((motions * backwards).sum(dim=1) < -0.1).all()
     assert still.norm(dim=1).mean() < forwards.norm(dim=1).mean() / 2
     torch.manual_seed(99)
-    again = teach(given, config, options, lambda done, total, loss: None)
+    again = fit(given, config, options, lambda done, total, loss: None)
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in head.state_dict().items())
 
 
-def test_learning_and_use_see_the_same():
-    """On all principal directions, what is learnt from is what the finished head computes of the features (1e-4)."""
+def test_training_and_inference_agree():
+    """With all principal components, training computes the same motions as the finished head (1e-4)."""
     features = np.random.default_rng(0).random((3, 4, PLACES * WIDTH)).astype(np.float32)
-    directions = principal_directions(features, PLACES, WIDTH)
+    directions = principal_components(features, PLACES, WIDTH)
     torch.testing.assert_close(directions.T @ directions, torch.eye(WIDTH), atol=1e-4, rtol=0)
     torch.manual_seed(0)
     narrow = MotionHead(MotionConfig(PLACES * WIDTH, SENTENCE, PLACES, projection=4, hidden=16, dimension=4)).eval()
@@ -78,12 +80,12 @@ def test_learning_and_use_see_the_same():
     with torch.no_grad():
         projection = narrow.project.weight @ directions.T
         whole.load_state_dict({**narrow.state_dict(), "project.weight": projection})
-        learnt = _motions(narrow, _parts(features, PLACES) @ directions)
-        torch.testing.assert_close(whole.clips(list(torch.from_numpy(features))), learnt, atol=1e-4, rtol=0)
+        trained = _motions(narrow, _parts(features, PLACES) @ directions)
+        torch.testing.assert_close(whole.clips(list(torch.from_numpy(features))), trained, atol=1e-4, rtol=0)
 
 
 def test_choices_are_counted():
-    """Right choices by words and by clips, ties by half; a mean over frames is at chance by construction."""
+    """Right choices of clips and of sentences; ties count half, so a mean over frames is at chance."""
     pairs = draw_pairs(len(PAIR_KINDS), 0, held_out=True)
     clips = np.tile(np.array([[1, 0], [0, 1]], np.float32), (len(pairs), 1, 1))
 
@@ -96,18 +98,18 @@ def test_choices_are_counted():
         ([[1, 0], [0.9, 0.1]], 50, 100),
         ([[1, 0], [1, 0]], 50, 50),
     ):
-        found = judge(pairs, clips, texts(vectors))
+        found = evaluate(pairs, clips, texts(vectors))
         assert list(found) == [*(kind.name for kind in PAIR_KINDS), ALL]
         assert {(choices.clip, choices.sentence) for choices in found.values()} == {(clip, sentence)}
     same = np.repeat(clips[:, :1], 2, axis=1)
-    assert judge(pairs, same, texts([[1, 0], [0.9, 0.1]]))[ALL].clip == 50
-    assert judge(pairs, same, texts([[1, 0], [0.9, 0.1]]))[ALL].sentence == 50
+    assert evaluate(pairs, same, texts([[1, 0], [0.9, 0.1]]))[ALL].clip == 50
+    assert evaluate(pairs, same, texts([[1, 0], [0.9, 0.1]]))[ALL].sentence == 50
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """An untaught base for small frames, and a few sentences."""
-    folder = tmp_path_factory.mktemp("teach")
+    """An untrained base for small frames, and a few sentences."""
+    folder = tmp_path_factory.mktemp("motion")
     torch.manual_seed(0)
     sizes = SentenceConfig(vocabulary=300, embedding=8, hidden=6)
     tokenizer = learn_vocabulary(["a cat runs", "a dog runs"], sizes.vocabulary)
@@ -127,12 +129,12 @@ def arguments(folder, out):
 
 @needs_font
 def test_the_program(folder, tmp_path, monkeypatch):
-    """It writes a bundle that loads and can be measured; told again, it goes on from what is there to the same one."""
+    """It writes a bundle that loads and can be evaluated; run again, it reuses the cache and writes the same one."""
     assert runner.invoke(train, arguments(folder, tmp_path / "a"), catch_exceptions=False).exit_code == 0
     encoder = load_bundle(tmp_path / "a")
     assert encoder.info.name == "tiny-motion"
     assert encoder.encode_texts(["a cat"]).shape == (1, encoder.dimension)
-    monkeypatch.setattr("deepgif.training.motion.fit.render_pair", None)  # all is there
+    monkeypatch.setattr("deepgif.training.motion.fit.render_pair", None)  # everything is cached
     assert runner.invoke(train, arguments(folder, tmp_path / "b"), catch_exceptions=False).exit_code == 0
     assert read_info(tmp_path / "b").version == read_info(tmp_path / "a").version
     args = ["--bundle", str(tmp_path / "a"), "--bundle", str(folder / "base"), "--pairs", "11"]
@@ -142,8 +144,8 @@ def test_the_program(folder, tmp_path, monkeypatch):
     assert f"{encoder.space}: clip" in shown.output
 
 
-def test_what_is_missing_is_said(folder, tmp_path):
-    """A missing bundle, missing data and a missing font are named, in one sentence."""
+def test_missing_parts(folder, tmp_path):
+    """One sentence names a missing bundle, dataset or font."""
     args = arguments(folder, tmp_path)
     for change, says in (
         ({1: "--base", 2: str(tmp_path)}, "There is no model in"),
@@ -160,17 +162,17 @@ def test_what_is_missing_is_said(folder, tmp_path):
 
 
 @needs_font
-def test_the_shipped_bundle_knows_which_way():
-    """On freshly drawn pairs of subjects, settings and wordings that it was not taught on, `small_motion` is right far
-    more often than not, and its base is at chance."""
-    learnt = ("left or right", "up or down", "nearer or farther", "comes in or goes out", "light or dark")
-    pairs = [pair for pair in draw_pairs(66, 20, held_out=True) if pair.kind.name in learnt]
-    figures = {}
+def test_the_shipped_bundle_tells_directions_apart():
+    """On new pairs of held-out subjects, settings and wordings, `small_motion` is right in more than 75 % of the
+    choices, and its base is at chance."""
+    trained = ("left or right", "up or down", "nearer or farther", "comes in or goes out", "light or dark")
+    pairs = [pair for pair in draw_pairs(66, 20, held_out=True) if pair.kind.name in trained]
+    results = {}
     for name, some in (("small", pairs[:10]), ("small_motion", pairs)):
         encoder = load_bundle(bundle_folder(name))
         clips = clip_vectors(encoder, some, Glyphs(), Console(quiet=True))
-        figures[name] = judge(some, clips, encoder.encode_texts)[ALL]
-    assert figures["small"].clip == pytest.approx(50, abs=2)
-    assert figures["small"].sentence == pytest.approx(50, abs=2)
-    assert figures["small_motion"].clip > 75
-    assert figures["small_motion"].sentence > 75
+        results[name] = evaluate(some, clips, encoder.encode_texts)[ALL]
+    assert results["small"].clip == pytest.approx(50, abs=2)
+    assert results["small"].sentence == pytest.approx(50, abs=2)
+    assert results["small_motion"].clip > 75
+    assert results["small_motion"].sentence > 75

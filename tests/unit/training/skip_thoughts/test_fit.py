@@ -1,4 +1,4 @@
-"""Teaching uni-skip, and widening its vocabulary."""
+"""Training uni-skip, and expanding its vocabulary."""
 
 import numpy as np
 import pytest
@@ -13,13 +13,13 @@ from deepgif.training.skip_thoughts.fit import (
     SkipModel,
     SkipOptions,
     choose_vocabulary,
-    cost_of_a_word,
     encoder_of,
+    fit,
+    loss_per_word,
     nearest,
     save_uni_skip,
-    teach,
     triples_of,
-    unigram_cost,
+    unigram_loss,
 )
 from deepgif.training.skip_thoughts.train import main
 from tests.unit.models.networks.test_skip_thoughts import step_by_step
@@ -32,17 +32,17 @@ OPTIONS = SkipOptions(vocabulary=20, embedding=8, hidden=16, batch=8, steps=150,
 
 
 @pytest.fixture(scope="module")
-def taught():
+def trained():
     """A model of twelve documents, its words and its sentences."""
     rows = choose_vocabulary(DOCUMENTS, 20)
     data = triples_of(DOCUMENTS, rows)
-    costs = []
-    model = teach(data, len(rows), OPTIONS, lambda done, total, cost: costs.append(cost))
-    return model, rows, data, costs
+    losses = []
+    model = fit(data, len(rows), OPTIONS, lambda done, total, cost: losses.append(cost))
+    return model, rows, data, losses
 
 
-def test_the_vocabulary_is_of_the_most_frequent():
-    """After the mark of the end and the unknown word; others are unknown."""
+def test_the_vocabulary_has_the_most_frequent_words():
+    """They follow the end mark and the unknown word; all others are unknown."""
     rows = choose_vocabulary(DOCUMENTS, 4)
     assert list(rows) == [END, UNKNOWN, "the", "cat"]
     data = triples_of(DOCUMENTS[1:2], rows)
@@ -54,15 +54,15 @@ def test_the_vocabulary_is_of_the_most_frequent():
 
 
 def test_triples_stay_within_their_document():
-    """Of four sentences come two triples, of two none."""
+    """Four sentences give two triples, two give none."""
     rows = {END: 0, UNKNOWN: 1, "a": 2}
     data = triples_of([[["a"]] * 4, [["a"]] * 2, [["a"], [], ["a"], ["a"]]], rows)
     assert len(data.here) == 3
 
 
-def test_the_cost_written_out(taught):
+def test_the_loss_by_hand(trained):
     """-log P of each word of both neighbours, by GRUs step by step in numpy, within 1e-3 of the sum."""
-    model, _, data, _ = taught
+    model, _, data, _ = trained
     before, here, after = data.before[1], data.here[1], data.after[1]
     cost, words = model([before], [here], [after])
     assert words == len(before) + len(after)
@@ -87,29 +87,29 @@ def test_the_cost_written_out(taught):
     assert cost.item() == pytest.approx(expected, abs=1e-3)
 
 
-def test_it_learns_what_comes_before_and_after(taught):
-    """Far below the baseline of frequencies; a sentence's nearest is of the same animal."""
-    model, rows, data, costs = taught
-    assert costs[-1] < 0.3 * costs[0]
-    assert cost_of_a_word(model, data) < 0.5 * unigram_cost(data, data, len(rows))
+def test_it_learns_the_neighbouring_sentences(trained):
+    """The loss is far below the unigram baseline; a sentence's nearest neighbour is of the same animal."""
+    model, rows, data, losses = trained
+    assert losses[-1] < 0.3 * losses[0]
+    assert loss_per_word(model, data) < 0.5 * unigram_loss(data, data, len(rows))
     encoder = SkipThoughts(encoder_of(model, rows))
     texts = [f"the {animal} runs" for animal in ANIMALS]
     ((found, score),) = nearest(encoder, "the cow runs", texts, 1)
     assert (found, score) == ("the cow runs", pytest.approx(1, abs=1e-5))
 
 
-def test_the_baseline_written_out(taught):
+def test_the_baseline_by_hand(trained):
     """Counts with one added, of the training's neighbours."""
-    _, rows, data, _ = taught
+    _, rows, data, _ = trained
     said = [word for part in (data.before, data.after) for sentence in part for word in sentence.tolist()]
     chance = {word: (said.count(word) + 1) / (len(said) + len(rows)) for word in range(len(rows))}
     expected = -np.mean([np.log(chance[word]) for word in said])
-    assert unigram_cost(data, data, len(rows)) == pytest.approx(expected, abs=1e-9)
+    assert unigram_loss(data, data, len(rows)) == pytest.approx(expected, abs=1e-9)
 
 
-def test_it_is_kept_as_its_authors_keep_theirs(taught, tmp_path):
-    """What is read back gives the same vectors (1e-6)."""
-    model, rows, *_ = taught
+def test_the_published_layout(trained, tmp_path):
+    """The loaded encoder gives the same vectors (1e-6)."""
+    model, rows, *_ = trained
     encoder, words = encoder_of(model, rows)
     save_uni_skip(tmp_path, encoder.gru, words)
     texts = ["the cat runs", "an unknown one"]
@@ -120,11 +120,11 @@ def test_it_is_kept_as_its_authors_keep_theirs(taught, tmp_path):
         load_uni_skip(tmp_path)
 
 
-def test_recurrent_biases_stay_at_nought(taught):
+def test_recurrent_biases_stay_zero(trained):
     """The published layout has no place for them."""
-    for gru in (taught[0].encoder, taught[0].before, taught[0].after):
+    for gru in (trained[0].encoder, trained[0].before, trained[0].after):
         assert not gru.bias_hh_l0.any()
-    assert isinstance(taught[0], SkipModel)
+    assert isinstance(trained[0], SkipModel)
 
 
 def as_text(words, vectors):
@@ -142,7 +142,7 @@ def as_binary(words, vectors):
 
 @pytest.mark.parametrize(("name", "write"), [("v.txt", as_text), ("v.bin", as_binary)])
 def test_word2vec_s_files(tmp_path, name, write):
-    """Both formats; the first of a word that stands twice; no more than asked for."""
+    """Both formats; the first of two entries for a word; no more than requested."""
     words, vectors = ["the", "käse", "the", "dog"], np.arange(12, dtype=np.float32).reshape(4, 3)
     path = tmp_path / name
     path.write_bytes(write(words, vectors))
@@ -165,7 +165,7 @@ def test_word2vec_s_files(tmp_path, name, write):
         ("v.bin", b"1 2\n" + b"x" * 5000),
     ],
 )
-def test_files_that_are_none(tmp_path, name, content):
+def test_invalid_word2vec_files(tmp_path, name, content):
     """One sentence."""
     path = tmp_path / name
     path.write_bytes(content)
@@ -173,24 +173,24 @@ def test_files_that_are_none(tmp_path, name, content):
         read_word2vec(path)
 
 
-def test_the_vocabulary_is_widened_by_a_linear_regression():
-    """Where one space is a linear map of the other it is found exactly (1e-4); taught rows stay as they are."""
+def test_the_vocabulary_is_expanded_by_a_linear_regression():
+    """If one space is a linear map of the other, the map is recovered (1e-4); trained rows stay unchanged."""
     rng = np.random.default_rng(0)
     wide = Words({f"w{n}": n for n in range(40)}, rng.normal(size=(40, 5)).astype(np.float32))
     matrix = rng.normal(size=(5, 7)).astype(np.float32)
-    taught = Words(
+    trained = Words(
         {f"w{n}": n for n in range(10)} | {UNKNOWN: 10}, np.vstack([wide.vectors[:10] @ matrix, np.ones((1, 7))])
     )
-    both = expand(taught, wide)
+    both = expand(trained, wide)
     assert len(both.rows) == 41
-    np.testing.assert_array_equal(both.vectors[:11], taught.vectors)
+    np.testing.assert_array_equal(both.vectors[:11], trained.vectors)
     np.testing.assert_allclose(both.vectors[both.rows["w30"]], wide.vectors[30] @ matrix, atol=1e-4)
     with pytest.raises(ValueError, match="only 2 words"):
         expand(Words({"w1": 0, "w2": 1}, np.ones((2, 7), np.float32)), wide)
 
 
 def test_the_program(tmp_path):
-    """From a text to files that can be used, with what it costs and what is near; and what it cannot use."""
+    """From a text file to an encoder, with its loss and nearest neighbours; and the errors."""
     documents = [f"See the {animal}.\nThe {animal} runs.\nWhat a good {animal}!" for animal in ANIMALS * 5]
     (tmp_path / "texts.txt").write_text("\n\n".join(documents))
     words = ["the", "cat", "dog", "horse"]
@@ -199,19 +199,19 @@ def test_the_program(tmp_path):
     arguments = [str(tmp_path / "texts.txt"), str(tmp_path / "out"), *sizes]
     done = CliRunner().invoke(app, [*arguments, "--word2vec", str(tmp_path / "v.txt")])
     assert done.exit_code == 0, done.output
-    for shown in ("perplexity", "of the baseline", "before", "after", "words are known now"):
+    for shown in ("perplexity", "unigram baseline", "before", "after", "vocabulary now has"):
         assert shown in " ".join(done.output.split())
     assert load_uni_skip(tmp_path / "out").vocabulary_coverage("horse") == 1.0
-    for wrong, says in ((tmp_path / "none.txt", "No such file"), (tmp_path / "v.txt", "at least 10 are needed")):
+    for wrong, says in ((tmp_path / "none.txt", "none.txt is missing"), (tmp_path / "v.txt", "it needs 10")):
         done = CliRunner().invoke(app, [str(wrong), str(tmp_path / "out")])
         assert (done.exit_code, says in " ".join(done.output.split())) == (1, True), done.output
 
 
 def test_torch_s_random_numbers_are_left_alone():
-    """Teaching with a seed changes nobody else's."""
+    """Training restores torch's random state."""
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
     rows = choose_vocabulary(DOCUMENTS, 20)
-    teach(triples_of(DOCUMENTS, rows), len(rows), SkipOptions(20, 2, 2, 2, 1), lambda *_: None)
+    fit(triples_of(DOCUMENTS, rows), len(rows), SkipOptions(20, 2, 2, 2, 1), lambda *_: None)
     assert torch.equal(torch.rand(1), expected)

@@ -1,4 +1,4 @@
-"""The data that teaching reads, from a small folder of the same form."""
+"""The training data, the metrics and the card, on a small data folder."""
 
 import json
 
@@ -14,11 +14,12 @@ from deepgif.models.networks.joint import JointModel
 from deepgif.models.networks.mobilenet import FRAME_SIZE
 from deepgif.models.networks.sentence import SentenceConfig
 from deepgif.models.preprocess.sampling import FrameSampling
-from deepgif.training.evaluation.figures import Figures, agreement, spearman
+from deepgif.training.data.datasets import read_captions
+from deepgif.training.evaluation.figures import Metrics, agreement, spearman
 from deepgif.training.evaluation.retrieval import Recall
 from deepgif.training.small.card import write_card
 from deepgif.training.small.clips import exercises, photographs
-from deepgif.training.small.corpus import HELD_OUT_ONE_IN, read_captions, read_corpus
+from deepgif.training.small.corpus import HELD_OUT_ONE_IN, read_corpus
 from deepgif.training.small.pipeline import PipelineOptions
 from deepgif.training.small.train import main
 from deepgif.training.small.vocabulary import learn_vocabulary
@@ -28,7 +29,7 @@ SYNSETS = 400
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Everything that teaching reads but the CNN's weights, a few lines each."""
+    """A small data folder, without the CNN's weights."""
     folder = tmp_path_factory.mktemp("data")
     for name in ("flickr8k/images", "msvd", "exercises/images", "text"):
         (folder / name).mkdir(parents=True)
@@ -62,8 +63,8 @@ def data(tmp_path_factory):
     return folder
 
 
-def test_what_is_learnt_from(data):
-    """Every source is in it, once; photographs to be judged by and overlong texts are not."""
+def test_the_training_texts(data):
+    """They contain every source once, but no dev captions and no overlong texts."""
     corpus = read_corpus(data)
     expected = {"a man sings", "Sit-Up", "Lie down.", "seen twice", "cat face", "animal pet", "word7", "other7"}
     assert expected <= set(corpus.train)
@@ -73,8 +74,8 @@ def test_what_is_learnt_from(data):
     assert read_corpus(data, seed=1).train != corpus.train  # other runs of words
 
 
-def test_what_is_kept_apart(data):
-    """Comments and whole synsets that are in nothing learnt from."""
+def test_the_held_out_texts(data):
+    """Comments and whole synsets that the training texts lack."""
     corpus = read_corpus(data)
     assert "never seen before" in corpus.unseen
     assert not set(corpus.unseen) & set(corpus.train)
@@ -86,7 +87,7 @@ def test_what_is_kept_apart(data):
 
 
 def test_photographs(data):
-    """Six views of each in training, one to judge by; the captions go with their own photograph."""
+    """Six views of each for training, one for evaluation; captions belong to their own photograph."""
     train = photographs(data, "train", views=True)
     assert train.count == 12
     assert [clip.rows for clip in train.clips] == [tuple(range(6)), tuple(range(6, 12))]
@@ -97,11 +98,11 @@ def test_photographs(data):
     assert all(np.array_equal(one, other) for one, other in zip(train.frames(7), frames[7:], strict=True))
     dev = photographs(data, "dev", views=False)
     assert dev.count == 1
-    assert dev.clips[0].texts == tuple(read_captions(data, "dev")["c.jpg"])
+    assert dev.clips[0].texts == tuple(read_captions(data / "flickr8k" / "dev.txt").captions)
 
 
 def test_exercises(data):
-    """Start and end of each movement, both in the clip."""
+    """A clip has the start and the end of the movement."""
     source = exercises(data)
     (clip,) = source.clips
     assert (source.count, clip.rows, clip.pick) == (2, (0, 1), 2)
@@ -129,7 +130,7 @@ def bundle(tmp_path_factory):
 
 
 def test_agreement_with_itself(bundle):
-    """An encoder agrees wholly with its own vectors, and hardly with random ones."""
+    """An encoder agrees fully with its own vectors, and hardly with random ones."""
     encoder = load_small(bundle)
     texts = [f"{a} {b}" for a in "abcdefgh" for b in "abcdefghij"]
     own = encoder.text_features(texts)
@@ -138,25 +139,25 @@ def test_agreement_with_itself(bundle):
     assert abs(agreement(encoder, texts, other)) < 30
 
 
-def test_the_card_has_the_figures(bundle):
-    """Recall, share of the teacher and agreement stand in the card, with the command."""
+def test_the_card_has_the_metrics(bundle):
+    """The card contains recall, share of the teacher's recall, agreement and the command."""
     good, poor = Recall(31.5, 52.5, 63.5, 4), Recall(30, 50, 65.0, 5)
-    figures = Figures((good, poor), poor, 71.25, (good, poor))
-    write_card(bundle, figures, PipelineOptions(scenes=7))
+    metrics = Metrics((good, poor), poor, 71.25, (good, poor))
+    write_card(bundle, metrics, PipelineOptions(scenes=7))
     card = (bundle / "README.md").read_text(encoding="utf-8")
     assert "| 31.5 | 52.5 | 63.5 | 4.0 |" in card
-    assert figures.kept == pytest.approx(97.69, abs=0.01)
+    assert metrics.kept == pytest.approx(97.69, abs=0.01)
     assert "97.7 %" in card
     assert "71.2" in card
     assert "--scenes 7" in card
 
 
-def test_teaching_without_data(tmp_path):
-    """A missing data folder is one sentence that says where the data is described."""
+def test_training_without_data(tmp_path):
+    """One sentence names the missing file."""
     app = typer.Typer()
     app.command()(main)
     result = CliRunner().invoke(app, [str(tmp_path / "none"), "--run", str(tmp_path / "run")])
     assert result.exit_code == 1
     output = " ".join(result.output.split())
     assert "is missing" in output
-    assert "models/README.md" in output
+    assert "docs/models.md" in output

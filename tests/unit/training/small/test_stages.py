@@ -1,4 +1,4 @@
-"""The stages of teaching, on small data: they learn, and a stopped run goes on as if it had not been stopped."""
+"""The training stages on small data: they learn, and an interrupted run ends like an uninterrupted one."""
 
 import dataclasses
 
@@ -54,7 +54,7 @@ def same_weights(one, other):
 
 
 def test_distillation_learns_and_resumes(tokenizer, targets, tmp_path):
-    """The loss falls by a third, and a run stopped in the middle ends with the very weights of an undisturbed one."""
+    """The loss falls by a fifth, and an interrupted run ends with the weights of an uninterrupted one."""
     options = DistilOptions(epochs=20, batch=10, warmup_steps=3, save_every=2, learning_rate=1e-2, relational=1.0)
     losses = []
     whole = fresh_encoder()
@@ -67,7 +67,7 @@ def test_distillation_learns_and_resumes(tokenizer, targets, tmp_path):
     resumed = fresh_encoder()
     steps = []
     distil(*args, resumed, options, Checkpoint(tmp_path / "b.pt"), lambda done, total, loss: steps.append(done))
-    assert 1 < steps[0] <= len(losses) // 2 + 1  # it did not begin anew
+    assert 1 < steps[0] <= len(losses) // 2 + 1  # it did not start over
     assert same_weights(whole, resumed)
 
 
@@ -106,7 +106,7 @@ def clip_sets():
 
 
 def test_finetuning_learns_and_resumes(clip_sets, tokenizer, targets, tmp_path):
-    """The loss falls; the first half of the CNN stays as it was; a stopped run ends like an undisturbed one."""
+    """The loss falls; the first half of the CNN is unchanged; an interrupted run ends like an uninterrupted one."""
     options = FinetuneOptions(
         steps=6, shares=(3, 3), texts=8, warmup_steps=1, save_every=2, cnn_rate=1e-5, relational=0
     )
@@ -133,7 +133,7 @@ def test_finetuning_learns_and_resumes(clip_sets, tokenizer, targets, tmp_path):
 
 
 def test_extraction_resumes(tmp_path, monkeypatch):
-    """Frames seen before a stop are not asked for again, and the maps are those of an undisturbed run."""
+    """An interrupted run does not generate finished frames again, and its maps are those of an uninterrupted one."""
     monkeypatch.setattr("deepgif.training.small.clips.BATCH", 1)
     frames = np.random.default_rng(0).integers(0, 256, (20, 32, 32, 3), dtype=np.uint8)
     asked = []
@@ -158,5 +158,5 @@ def test_extraction_resumes(tmp_path, monkeypatch):
         extract(source, Network(), tmp_path / "b", stop)
     asked.clear()
     resumed = extract(dataclasses.replace(source), Network(), tmp_path / "b")
-    assert asked[0] == 16  # the last mark before the stop
+    assert asked[0] == 18  # where it stopped
     np.testing.assert_array_equal(resumed.maps, whole.maps)

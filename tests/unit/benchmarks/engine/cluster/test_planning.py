@@ -1,4 +1,4 @@
-"""Machines, memory and cost for more GIFs and more queries."""
+"""Plans of machines, memory and cost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def made(gifs: int, qps: float, given: Assumptions = GIVEN) -> Plan:
 
 
 def test_more_needs_more() -> None:
-    """Engines, Redis and cost never shrink with the rate, nor with the GIFs as long as engines hold them themselves."""
+    """Engines, Redis and cost never shrink with the rate, nor with the GIFs while engines have their own index."""
     by_rate = [made(1_000_000, qps) for qps in (10, 100, 1000)]
     by_size = [made(gifs, 100) for gifs in (100_000, 1_000_000, 5_000_000)]
     for some in (by_rate, by_size):
@@ -32,15 +32,15 @@ def test_more_needs_more() -> None:
 
 
 def test_the_goal_decides() -> None:
-    """A goal that is harder to reach takes more engines; one that no number reaches is said."""
+    """A stricter goal takes more engines; an unreachable one is reported."""
     assert made(5_000_000, 100, replace(GIVEN, goal_s=0.6)).engines >= made(5_000_000, 100).engines
     assert plan(1_000_000, 10, replace(GIVEN, goal_s=0.001), FIT) is None
     lines = list(table([1_000_000], [10], replace(GIVEN, goal_s=0.001)))
-    assert "not so" in lines[-1]
+    assert "not reachable" in lines[-1]
 
 
 def test_beyond_a_machine_s_memory() -> None:
-    """The index goes to Qdrant, and an engine needs no more than one without GIFs."""
+    """Qdrant holds the index, and an engine needs only its base memory."""
     small = replace(GIVEN, machine_gib=4.0)
     one = made(1_000_000, 10, small)
     assert one.qdrant_nodes >= 1
@@ -49,13 +49,13 @@ def test_beyond_a_machine_s_memory() -> None:
 
 
 def test_a_single_engine_needs_no_redis() -> None:
-    """More than one share three masters, each with a replica, at least."""
+    """Several share at least three masters, each with a replica."""
     assert made(100_000, 1).redis_nodes == 0
     assert made(1_000_000, 1000).redis_nodes == 6
 
 
-def test_what_an_engine_is_asked() -> None:
-    """Recent answers grow with the rate; nobody finds more new GIFs than are forgotten in the days they are kept."""
+def test_the_load_of_an_engine() -> None:
+    """Cached results grow with the rate; there are no more new GIFs than expire."""
     quiet, busy = (load_of(1_000_000, qps, 1, GIVEN) for qps in (1.0, 10_000.0))
     assert busy.cached > quiet.cached
     assert quiet.cached + quiet.cold == pytest.approx(1 - GIVEN.known)

@@ -1,4 +1,4 @@
-"""The simulation of an engine against what theory says of simple queues."""
+"""The simulation of an engine against queueing theory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ONE_BY_ONE = Costs(loop_s=0.0, batch_s=0.0, query_s=SERVICE_S, cores=1, queries_
 
 @pytest.mark.parametrize("busy", [0.3, 0.6, 0.8])
 def test_one_server_with_exponential_times(busy: float) -> None:
-    """M/M/1: the time of an answer is exponentially distributed with mean 1 / (service rate - arrival rate)."""
+    """M/M/1: the latency is exponentially distributed with mean 1 / (service rate - arrival rate)."""
     costs = Costs(loop_s=0.0, batch_s=0.0, query_s=SERVICE_S, spread=1.0, cores=1, queries_at_once=1)
     took = simulate(costs, Load(rate=busy / SERVICE_S), 20_000)
     mean_s = SERVICE_S / (1 - busy)
@@ -25,13 +25,13 @@ def test_one_server_with_exponential_times(busy: float) -> None:
 
 @pytest.mark.parametrize("busy", [0.3, 0.6, 0.8])
 def test_one_server_with_equal_times(busy: float) -> None:
-    """M/D/1: the formula of Pollaczek and Khinchine, which docs/operations.md states its rule by."""
+    """M/D/1: the Pollaczek-Khinchine formula, on which the rule in the operations guide is based."""
     took = simulate(ONE_BY_ONE, Load(rate=busy / SERVICE_S), 10_000)
     assert float(took.mean()) == pytest.approx(SERVICE_S * (1 + busy / (2 * (1 - busy))), rel=0.1)
 
 
-def test_clients_who_wait() -> None:
-    """One alone waits for its own work only; many keep the worker busy, and batches make each query cheaper."""
+def test_closed_loop_clients() -> None:
+    """A single client waits for its own work only; with many, batches make each query cheaper."""
     costs = Costs(loop_s=0.001, batch_s=0.002, query_s=0.001)
     assert simulate(costs, Load(clients=1), 100) == pytest.approx(np.full(90, 0.004))
     rates = [count / float(simulate(costs, Load(clients=count)).mean()) for count in (1, 8, 64)]
@@ -41,7 +41,7 @@ def test_clients_who_wait() -> None:
 
 
 def test_more_load_takes_longer() -> None:
-    """Answers slow down with the rate, with GIFs to look at, and with what they wait for; recent answers are quick."""
+    """Latency grows with the rate, with GIFs to embed and with waits; cached results are fast."""
     costs = Costs(loop_s=0.001, batch_s=0.002, query_s=0.001, frame_s=0.02, decode_s=0.003)
 
     def p95(**changes: float) -> float:
@@ -54,12 +54,12 @@ def test_more_load_takes_longer() -> None:
 
 
 def test_there_is_one_interpreter() -> None:
-    """Event loop and queries share it, so that a second core does not help them; it does help frames."""
+    """The event loop and queries share the GIL, so a second core helps only frames."""
     busy = Load(rate=150.0)
     for cores in (1, 2):
         costs = Costs(loop_s=0.004, batch_s=0.0, query_s=0.004, cores=cores)
         assert use(costs, busy) == pytest.approx(1.2)
-        assert float(simulate(costs, busy, 3000)[-300:].mean()) > 2.0  # ever later
+        assert float(simulate(costs, busy, 3000)[-300:].mean()) > 2.0  # latency keeps growing
     looking = Load(rate=20.0, cold=1.0, new=1.0)
     for cores, overloaded in ((1, True), (2, False)):
         costs = Costs(loop_s=0.001, batch_s=0.0, query_s=0.001, frame_s=0.015, cores=cores)

@@ -1,4 +1,4 @@
-"""The functions that measured figures become."""
+"""Functions fitted to measurements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data sets as their authors lay them out, and what is said where a part is missing."""
+"""Datasets in their published layouts, and the errors for missing parts."""
 
 import json
 import threading
@@ -11,18 +11,19 @@ from PIL import Image
 
 from deepgif.models.bundles.weights import WeightsError
 from deepgif.models.preprocess.sampling import FrameSampling
-from deepgif.training.data.corpora import (
+from deepgif.training.data.clips import pan, read_clip
+from deepgif.training.data.datasets import (
     DEV,
     TEST,
     TRAIN,
+    DatasetError,
     fetch_tgif,
-    read_csv,
+    read_captions,
     read_flickr,
     read_msr_vtt,
     read_msvd,
     read_tgif,
 )
-from deepgif.training.data.datasets import DatasetError, pan, read_clip
 
 
 def write(path, text=""):
@@ -46,23 +47,23 @@ def msvd(tmp_path):
 
 
 def test_msvd(msvd):
-    """The usual split by number; clips without sentences are left out."""
+    """The usual split by number; clips without captions are left out."""
     data = read_msvd(msvd)
     assert splits(data) == {"aaa_1_2": TRAIN, "bbb_3_4": TRAIN, "ccc_5_6": DEV, "ddd_7_8": TEST}
-    assert data.clips[0].sentences == ("a sentence of aaa_1_2", "another")
-    assert [data.clips[place].name for place in data.part(TEST)] == ["ddd_7_8"]
+    assert data.clips[0].captions == ("a sentence of aaa_1_2", "another")
+    assert [data.clips[place].name for place in data.split(TEST)] == ["ddd_7_8"]
 
 
 @pytest.mark.parametrize("part", ["youtube_mapping.txt", "AllVideoDescriptions.txt", "YouTubeClips/bbb_3_4.avi"])
 def test_a_part_of_msvd_is_missing(msvd, part):
-    """It is named."""
+    """The error names it."""
     (msvd / part).unlink()
     with pytest.raises(DatasetError, match=f"{part} is missing"):
         read_msvd(msvd)
 
 
 def test_msr_vtt(tmp_path):
-    """Splits and sentences of every list, videos wherever they lie."""
+    """The splits and captions of every list; videos are found in any subfolder."""
     for number, (split, name) in enumerate((("train", "a"), ("validate", "b"), ("test", "c"))):
         videos = [{"video_id": name, "split": split}]
         sentences = [{"video_id": name, "caption": f" of {name} "}]
@@ -71,7 +72,7 @@ def test_msr_vtt(tmp_path):
         write(tmp_path / "some" / "where" / f"{name}.mp4")
     data = read_msr_vtt(tmp_path)
     assert splits(data) == {"a": TRAIN, "b": DEV, "c": TEST}
-    assert data.clips[2].sentences == ("of c",)
+    assert data.clips[2].captions == ("of c",)
     (tmp_path / "some" / "where" / "b.mp4").unlink()
     with pytest.raises(DatasetError, match=r"b\.mp4 is missing"):
         read_msr_vtt(tmp_path)
@@ -108,7 +109,7 @@ def tumblr():
 
 
 def test_tgif(tmp_path, tumblr):
-    """GIFs are fetched once; those that are gone are counted, and not asked for again."""
+    """GIFs are downloaded once; those that no longer exist are counted, and not requested again."""
     urls = {name: f"{tumblr.url}/{name}.gif" for name in ("one", "two", "gone")}
     write(tmp_path / "data" / "tgif-v1.0.tsv", "".join(f"{url}\ta sentence\n" for url in urls.values()))
     for split, names in (("train", ["one", "gone"]), ("val", ["two"]), ("test", [])):
@@ -129,7 +130,7 @@ def test_tgif(tmp_path, tumblr):
 
 
 def test_flickr(tmp_path):
-    """As published, and as a table of images and captions."""
+    """As published, and as a CSV of images and captions."""
     names = ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]
     write(tmp_path / "Flickr8k.token.txt", "".join(f"{name}#{n}\tof {name}\n" for name in names for n in range(2)))
     for split, name in (("train", "a.jpg"), ("dev", "b.jpg"), ("test", "c.jpg")):
@@ -138,12 +139,12 @@ def test_flickr(tmp_path):
         write(tmp_path / "Flicker8k_Dataset" / name)
     data = read_flickr(tmp_path)
     assert splits(data) == {"a.jpg": TRAIN, "b.jpg": DEV, "c.jpg": TEST}
-    assert {clip.name: clip.sentences for clip in data.clips}["a.jpg"] == ("of a.jpg", "of a.jpg")
+    assert {clip.name: clip.captions for clip in data.clips}["a.jpg"] == ("of a.jpg", "of a.jpg")
     (tmp_path / "Flickr8k.token.txt").unlink()
     write(tmp_path / "captions.csv", "image,caption\na.jpg, one \nb.jpg,two\n")
-    assert {clip.sentences for clip in read_flickr(tmp_path).clips} == {("one",), ("two",)}
+    assert {clip.captions for clip in read_flickr(tmp_path).clips} == {("one",), ("two",)}
     (tmp_path / "Flickr_8k.trainImages.txt").unlink()
-    with pytest.raises(DatasetError, match="no list of the photographs to train with"):
+    with pytest.raises(DatasetError, match="no list of training photographs"):
         read_flickr(tmp_path)
     (tmp_path / "captions.csv").unlink()
     with pytest.raises(DatasetError, match="neither"):
@@ -156,27 +157,27 @@ def test_a_csv(tmp_path):
         write(tmp_path / f"{number}.gif")
     rows = "".join(f"{number}.gif,sentence {number}\n{number}.gif,again\n" for number in range(10))
     write(tmp_path / "captions.csv", f"file,sentence\n{rows}")
-    data = read_csv(tmp_path)
+    data = read_captions(tmp_path)
     assert [clip.split for clip in data.clips] == [TRAIN] * 8 + [DEV, TEST]
-    assert data.clips[9].sentences == ("sentence 9", "again")
+    assert data.clips[9].captions == ("sentence 9", "again")
     table = tmp_path / "own.csv"
     write(table, "file,sentence,split\n1.gif,one,Train\n2.gif,two,val\n")
-    assert splits(read_csv(table)) == {"1.gif": TRAIN, "2.gif": DEV}
+    assert splits(read_captions(table)) == {"1.gif": TRAIN, "2.gif": DEV}
     for text, says in (
-        ("file,sentence,split\n1.gif,one,other\n", "a split “other”"),
+        ("file,sentence,split\n1.gif,one,other\n", "unknown split “other”"),
         ("name,sentence\n1.gif,one\n", "needs the columns"),
         ("file,sentence\nnone.gif,one\n", r"none\.gif is missing"),
         ("file,sentence\n", "No clip"),
     ):
         write(table, text)
         with pytest.raises(DatasetError, match=says):
-            read_csv(table)
+            read_captions(table)
     with pytest.raises(DatasetError, match=r"captions\.csv is missing"):
-        read_csv(tmp_path / "nowhere" / "captions.csv")
+        read_captions(tmp_path / "nowhere" / "captions.csv")
 
 
 def test_a_video(tmp_path):
-    """Frames of a film, evenly over its time: black, then white."""
+    """Frames of a video, evenly spaced in time: black, then white."""
     film = np.zeros((20, 32, 48, 3), np.uint8)
     film[10:] = 255
     iio.imwrite(tmp_path / "film.mp4", film, plugin="pyav", codec="libx264", fps=10, out_pixel_format="yuv420p")
@@ -186,7 +187,7 @@ def test_a_video(tmp_path):
 
 
 def test_a_photograph_that_moves(tmp_path):
-    """The view begins with all of it and ends in its bottom right."""
+    """The view starts with the whole photograph and ends in its bottom right."""
     pixels = np.zeros((80, 80, 3), np.uint8)
     pixels[60:, 60:] = 255
     Image.fromarray(pixels).save(tmp_path / "a.png")
@@ -195,3 +196,18 @@ def test_a_photograph_that_moves(tmp_path):
     shares = [(frame > 127).mean() for frame in clip]
     assert shares[0] == pytest.approx(1 / 16, abs=0.01)
     assert shares[-1] == pytest.approx(1 / 9, abs=0.01)
+
+
+def test_a_list_of_some_clips(tmp_path):
+    """Only the listed clips, in the list's order, from images/; without ``files`` they need not exist."""
+    rows = [f"{name}.png,{text} {name}" for name in "abc" for text in ("one", "two")]
+    write(tmp_path / "captions.csv", "\n".join(["image,caption", *rows]))
+    write(tmp_path / "dev.txt", "c.png\na.png\n")
+    with pytest.raises(DatasetError, match=r"c\.png is missing"):
+        read_captions(tmp_path / "dev.txt")
+    assert read_captions(tmp_path / "dev.txt", files=False).captions == ["one c", "two c", "one a", "two a"]
+    for name in "ac":
+        write(tmp_path / "images" / f"{name}.png")
+    data = read_captions(tmp_path / "dev.txt")
+    assert [clip.path for clip in data.clips] == [tmp_path / "images" / f"{name}.png" for name in "ca"]
+    assert (data.clip_of_caption, data.split(DEV)) == ([0, 0, 1, 1], [0, 1])
