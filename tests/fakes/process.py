@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 
 ROOT = Path(__file__).resolve().parents[2]
-START_S = 120  # for starting up, on a slow machine too
+START_S = 600  # for starting up and embedding all shipped GIFs, on a slow machine too
 
 
 def environment(data_dir: Path, **settings: str) -> dict[str, str]:

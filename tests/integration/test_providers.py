@@ -499,8 +499,8 @@ async def test_nothing_known_and_nobody_to_ask(open_one: Open, server: GiphyServ
 def shipped(count: int) -> tuple[list[FakeGif], list[tuple[str, str]]]:
     """GIFs of the shipped catalogue under titles that say nothing, and what they are asked for with."""
     gifs, asked = [], []
-    with (SHIPPED_CATALOGUE / "queries.csv").open(encoding="utf-8", newline="") as file:
-        for row in list(csv.DictReader(file))[: 2 * count : 2]:
+    with (SHIPPED_CATALOGUE / "descriptions.csv").open(encoding="utf-8", newline="") as file:
+        for row in list(csv.DictReader(file))[::8][:count]:
             clip = (SHIPPED_CATALOGUE / row["file"]).read_bytes()
             still = io.BytesIO()
             with Image.open(io.BytesIO(clip)) as picture:
@@ -524,7 +524,7 @@ async def test_the_shipped_model_finds_what_the_provider_cannot(tmp_path: Path) 
                 answer = await engine.search.search(patient(words, 5, Rating.R))
                 assert answer.coverage == Coverage(50, 50)
                 found += gif_id in ids(answer)
-    assert found / len(asked) > 0.6
+    assert found / len(asked) > 0.5
 
 
 async def test_a_gpu_without_memory_costs_nobody_an_answer(open_one: Open, server: GiphyServer) -> None:

