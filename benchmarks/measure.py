@@ -45,5 +45,5 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 def queries() -> list[str]:
     """Descriptions of the bundled GIFs that avoid the words of their titles."""
-    with (CATALOGUE / "queries.csv").open(encoding="utf-8", newline="") as file:
+    with (CATALOGUE / "descriptions.csv").open(encoding="utf-8", newline="") as file:
         return [row["sentence"] for row in csv.DictReader(file)]

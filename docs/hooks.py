@@ -24,33 +24,44 @@ def _api() -> Iterator[str]:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             yield f"## `{method.upper()} {path}`\n"
-            yield f"{operation.get('description') or operation['summary']}\n"
-            if operation.get("parameters"):
-                yield "| parameter | in | type | what it is |\n|---|---|---|---|"
-                for parameter in operation["parameters"]:
-                    row = (f"`{parameter['name']}`", parameter["in"], _type(parameter["schema"]))
-                    yield f"| {' | '.join(row)} | {parameter.get('description', '')} |"
+            yield f"{(operation.get('description') or operation['summary']).rstrip('.')}.\n"
+            parameters = operation.get("parameters", ())
+            if parameters:
+                yield from _table(("parameter", "type", "description"))
+                for one in parameters:
+                    yield _row(one["name"], one["schema"], one.get("required", False), one.get("description", ""))
                 yield ""
             for media in operation.get("requestBody", {}).get("content", {}).values():
                 yield f"Body: {_type(media['schema'])}\n"
-            yield "| status | body | meaning |\n|---|---|---|"
-            for status, answer in operation["responses"].items():
-                content = answer.get("content", {}).values()
-                bodies = ", ".join(_type(one["schema"]) for one in content if "schema" in one)
-                yield f"| {status} | {bodies} | {answer['description']} |"
+            yield from _table(("status", "body", "meaning"))
+            for status, answer in sorted(operation["responses"].items()):
+                content = answer.get("content", {}).items()
+                bodies = ", ".join(_type(one["schema"]) if "schema" in one else f"`{kind}`" for kind, one in content)
+                yield f"| {status} | {bodies} | {answer['description'].rstrip('.')}. |"
             yield ""
     yield "## Schemas\n"
     for name, schema in sorted(document["components"]["schemas"].items()):
         yield f"### {name}\n"
-        if schema.get("description"):
-            yield f"{schema['description']}\n"
+        yield f"{schema.get('description', '').replace('``', '`')}\n"
+        if "enum" in schema:
+            yield f"One of {', '.join(f'`{value}`' for value in schema['enum'])}.\n"
         if schema.get("properties"):
             required = set(schema.get("required", ()))
-            yield "| field | type | what it is |\n|---|---|---|"
+            yield from _table(("field", "type", "description"))
             for field, its in schema["properties"].items():
-                mark = "" if field in required else " (optional)"
-                yield f"| `{field}` | {_type(its)}{mark} | {its.get('description', '')} |"
+                yield _row(field, its, field in required, its.get("description", ""))
             yield ""
+
+
+def _table(columns: tuple[str, ...]) -> Iterator[str]:
+    yield f"| {' | '.join(columns)} |"
+    yield "|---" * len(columns) + "|"
+
+
+def _row(name: str, schema: dict[str, Any], required: bool, description: str) -> str:
+    default = schema.get("default")
+    optional = "" if required else f" (default: `{default}`)" if default else " (optional)"
+    return f"| `{name}` | {_type(schema)}{optional} | {description} |"
 
 
 def _type(schema: dict[str, Any]) -> str:
@@ -62,7 +73,6 @@ def _type(schema: dict[str, Any]) -> str:
             return " or ".join(_type(one) for one in schema[several])
     if schema.get("type") == "array":
         return f"list of {_type(schema.get('items', {}))}"
-    if "enum" in schema:
-        return ", ".join(f"`{value}`" for value in schema["enum"])
-    kind = schema.get("type", "object")
-    return " or ".join(kind) if isinstance(kind, list) else str(kind)
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    return str(schema.get("type", "object"))

@@ -1,4 +1,5 @@
-"""A load balancer on loopback, as docs/operations.md wants one: engines whose ``/readyz`` says no are left out.
+"""A load balancer on loopback, as docs/self-hosting/operations.md wants one: engines whose ``/readyz`` says no are left
+out.
 
 It goes round, sends a request to the next engine where it cannot be sent to one at all, and answers 502 where an engine
 leaves one unanswered: what was sent may have been done, so a proxy does not send it again (nginx's

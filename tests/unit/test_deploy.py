@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 KUBERNETES = sorted(path for path in (DEPLOY / "kubernetes").glob("*.yaml") if path.name != "prometheus-adapter.yaml")
-TEXTS = [*sorted(path for path in DEPLOY.rglob("*") if path.is_file()), ROOT / "docs" / "operations.md"]
+TEXTS = sorted(path for path in DEPLOY.rglob("*") if path.is_file())
 MARGIN_S = 5  # to close what is open
 EXPOSURE = 20  # of 100, as systemd counts: the hardened units have 15
 BIN = Path(sys.executable).parent

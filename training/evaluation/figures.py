@@ -19,7 +19,7 @@ from deepgif.training.evaluation.retrieval import Recall, text_to_clip
 from deepgif.training.small.clips import Clip
 
 PAIRS = 100_000  # random pairs of held-out texts
-CATALOGUE = Path(__file__).parents[2] / "engine" / "catalogue" / "queries.csv"
+CATALOGUE = Path(__file__).parents[2] / "engine" / "catalogue" / "descriptions.csv"
 
 
 @dataclass(frozen=True, slots=True)

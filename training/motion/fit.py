@@ -28,7 +28,6 @@ from deepgif.training.data.datasets import read_captions
 from deepgif.training.data.features import extract
 from deepgif.training.losses import info_nce
 from deepgif.training.progress import LossReport, Report
-from deepgif.training.scenes.catalogue import is_shipped_combination
 from deepgif.training.scenes.pair_words import PAIR_KINDS_BY_NAME
 from deepgif.training.scenes.pairs import Pair, render_pair, sentences
 from deepgif.training.scenes.scene import describe, sample_scenes
@@ -111,9 +110,7 @@ def neutral_texts(data: Path, count: int, seed: int) -> list[str]:
     comments = first_column(data / "text" / "goemotions-train.tsv")
     figures_of_speech = [span for text in comments for span in _spans(text.split(), rng)]
     scenes = [
-        describe(scene, rng)
-        for scene in sample_scenes(rng, count // 4, is_shipped_combination)
-        if scene.action.name in _UNDIRECTED.split(", ")
+        describe(scene, rng) for scene in sample_scenes(rng, count // 4) if scene.action.name in _UNDIRECTED.split(", ")
     ]
     each = (count - len(scenes)) // 3
     chosen = (rng.sample(some, min(each, len(some))) for some in (captions, comments, figures_of_speech))

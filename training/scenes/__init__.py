@@ -1,5 +1,6 @@
-"""Animated scenes drawn from Noto Color Emoji: a subject, what it does and where, with words for all of it.
+"""Animated scenes drawn from Noto Color Emoji.
 
-``scene`` says what scenes there are and how people describe them, ``render`` draws them, ``catalogue`` picks those
-that ship with the engine and writes them as GIFs. ``python -m deepgif.training.scenes FOLDER`` writes the catalogue.
+``scene`` says what a random scene can be, a subject, what it does and where, and how people describe it; ``render``
+draws it, for models to learn from. ``chat`` holds the GIFs that ship with the engine, made by hand:
+``python -m deepgif.training.scenes FOLDER`` writes them.
 """

@@ -35,35 +35,35 @@ def weather(setting: str, stage: Stage, t: float) -> None:
     """What moves in front of everything at the time ``t`` in [0, 1) of the loop."""
     if setting == "rain":
         for i in range(26):
-            x, y = _across(i), (_down(i) + t * (1 + i % 2)) % 1.0
+            x, y = across(i), (down(i) + t * (1 + i % 2)) % 1.0
             stage.line((x, y), (x - 0.012, y + 0.06), 0.008, (170, 205, 240))
     elif setting == "snow":
         for i in range(26):
-            x, y = _across(i), (_down(i) + t) % 1.0
+            x, y = across(i), (down(i) + t) % 1.0
             r = 0.007 + 0.006 * (i % 3)
             stage.ellipse((x + 0.02 * math.sin(2 * math.pi * t + i), y), (r, r), (255, 255, 255))
     elif setting == "underwater":
         for i in range(7):
-            x, y = _across(i), (_down(i) - t) % 1.0
+            x, y = across(i), (down(i) - t) % 1.0
             stage.put("🫧", (x, y), 0.06 + 0.02 * (i % 3), opacity=0.8)
 
 
 def confetti(stage: Stage, t: float) -> None:
     """Coloured paper that falls; not a setting, but drawn alike."""
     for i in range(42):
-        x, y = _across(i), (_down(i) + t) % 1.0
+        x, y = across(i), (down(i) + t) % 1.0
         turn = math.sin(2 * math.pi * t + i)
         half = 0.012 * (0.5 + abs(turn))
         points = [(x - half, y - 0.016), (x + 0.016, y - half), (x + half, y + 0.016), (x - 0.016, y + half)]
         stage.polygon(points, _CONFETTI[i % len(_CONFETTI)])
 
 
-def _across(i: int) -> float:
+def across(i: int) -> float:
     """x of the i-th point of a sequence spread evenly over the unit square, without visible rows (Roberts' R2)."""
     return (0.5 + i * 0.7548777) % 1.0
 
 
-def _down(i: int) -> float:
+def down(i: int) -> float:
     """y of the same point."""
     return (0.5 + i * 0.5698403) % 1.0
 

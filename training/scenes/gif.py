@@ -14,11 +14,11 @@ from PIL import Image
 
 # Colours; how far each channel may be off the last frame's colour; and how much farther than needed off the left
 # neighbour's. Finest first.
-_GRADES = ((63, 8, 4), (47, 10, 4), (31, 10, 4), (27, 14, 6), (23, 16, 8))
+_GRADES = ((31, 8, 4), (27, 10, 6), (23, 10, 8))
 
 
 def encode_gif(clip: NDArray[np.uint8], frame_ms: int, max_bytes: int) -> bytes:
-    """A clip (T, S, S, 3) as an endless GIF, in the finest of five grades that takes at most ``max_bytes``; in the
+    """A clip (T, S, S, 3) as an endless GIF, in the finest of three grades that takes at most ``max_bytes``; in the
     coarsest where none does."""
     data = b""
     for colours, tolerance, slack in _GRADES:
@@ -29,22 +29,20 @@ def encode_gif(clip: NDArray[np.uint8], frame_ms: int, max_bytes: int) -> bytes:
 
 
 def _encode(clip: NDArray[np.uint8], frame_ms: int, colours: int, tolerance: int, slack: int) -> bytes:
-    frames, size = clip.shape[:2]
-    sample = Image.fromarray(clip[:, ::2, ::2].reshape(-1, (size + 1) // 2, 3))
+    size = clip.shape[1]
+    sample = Image.fromarray(clip[:, ::3, ::3].reshape(-1, (size + 2) // 3, 3))
     model = sample.quantize(colours, method=Image.Quantize.MEDIANCUT, kmeans=1)
     palette = np.array(model.getpalette(), np.int16).reshape(-1, 3)[:colours]
-    tall = Image.fromarray(clip.reshape(frames * size, size, 3)).quantize(palette=model, dither=Image.Dither.NONE)
-    nearest = np.asarray(tall).reshape(frames, size, size)
 
     unchanged = len(palette)  # the index after the last colour
     table = palette.astype(np.uint8).tobytes() + _unused_colour(palette)
     images = []
     shown = np.zeros((size, size), np.uint8)
-    for index in range(frames):
-        pixels = clip[index].astype(np.int16)
-        still = np.abs(palette[shown] - pixels).max(axis=2) <= tolerance
+    for index, frame in enumerate(clip):
+        off = _distances(frame, palette)
+        still = np.take_along_axis(off, shown[None], 0)[0] <= tolerance
         kept = still if index else np.zeros_like(still)
-        current = _with_runs(np.where(kept, shown, nearest[index]), kept, pixels, palette, slack)
+        current = _with_runs(np.where(kept, shown, off.argmin(axis=0).astype(np.uint8)), kept, off, slack)
         stored = current if index == 0 else np.where(current == shown, np.uint8(unchanged), current)
         image = Image.fromarray(stored)
         image.putpalette(table)
@@ -66,21 +64,26 @@ def _encode(clip: NDArray[np.uint8], frame_ms: int, colours: int, tolerance: int
     return buffer.getvalue()
 
 
+def _distances(frame: NDArray[np.uint8], palette: NDArray[np.int16]) -> NDArray[np.int16]:
+    """(K, S, S): how far each pixel is off each of K colours, in the channel where it is farthest."""
+    red, green, blue = (
+        np.abs(palette[:, channel, None, None] - frame[None, ..., channel].astype(np.int16)) for channel in range(3)
+    )
+    return np.maximum(np.maximum(red, green), blue)
+
+
 def _with_runs(
-    indices: NDArray[np.uint8],
-    kept: NDArray[np.bool_],
-    pixels: NDArray[np.int16],
-    palette: NDArray[np.int16],
-    slack: int,
+    indices: NDArray[np.uint8], kept: NDArray[np.bool_], off: NDArray[np.int16], slack: int
 ) -> NDArray[np.uint8]:
     """The indices (S, S), where pixels that are not ``kept`` take their left neighbour's colour if that is off by at
     most ``slack`` more than their own."""
     result = indices.copy()
-    allowed = np.where(kept, -1, np.abs(palette[indices] - pixels).max(axis=2) + slack)
+    own = np.take_along_axis(off, indices[None], 0)[0]
+    allowed = np.where(kept, -1, own + slack)
+    rows = np.arange(len(result))
     for x in range(1, result.shape[1]):
         left = result[:, x - 1]
-        near = np.abs(palette[left] - pixels[:, x]).max(axis=1) <= allowed[:, x]
-        result[:, x] = np.where(near, left, result[:, x])
+        result[:, x] = np.where(off[left, rows, x] <= allowed[:, x], left, result[:, x])
     return result
 
 

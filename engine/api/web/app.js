@@ -10,12 +10,12 @@ const COPIED_FOR_MS = 1600;
 const RATING_KEY = "deepgif.rating";
 const TOKEN_KEY = "deepgif.token";
 const EXAMPLES = [
-  "when the build passes",
   "happy birthday",
-  "let's celebrate",
+  "mind blown",
   "time for coffee",
-  "falling in love",
-  "working on a laptop",
+  "let's celebrate",
+  "a rocket lifts off",
+  "it's raining",
 ];
 const FITS = {
   strong: { steps: 3, name: "Strong match" },

@@ -1,7 +1,8 @@
-"""The emoji font, where there is one."""
+"""The fonts, where there are any."""
 
 import pytest
 
+from deepgif.training.scenes.chat.lettering import CAPTION_FONT, Letters
 from deepgif.training.scenes.stage import DEFAULT_FONT, Glyphs
 
 
@@ -11,3 +12,11 @@ def glyphs() -> Glyphs:
     if not DEFAULT_FONT.exists():
         pytest.skip(f"{DEFAULT_FONT} is missing: install the Debian package fonts-noto-color-emoji")
     return Glyphs()
+
+
+@pytest.fixture(scope="session")
+def letters() -> Letters:
+    """Words in Debian's bold DejaVu."""
+    if not CAPTION_FONT.exists():
+        pytest.skip(f"{CAPTION_FONT} is missing: install the Debian package fonts-dejavu-extra")
+    return Letters()
