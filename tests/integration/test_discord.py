@@ -470,12 +470,12 @@ async def test_completions(
     assert await discord.type("falls") == ["a cat falls", "falls"]
     assert await discord.type("falls", user="2") == ["falls"]
     engine.gate.hold()
-    monkeypatch.setattr(commands, "COMPLETE_S", 1.5)  # long before the client gives up
-    task = asyncio.create_task(discord.type("fall"))
-    await until(lambda: "fall" in engine.begun)
-    skip(commands.COMPLETE_S)
-    assert await task == []
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(commands, "COMPLETE_S", 1.5)  # long before the client gives up
+        task = asyncio.create_task(discord.type("fall"))
+        await until(lambda: "fall" in engine.begun)
+        skip(commands.COMPLETE_S)
+        assert await task == []
     engine.gate.release()
     engine.words_status = 503
     assert await discord.type("a") == []
