@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright, expect
 
+from tests.fakes.waiting import WITHIN_S
+
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-PATIENCE_MS = 30_000  # for a page's expectations, on a slow machine too
+PATIENCE_MS = 1000 * WITHIN_S
 
 # The contrast ratio (WCAG 2.2, section 1.4.3) of every visible piece of text, over its nearest painted background.
 CONTRASTS = """() => {
@@ -52,6 +54,7 @@ class Watched:
 
     def __post_init__(self) -> None:
         # Lambdas, because playwright keeps a mark on the owner of a bound method, and this class has slots.
+        self.page.set_default_timeout(PATIENCE_MS)
         self.page.on("console", lambda message: self._on_console(message))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", lambda request: self._on_request(request))
@@ -74,7 +77,7 @@ async def chromium() -> AsyncIterator[Browser]:
         pytest.skip("No Chromium is installed: the tests of the search page need one (apt-get install chromium).")
     expect.set_options(timeout=PATIENCE_MS)
     async with async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path=path, args=FLAGS)
+        browser = await driver.chromium.launch(executable_path=path, args=FLAGS, timeout=PATIENCE_MS)
         try:
             yield browser
         finally:

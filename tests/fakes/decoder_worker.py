@@ -17,7 +17,7 @@ def refuse(sentence):
 ANSWERS = {
     b"die": lambda: os._exit(3),
     b"die once": lambda: die_once(),
-    b"hang": lambda: time.sleep(60),
+    b"hang": lambda: time.sleep(3600),
     b"odd": lambda: b"\7" * 100,
     b"huge": lambda: FRAMES + SHAPE.pack(2**31, 2**31, 2**31, 3),
     b"four colours": lambda: FRAMES + SHAPE.pack(1, 1, 1, 4) + bytes(4),
@@ -55,4 +55,4 @@ if __name__ == "__main__":
         sys.stdout.buffer.write(answer)
         flush()
         if data == b"deaf":
-            time.sleep(60)
+            time.sleep(3600)

@@ -70,7 +70,8 @@ def bomb() -> bytes:
 @dataclass(slots=True)
 class GiphyServer:
     """Serves ``gifs`` to whoever has ``key``. Every answer comes after ``latency_s``; all media together flow at
-    ``bits_per_s``, and through the ``gate``. ``faults`` are taken by the next API calls, one each;
+    ``bits_per_s``, and through the ``gate``, as API calls do through the
+    ``api_gate``. ``faults`` are taken by the next API calls, one each;
     ``media_faults`` are by GIF, and ``stalled`` are those that do not go on. ``sparse`` GIFs carry only two
     renditions; width, height and size of those in ``stated`` are given as that text. Media lie at ``media_host``, which
     must lead here."""
@@ -91,6 +92,7 @@ class GiphyServer:
     most_downloading: int = 0
     stalled: list[str] = field(default_factory=list)
     gate: Gate = field(default_factory=Gate)
+    api_gate: Gate = field(default_factory=Gate)
     media_host: str = "127.0.0.1"
     origin: str = ""
     _free_at: float = 0.0
@@ -115,6 +117,7 @@ class GiphyServer:
     ) -> None:
         assert self._runner is not None
         self.gate.release()
+        self.api_gate.release()
         await self._runner.cleanup()
 
     async def _search(self, request: web.Request) -> web.StreamResponse:
@@ -171,6 +174,7 @@ class GiphyServer:
         """The answer in place of the true one, if there is a fault or the key is wrong."""
         self.calls.append((request.path, dict(request.query)))
         await asyncio.sleep(self.latency_s)
+        await self.api_gate.passed()
         fault = self.faults.popleft() if self.faults else ""
         if "api_key" not in request.query:
             return _envelope([], 0, 0, 401, "Unauthorized")

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import aiohttp
 
+from deepgif.engine.types import MAX_DEADLINE_S
+from tests.fakes.waiting import WITHIN_S
+
 ROOT = Path(__file__).resolve().parents[2]
-START_S = 600  # for starting up and embedding all shipped GIFs, on a slow machine too
 
 
 def environment(data_dir: Path, **settings: str) -> dict[str, str]:
@@ -25,6 +27,7 @@ def environment(data_dir: Path, **settings: str) -> dict[str, str]:
         **kept,
         "DEEPGIF_DATA_DIR": str(data_dir),
         "DEEPGIF_THREADS": "1",
+        "DEEPGIF_SEARCH_DEADLINE_SECONDS": f"{MAX_DEADLINE_S:g}",
         "CUDA_VISIBLE_DEVICES": "",
         "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT))),
         **given,
@@ -43,7 +46,7 @@ async def deepgif(*arguments: str, data_dir: Path, **settings: str) -> tuple[int
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(process.communicate(), START_S)
+    out, err = await asyncio.wait_for(process.communicate(), WITHIN_S)
     return process.returncode or 0, out.decode(), err.decode()
 
 
@@ -57,7 +60,7 @@ class Served:
 
     async def ready(self) -> dict[str, object]:
         """Waits until all its GIFs are indexed; returns what /readyz answers then."""
-        async with aiohttp.ClientSession() as http, asyncio.timeout(START_S):
+        async with aiohttp.ClientSession() as http, asyncio.timeout(WITHIN_S):
             while True:
                 async with http.get(f"{self.origin}/readyz") as response:
                     body: dict[str, object] = await response.json()
@@ -81,7 +84,7 @@ async def child(*arguments: str, data_dir: Path, **settings: str) -> AsyncIterat
     said = ""
     try:
         while not (found := re.search(r"(http://[\w.:\[\]]+)/", said)):
-            line = await asyncio.wait_for(process.stderr.readline(), START_S)
+            line = await asyncio.wait_for(process.stderr.readline(), WITHIN_S)
             assert line, said
             said += line.decode()
         yield Served(process, found[1], said)

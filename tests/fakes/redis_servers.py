@@ -17,11 +17,11 @@ from typing import Self
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from tests.fakes.waiting import until
+from tests.fakes.waiting import WITHIN_S, until
 
 SERVER = shutil.which("redis-server") or ""
 SLOTS = 16384
-NODE_TIMEOUT_MS = 1500  # a node that is silent for so long has failed
+JOIN_TIMEOUT_MS = 1500  # after which a silent node has failed, while they join: it sets how long that takes
 
 
 def calm(true: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
@@ -87,7 +87,7 @@ class RedisServer:
 
     def client(self) -> Redis:
         """A client of its own, for what a test looks at or changes."""
-        return Redis.from_url(self.url, socket_timeout=5.0)
+        return Redis.from_url(self.url, socket_timeout=WITHIN_S)
 
     def pause(self) -> None:
         """Stops it without closing anything: connections are taken, and nothing is answered."""
@@ -107,18 +107,13 @@ class RedisServer:
 
 
 class RedisCluster:
-    """Masters with one replica each, which take over when their master fails."""
+    """Masters with one replica each, which takes over by ``fail_over`` only: Redis itself would also depose a master
+    that is slow for a moment."""
 
     def __init__(self, folder: Path, masters: int = 3) -> None:
-        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS))
-        fast = (
-            "--cluster-replica-validity-factor",
-            "0",
-            "--repl-diskless-sync-delay",
-            "0",
-            "--repl-ping-replica-period",
-            "1",
-        )
+        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", str(JOIN_TIMEOUT_MS))
+        fast = ("--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0")
+        fast += ("--repl-ping-replica-period", "1", "--cluster-replica-no-failover", "yes")
         self.servers = [RedisServer(folder / str(number), (*options, *fast)) for number in range(2 * masters)]
         self.masters, self.replicas = self.servers[:masters], self.servers[masters:]
         self._stack = AsyncExitStack()
@@ -170,3 +165,27 @@ class RedisCluster:
                 )
 
             await until(calm(linked))
+            for client in clients:
+                await client.config_set("cluster-node-timeout", int(1000 * WITHIN_S))
+            await until(calm(linked))
+
+    async def replicated(self) -> None:
+        """Waits until every replica has all that its master has now."""
+        for master, replica in zip(self.masters, self.replicas, strict=True):
+            async with master.client() as client, replica.client() as other:
+                offset = (await client.info("replication"))["master_repl_offset"]
+                await until(lambda other=other, offset=offset: _has(other, offset))  # type: ignore[misc]
+
+    async def fail_over(self, number: int) -> None:
+        """A replica takes over from its master, which is gone or hangs, and the others follow it."""
+        async with self.replicas[number].client() as client:
+            await client.execute_command("CLUSTER FAILOVER", "TAKEOVER")
+            await until(calm(lambda: _is_master(client)))
+
+
+async def _has(replica: Redis, offset: int) -> bool:
+    return bool((await replica.info("replication"))["slave_repl_offset"] >= offset)
+
+
+async def _is_master(client: Redis) -> bool:
+    return bool((await client.info("replication"))["role"] == "master")

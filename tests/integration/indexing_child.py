@@ -14,25 +14,24 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgif.engine.index.exact import ExactIndex
 from deepgif.engine.index.lexical import LexicalIndex
 from deepgif.engine.ingest.batcher import MicroBatcher
 from deepgif.engine.ingest.catalogue import Indexer
 from deepgif.engine.ingest.pipeline import EmbeddingPipeline
 from deepgif.engine.media.decoder_pool import AsyncDecoder
 from deepgif.engine.options import MediaLimits
-from deepgif.engine.protocols import Clip
+from deepgif.engine.protocols import Clip, IndexHits
 from deepgif.engine.providers.folder import FolderCatalogue
 from deepgif.engine.store.database import Database
 from deepgif.engine.store.embeddings import SqliteEmbeddingStore, embedding_space
-from deepgif.engine.types import GifKey
+from deepgif.engine.types import GifKey, Rating
 from tests.fakes.encoder import ColourEncoder
 
 BATCH_S = 0.03
@@ -49,6 +48,23 @@ class TellingStore(SqliteEmbeddingStore):
     async def put_many(self, space: str, vectors: Mapping[GifKey, NDArray[np.float32]]) -> None:
         await super().put_many(space, vectors)
         say(stored=[key.id for key in vectors])
+
+
+class Noted(dict[GifKey, NDArray[np.float32]]):
+    """An ``Index`` that nobody searches, without torch, whose import would take longer than all else here."""
+
+    def add(self, keys: Sequence[GifKey], vectors: NDArray[np.float32], ratings: Sequence[Rating]) -> None:
+        self.update(zip(keys, vectors, strict=True))
+
+    def remove(self, keys: Collection[GifKey]) -> None:
+        for key in keys:
+            self.pop(key, None)
+
+    def vectors(self, keys: Collection[GifKey]) -> dict[GifKey, NDArray[np.float32]]:
+        return {key: self[key] for key in keys if key in self}
+
+    def search(self, queries: NDArray[np.float32], k: int, max_rating: Rating) -> list[IndexHits]:
+        raise NotImplementedError
 
 
 async def main(folder: Path, path: Path, batches: int) -> None:
@@ -72,10 +88,9 @@ async def main(folder: Path, path: Path, batches: int) -> None:
     ):
         catalogue = FolderCatalogue("folder", folder, database, limits)
         await catalogue.open()
-        store, index = TellingStore(database, encoder.dimension), ExactIndex(encoder.dimension)
+        store, index = TellingStore(database, encoder.dimension), Noted()
         decoder = AsyncDecoder(encoder.sampling, limits, processes=False)
-        texts, captions = ExactIndex(encoder.dimension), ExactIndex(encoder.dimension)
-        indexes = index, texts, captions, LexicalIndex()
+        indexes = index, Noted(), Noted(), LexicalIndex()
         pipeline = EmbeddingPipeline(encoder, embedding_space(encoder), store, *indexes, decoder, clips)
         report = await Indexer(pipeline).run(catalogue)
         decoder.close()

@@ -18,6 +18,7 @@ from typing import Any
 from deepgif.engine.admin.reindex import move
 from deepgif.engine.options import DownloadRules, EngineOptions, ProviderOptions, ProvidersOptions
 from tests.fakes.encoder import ColourEncoder, WideEncoder
+from tests.fakes.waiting import WITHIN_S
 
 BATCH_S = 0.02
 
@@ -35,7 +36,7 @@ def before_batch(count: int) -> None:
 
 async def main(data_dir: Path, origin: str, key: str) -> None:
     """Moves as ``deepgif reindex`` does."""
-    rules = DownloadRules(frozenset({"127.0.0.1"}), frozenset({"http"}), private=True)
+    rules = DownloadRules(frozenset({"127.0.0.1"}), frozenset({"http"}), private=True, timeout_s=WITHIN_S)
     remote = ProvidersOptions((ProviderOptions("giphy", key, 0, url=origin),), downloads=rules)
     options = EngineOptions(data_dir, data_dir, providers=remote)
     encoder, show = WideEncoder(before_batch), nullcontext(lambda done, total: None)

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deepgif.config.logging import configure_logging
+from deepgif.engine.api import server
 from deepgif.engine.api.app import ServerOptions
 from deepgif.engine.api.middleware import AccessRules
-from deepgif.engine.api.server import serve
 from deepgif.engine.options import EngineOptions
 from deepgif.engine.protocols import Vectors
+from deepgif.engine.search import service
 from tests.fakes.encoder import ColourEncoder
-
-HOLD_S = 60
+from tests.fakes.waiting import WITHIN_S
 
 
 class HeldEncoder(ColourEncoder):
@@ -32,7 +32,7 @@ class HeldEncoder(ColourEncoder):
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         if "wait" in texts:
             (self._folder / "held").touch()
-            ends_at = time.monotonic() + HOLD_S
+            ends_at = time.monotonic() + WITHIN_S
             while not (self._folder / "gate").exists() and time.monotonic() < ends_at:
                 time.sleep(0.01)
         return super().encode_texts(texts)
@@ -41,10 +41,12 @@ class HeldEncoder(ColourEncoder):
 def main() -> None:
     folder, data, drain_s = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
     configure_logging("info", "text")
+    service.MAX_DEADLINE_S = WITHIN_S
+    server.FINISH_S = 10 * WITHIN_S
     asyncio.run(
-        serve(
+        server.serve(
             EngineOptions(bundle=data, data_dir=data, folder=folder),
-            ServerOptions(AccessRules(), drain_s=drain_s),
+            ServerOptions(AccessRules(), deadline_s=WITHIN_S, drain_s=drain_s),
             "127.0.0.1",
             0,
             lambda address: print(address, file=sys.stderr, flush=True),

@@ -21,9 +21,9 @@ from tests.fakes.discord_gateway import TOKEN
 from tests.fakes.discord_server import APPLICATION, BOT, EVERYTHING, Discord
 from tests.fakes.engine_server import EngineServer
 from tests.fakes.jobs import all_done
-from tests.fakes.process import START_S, deepgif
+from tests.fakes.process import deepgif
 from tests.fakes.slack_server import Slack
-from tests.fakes.waiting import until
+from tests.fakes.waiting import WITHIN_S, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -75,7 +75,7 @@ async def test_missing_slack_settings(tmp_path: Path, settings: dict[str, str], 
     """The error names the setting. If Slack can't be reached, the bot waits."""
     async with process(tmp_path, "slack", **settings, slack_port="0") as started:
         assert started.stderr is not None
-        line = (await asyncio.wait_for(started.stderr.readline(), START_S)).decode()
+        line = (await asyncio.wait_for(started.stderr.readline(), WITHIN_S)).decode()
         if says:
             assert says in line
             assert await started.wait() == 1
@@ -127,7 +127,7 @@ async def test_killed_before_answering(tmp_path: Path) -> None:
             await until(lambda: {one.channel for one in slack.public} == set(MOMENTS))
             await all_done(kept(tmp_path))
             last.send_signal(signal.SIGTERM)
-            assert await asyncio.wait_for(last.wait(), START_S) == 0
+            assert await asyncio.wait_for(last.wait(), WITHIN_S) == 0
         assert sorted(one.channel for one in slack.public) == sorted(MOMENTS)
         assert [one.to for one in slack.said if replies.INTERRUPTED in one.text] == ["post"]
         assert slack.wrong == []
@@ -145,15 +145,15 @@ async def test_missing_discord_settings(tmp_path: Path, settings: dict[str, str]
     """The error names the setting. If Discord can't be reached, the bot waits until it is stopped."""
     async with process(tmp_path, "discord", **settings, discord_port="0") as started:
         assert started.stderr is not None
-        line = (await asyncio.wait_for(started.stderr.readline(), START_S)).decode()
+        line = (await asyncio.wait_for(started.stderr.readline(), WITHIN_S)).decode()
         if says:
             assert says in line
             assert await started.wait() == 1
         else:
             while "Retrying" not in line:
-                line = (await asyncio.wait_for(started.stderr.readline(), START_S)).decode()
+                line = (await asyncio.wait_for(started.stderr.readline(), WITHIN_S)).decode()
             started.send_signal(signal.SIGTERM)
-            assert await asyncio.wait_for(started.wait(), START_S) == 0
+            assert await asyncio.wait_for(started.wait(), WITHIN_S) == 0
 
 
 async def test_the_discord_bot_killed_before_answering(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ async def test_the_discord_bot_killed_before_answering(tmp_path: Path) -> None:
             await all_done(kept(tmp_path))
             await discord.connected()
             await discord.gateway.drop(4004)
-            assert await asyncio.wait_for(last.wait(), START_S) == 1
+            assert await asyncio.wait_for(last.wait(), WITHIN_S) == 1
             assert last.stderr is not None
             assert b"DEEPGIF_DISCORD_TOKEN" in await last.stderr.read()
         assert sorted(one.channel for one in discord.public) == sorted(room for both in rooms for room in both)

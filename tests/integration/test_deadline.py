@@ -15,10 +15,10 @@ from deepgif.engine.metrics import Metrics
 from deepgif.engine.options import EngineOptions
 from deepgif.engine.protocols import Vectors
 from deepgif.engine.search.single_flight import TIMED_OUT
-from deepgif.engine.types import MAX_DEADLINE_S, SearchRequest
+from deepgif.engine.types import SearchRequest
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.media import animation
-from tests.fakes.waiting import skip, until
+from tests.fakes.waiting import WITHIN_S, skip, until
 
 
 class HeldEncoder(ColourEncoder):
@@ -31,7 +31,7 @@ class HeldEncoder(ColourEncoder):
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         self.held += len(texts)
-        assert self.go.wait(60)
+        assert self.go.wait(WITHIN_S)
         return super().encode_texts(texts)
 
 
@@ -47,11 +47,11 @@ async def test_nobody_waits_past_the_deadline(tmp_path: Path) -> None:
         encoder.held = 0
         soon, late = (
             asyncio.create_task(engine.search.search(SearchRequest("red", 1, deadline_s=seconds)))
-            for seconds in (3, MAX_DEADLINE_S)
+            for seconds in (WITHIN_S / 2, WITHIN_S)
         )
         await until(lambda: encoder.held)
         assert not soon.done()
-        skip(3)
+        skip(WITHIN_S / 2)
         await until(soon.done)
         with pytest.raises(OverloadedError, match=TIMED_OUT):
             await soon

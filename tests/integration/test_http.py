@@ -32,6 +32,7 @@ from deepgif.engine.search.retrieval import STILL_INDEXING, UNKNOWN_WORDS
 from deepgif.engine.search.service import SearchService
 from deepgif.engine.types import Rating, SearchRequest
 from tests.fakes.gifs import MemoryProvider, MemoryRetriever, gif, memory_index
+from tests.fakes.waiting import WITHIN_S
 
 GIFS = [gif("a"), gif("b"), gif("c", Rating.PG), gif("d", Rating.R)]
 LOCAL = ServerOptions(AccessRules())
@@ -446,7 +447,7 @@ async def test_the_client_and_something_that_is_no_engine(answer: web.Response) 
 
 async def test_the_client_without_an_engine() -> None:
     """Nobody listens: one sentence, with the cause for the log."""
-    async with EngineClient("http://127.0.0.1:9", timeout_s=20) as client:
+    async with EngineClient("http://127.0.0.1:9", timeout_s=WITHIN_S) as client:
         with pytest.raises(EngineUnavailableError, match="Try again") as caught:
             await client.search(SearchRequest("x"))
     assert isinstance(caught.value.__cause__, aiohttp.ClientError)

@@ -13,6 +13,7 @@ import pytest
 from deepgif.bot.store.database import FILE, Database, database_url
 from tests.fakes.media import animation
 from tests.fakes.process import deepgif, serving
+from tests.fakes.waiting import WITHIN_S
 
 COLOURS = ("red", "green", "blue", "yellow", "black", "white")
 
@@ -74,7 +75,7 @@ async def test_there_and_back(folder: Path, data_dir: Path, tmp_path: Path) -> N
         assert (status, out) == (1, "")
         assert "is in use" in " ".join(err.split())
         served.process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(served.process.wait(), 20) == 0
+        assert await asyncio.wait_for(served.process.wait(), WITHIN_S) == 0
     connection = sqlite3.connect(data_dir / "deepgif.sqlite")
     with connection:
         connection.execute("DELETE FROM embeddings")

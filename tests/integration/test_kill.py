@@ -18,12 +18,12 @@ from deepgif.engine.ingest.catalogue import IN_FLIGHT, STORE_EVERY
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.media import animation
 from tests.fakes.process import environment
+from tests.fakes.waiting import WITHIN_S
 
 COUNT = 200
 CHILD = Path(__file__).with_name("indexing_child.py")
 BATCH = 8 // ColourEncoder.sampling.count  # clips, at the child's cost limit
 BATCHES = 9  # after which a child that is to be killed waits for it; with one group stored, and more begun
-END_S = 120
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ class Child:
         assert process.stdout is not None
         killed, groups = False, 0
         try:
-            async with asyncio.timeout(END_S):
+            async with asyncio.timeout(WITHIN_S):
                 async for said in _lines(process.stdout):
                     self.stored.update(said.get("stored", ()))
                     self.begun += said.get("embedding", 0)
@@ -142,7 +142,7 @@ async def test_killed_while_the_folder_is_looked_through(folder: Path, tmp_path:
 
 
 def _wait_for_files(database: Path) -> None:
-    ends_at = time.monotonic() + END_S
+    ends_at = time.monotonic() + WITHIN_S
     while not _files_noted(database):
         assert time.monotonic() < ends_at, "the child noted no file"
         time.sleep(0.001)

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from tests.fakes.media import animation
-from tests.fakes.process import ROOT, START_S, child, deepgif, serving
-from tests.fakes.waiting import until
+from tests.fakes.process import ROOT, child, deepgif, serving
+from tests.fakes.waiting import WITHIN_S, until
 
 COLOURS = ("red", "green", "blue", "yellow", "black", "white")
 
@@ -124,7 +124,7 @@ async def test_serve(folder: Path, data_dir: Path) -> None:
         assert status == 1
         assert f"Port {port} is taken" in err
         served.process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(served.process.wait(), START_S) == 0
+        assert await asyncio.wait_for(served.process.wait(), WITHIN_S) == 0
 
 
 async def test_demo(data_dir: Path) -> None:

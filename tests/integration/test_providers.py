@@ -39,12 +39,13 @@ from deepgif.models.bundles.reactions import save_reactions
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.giphy_server import FakeGif, GiphyServer, by_words, fake
 from tests.fakes.reactions import ReactingEncoder, keyword_head
-from tests.fakes.waiting import skip, until
+from tests.fakes.waiting import WITHIN_S, skip, until
 
 COLOURS = ("red", "lime", "blue")
 Open = Callable[..., AbstractAsyncContextManager[Engine]]
 AGREEING = replace(UNFITTED, weights=replace(UNFITTED.weights, reaction=20.0))
-patient = partial(SearchRequest, deadline_s=MAX_DEADLINE_S)
+patient = partial(SearchRequest, deadline_s=WITHIN_S)
+DEADLINE_S = WITHIN_S / 4  # long before anything else gives up
 
 
 GIFS = [fake(number, COLOURS[number % 3]) for number in range(0, 240, 2)]
@@ -63,7 +64,7 @@ def open_one(server: GiphyServer, tmp_path: Path) -> Open:
     @asynccontextmanager
     async def make(encoder: ColourEncoder | None = None, **changes: Any) -> AsyncIterator[Engine]:
         min_confidence = changes.pop("min_confidence", 2.0)
-        timeout_s = changes.pop("timeout_s", 20.0)
+        timeout_s = changes.pop("timeout_s", WITHIN_S)
         names = changes.pop("names", ("giphy",))
         keep_days = changes.pop("keep_days", 30.0)
         chosen = {"key": server.key, "url": server.origin, "calls_per_hour": 0, **changes}
@@ -184,11 +185,11 @@ async def test_next_and_more_like_this_need_no_call(open_one: Open, server: Giph
 async def test_the_deadline_holds_and_the_rest_goes_on(open_one: Open, server: GiphyServer) -> None:
     """At the deadline the best so far is answered and says how much was seen; a later query finds all looked at."""
     server.gate.hold(after=40)
-    async with open_one(timeout_s=60) as engine:
-        task = asyncio.create_task(engine.search.search(SearchRequest("red", 12, deadline_s=20)))
+    async with open_one() as engine:
+        task = asyncio.create_task(engine.search.search(patient("red", 12, deadline_s=DEADLINE_S)))
         await until(lambda: len(server.media) == 40 + WORKERS)
         assert not task.done()
-        skip(20)
+        skip(DEADLINE_S)
         await until(task.done)
         answer = task.result()
         assert len(answer.results) == 12
@@ -209,9 +210,9 @@ async def test_addresses_are_waited_for_only_a_moment(open_one: Open, server: Gi
         server.faults.extend(["slow"] * 30)
         server.calls.clear()
         async with open_one(keep_urls=keep_urls) as engine:
-            task = asyncio.create_task(engine.search.search(SearchRequest("red", 5, deadline_s=4)))
+            task = asyncio.create_task(engine.search.search(patient("red", 5, deadline_s=DEADLINE_S)))
             await until(lambda: len(server.calls) == 2)
-            skip(4)
+            skip(DEADLINE_S)
             if keep_urls:
                 await until(task.done)
                 assert len(task.result().results) == 5
@@ -259,7 +260,7 @@ async def test_what_cannot_be_looked_at_costs_nobody_else(open_one: Open, server
     bad = [gif.id for gif in GIFS[:5]]
     server.media_faults = dict.fromkeys(bad, fault)
     encoder = ColourEncoder()
-    async with open_one(encoder, timeout_s=8) as engine:
+    async with open_one(encoder, timeout_s=WITHIN_S / 4) as engine:
         task = asyncio.create_task(engine.search.search(patient("red", 12)))
         if fault == "slow":  # once all others are looked at: first stills, then frames
             for rendition, count in (("still", 100), ("downsampled", 100 - len(bad) + CLIPS)):
@@ -268,7 +269,7 @@ async def test_what_cannot_be_looked_at_costs_nobody_else(open_one: Open, server
                         encoder.clips + sum(one.endswith(rendition) for one in server.stalled) == count
                     )
                 )
-                skip(8)
+                skip(WITHIN_S / 4)
         answer = await task
     assert answer.coverage == Coverage(95, 100)
     assert ids(answer)[0] not in bad
@@ -411,10 +412,10 @@ async def test_two_providers_are_merged_and_one_may_fail(open_one: Open, server:
 async def test_known_gifs_of_klipy_get_fresh_addresses(open_one: Open, server: GiphyServer) -> None:
     """In one call, rated as they were when they were found."""
     async with open_one(names=("klipy",)) as engine:
-        await engine.search.search(SearchRequest("red", 5, Rating.PG, deadline_s=20))
+        await engine.search.search(patient("red", 5, Rating.PG))
     server.calls.clear()
     async with open_one(names=("klipy",), min_confidence=0.0) as engine:
-        answer = await engine.search.search(SearchRequest("red", 5, Rating.PG))
+        answer = await engine.search.search(patient("red", 5, Rating.PG))
     assert [path for path, _ in server.calls] == [f"/api/v1/{server.key}/gifs/items"]
     assert (answer.origin, len(answer.results)) == (Origin.INDEXED, 5)
     assert {result.gif.rating for result in answer.results} == {Rating.PG}
@@ -461,12 +462,12 @@ async def test_pingbacks_are_off_unless_wanted(open_one: Open, server: GiphyServ
 async def test_many_cold_queries_at_once(open_one: Open, server: GiphyServer) -> None:
     """All of them are answered at their deadline, and what is left over is bounded."""
     server.gate.hold()
-    async with open_one(timeout_s=60) as engine:
+    async with open_one() as engine:
         flights = engine.search.flights
-        requests = [SearchRequest(f"red number {number}", 3, deadline_s=20) for number in range(40)]
+        requests = [patient(f"red number {number}", 3, deadline_s=DEADLINE_S) for number in range(40)]
         tasks = [asyncio.create_task(engine.search.search(request)) for request in requests]
         await until(lambda: len(flights) == 40 and all(one.search._rerank for one in flights._flights.values()))
-        skip(20)
+        skip(DEADLINE_S)
         answers = await asyncio.gather(*tasks)
         assert all(len(answer.results) == 3 for answer in answers)
         await until(lambda: len(flights) <= MAX_UNATTENDED)
@@ -492,10 +493,10 @@ async def test_over_http(open_one: Open, server: GiphyServer) -> None:
         try:
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             origin = f"http://127.0.0.1:{runner.addresses[0][1]}"
-            async with EngineClient(origin, timeout_s=40) as client:
-                answer = await client.search(patient("red", 1))
+            async with EngineClient(origin, timeout_s=WITHIN_S) as client:
+                answer = await client.search(patient("red", 1, deadline_s=MAX_DEADLINE_S))
                 assert (answer.origin, answer.attribution) == (Origin.RERANKED, ("Powered by GIPHY",))
-                more = await client.search(patient("red", 1, offset=1))
+                more = await client.search(patient("red", 1, offset=1, deadline_s=MAX_DEADLINE_S))
                 assert more.ranked == answer.ranked > 1
                 assert ids(more) != ids(answer)
             key = answer.results[0].gif.key
@@ -548,7 +549,7 @@ async def test_the_shipped_model_finds_what_the_provider_cannot(tmp_path: Path) 
     """Real animations that the provider knows nothing of: most are found by their pixels alone."""
     gifs, asked = shipped(50)
     async with GiphyServer(gifs, order=lambda words, some: list(some)) as server:
-        rules = DownloadRules(frozenset({"127.0.0.1"}), frozenset({"http"}), private=True, timeout_s=20)
+        rules = DownloadRules(frozenset({"127.0.0.1"}), frozenset({"http"}), private=True, timeout_s=WITHIN_S)
         chosen = ProviderOptions("giphy", server.key, 0, url=server.origin)
         remote = ProvidersOptions((chosen,), downloads=rules)
         options = EngineOptions(bundle_folder("small"), tmp_path, providers=remote, min_confidence=1.0)
@@ -569,8 +570,8 @@ async def test_a_gpu_without_memory_costs_nobody_an_answer(open_one: Open, serve
 
     encoder = ColourEncoder(before=full)
     async with open_one(encoder) as engine:
-        answer = await engine.search.search(SearchRequest("thing", 12, deadline_s=20))
+        answer = await engine.search.search(patient("thing", 12))
         assert (len(answer.results), answer.coverage.embedded) == (12, 0)
         encoder.before = lambda count: None
-        answer = await engine.search.search(SearchRequest("red", 2, deadline_s=20))
+        answer = await engine.search.search(patient("red", 2))
         assert answer.coverage.embedded == 100

@@ -26,11 +26,11 @@ from deepgif.engine.types import Coverage, Rating, SearchRequest
 from tests.fakes.encoder import ColourEncoder, WideEncoder
 from tests.fakes.giphy_server import FakeGif, GiphyServer, fake
 from tests.fakes.process import environment
+from tests.fakes.waiting import WITHIN_S
 
 OLD = f"{ColourEncoder.space}/{ColourEncoder.sampling}"
 NEW = f"{WideEncoder.space}/{WideEncoder.sampling}"
 CHILD = Path(__file__).with_name("reindexing_child.py")
-END_S = 60
 
 
 def gifs(start: int, count: int) -> list[FakeGif]:
@@ -47,7 +47,7 @@ class Place:
 
     def options(self, name: str = "giphy", **changes: Any) -> EngineOptions:
         chosen = {"key": self.server.key, "url": self.server.origin, "calls_per_hour": 0, **changes}
-        rules = DownloadRules(frozenset({"127.0.0.1"}), frozenset({"http"}), private=True)
+        rules = DownloadRules(frozenset({"127.0.0.1"}), frozenset({"http"}), private=True, timeout_s=WITHIN_S)
         remote = ProvidersOptions((ProviderOptions(name, **chosen),), downloads=rules)
         return EngineOptions(self.data_dir, self.data_dir, providers=remote, min_confidence=2.0)
 
@@ -83,7 +83,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
 
 
 async def ask(engine: Engine, words: str = "red") -> Coverage:
-    answer = await engine.search.search(SearchRequest(words, 3, Rating.R, deadline_s=20))
+    answer = await engine.search.search(SearchRequest(words, 3, Rating.R, deadline_s=WITHIN_S))
     assert answer.results[0].gif.title
     return answer.coverage
 
@@ -101,7 +101,7 @@ async def test_everything_moves_while_the_old_model_answers(place: Place) -> Non
         stills, clips = place.ids(f"{OLD}:still"), place.ids(OLD)
         assert (len(stills), len(clips)) == (100, 20)
         gate = threading.Event()
-        moving = asyncio.create_task(place.move(WideEncoder(lambda count: gate.wait(END_S))))
+        moving = asyncio.create_task(place.move(WideEncoder(lambda count: gate.wait(WITHIN_S))))
         for number in range(3):
             assert await ask(engine, f"lime {number}") == Coverage(100, 100)
         gate.set()
@@ -341,7 +341,7 @@ async def test_stopped_in_the_middle(place: Place) -> None:
     loop = asyncio.get_running_loop()
     encoder = WideEncoder(lambda count: encoder.clips > 50 and loop.call_soon_threadsafe(half.set))
     moving = asyncio.create_task(place.move(encoder))
-    await asyncio.wait_for(half.wait(), END_S)
+    await asyncio.wait_for(half.wait(), WITHIN_S)
     moving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await moving
@@ -362,7 +362,7 @@ async def test_one_at_a_time(place: Place) -> None:
     begun = asyncio.Event()
     loop = asyncio.get_running_loop()
     moving = asyncio.create_task(place.move(WideEncoder(lambda count: loop.call_soon_threadsafe(begun.set))))
-    await asyncio.wait_for(begun.wait(), END_S)
+    await asyncio.wait_for(begun.wait(), WITHIN_S)
     with pytest.raises(StoreError, match="Another deepgif reindex is already running"):
         await place.move()
     assert only(await moving).embedded == 100
@@ -390,7 +390,7 @@ class Child:
         )
         assert process.stdout is not None
         try:
-            async with asyncio.timeout(END_S):
+            async with asyncio.timeout(WITHIN_S):
                 while line := await process.stdout.readline():
                     if not line.endswith(b"\n"):  # the kill may cut the last one
                         break

@@ -30,10 +30,10 @@ from deepgif.models.networks.sentence import SentenceConfig
 from deepgif.models.preprocess.sampling import FrameSampling
 from deepgif.training.small.vocabulary import learn_vocabulary
 from tests.fakes.process import Served, deepgif, environment, serving
+from tests.fakes.waiting import WITHIN_S
 
 COUNT = 120
 PAUSE_S = 0.2  # between two searches
-END_S = 600  # what gives way to others takes long on a busy machine
 SMALL = f"{read_info(BUNDLED / 'small').space}/4x224"
 
 
@@ -70,7 +70,7 @@ def data_dir(tmp_path: Path) -> Path:
 
 
 def sql(data_dir: Path, query: str, *values: object) -> list[Any]:
-    with closing(sqlite3.connect(data_dir / "deepgif.sqlite", timeout=10)) as connection:
+    with closing(sqlite3.connect(data_dir / "deepgif.sqlite", timeout=WITHIN_S)) as connection:
         rows = connection.execute(query, values).fetchall()
         connection.commit()
         return rows
@@ -141,7 +141,7 @@ async def test_moving_beside_a_running_engine(folder: Path, data_dir: Path, othe
         before = vectors(data_dir, SMALL)
         async with asking(served) as somebody:
             async with reindexing(*arguments, data_dir=data_dir) as process:
-                ends_at = time.monotonic() + END_S
+                ends_at = time.monotonic() + WITHIN_S
                 while not vectors(data_dir, new):
                     assert process.returncode is None
                     assert time.monotonic() < ends_at, "nothing was stored"
@@ -154,7 +154,7 @@ async def test_moving_beside_a_running_engine(folder: Path, data_dir: Path, othe
             assert 0 < len(held) < COUNT, "the kill came too late to show anything"
             assert sql(data_dir, "PRAGMA integrity_check") == [("ok",)]
             async with reindexing(*arguments, data_dir=data_dir) as process:
-                out, err = (text.decode() for text in await asyncio.wait_for(process.communicate(), END_S))
+                out, err = (text.decode() for text in await asyncio.wait_for(process.communicate(), WITHIN_S))
             assert process.returncode == 0, err
         assert (
             f"Local GIFs: {COUNT} embedded with {model.space} ({COUNT - len(held)} new, {len(held)} before); 0 no "
@@ -168,7 +168,7 @@ async def test_moving_beside_a_running_engine(folder: Path, data_dir: Path, othe
         assert 0 < answered < len(somebody.answers)
         assert set(somebody.answers) == {(200, read_info(BUNDLED / "small").space, COUNT, COUNT)}
         served.process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(served.process.wait(), END_S) == 0
+        assert await asyncio.wait_for(served.process.wait(), WITHIN_S) == 0
 
     async with serving("--folder", str(folder), data_dir=data_dir, model=str(other)) as served:
         assert await first_ready(served) == (model.space, COUNT, COUNT)
@@ -187,7 +187,7 @@ async def test_moving_beside_a_running_engine(folder: Path, data_dir: Path, othe
 
 async def first_ready(served: Served) -> tuple[str, int, int]:
     """What the engine says of itself when it answers first."""
-    ends_at = time.monotonic() + END_S
+    ends_at = time.monotonic() + WITHIN_S
     async with aiohttp.ClientSession() as http:
         while time.monotonic() < ends_at:
             async with http.get(f"{served.origin}/readyz") as response:

@@ -30,7 +30,7 @@ from deepgif.engine.types import Rating
 from tests.fakes.engine_server import EngineServer, gif
 from tests.fakes.jobs import all_done
 from tests.fakes.slack_server import ACK_S, SECRET, Slack
-from tests.fakes.waiting import Clock, skip, until
+from tests.fakes.waiting import WITHIN_S, Clock, skip, until
 
 Open = Callable[..., AbstractAsyncContextManager[Running]]
 QUERY = "a cat falling off a table"
@@ -523,12 +523,12 @@ async def test_long_work_is_not_taken_over(
 ) -> None:
     """A replica that searches for longer than its lease renews it."""
     engine.gate.hold()
-    async with open_one(lease_s=8), open_one(lease_s=8), Database(options.database_url) as database:
+    async with open_one(lease_s=WITHIN_S), open_one(lease_s=WITHIN_S), Database(options.database_url) as database:
         await slack.command(QUERY)
         await until(lambda: engine.asked)
         for _ in range(12):  # three leases
             (before,) = await database.read(sa.select(jobs.c.leased_until))
-            clock.ahead_s += 2
+            clock.ahead_s += WITHIN_S / 4
             skip(2)
             await until(lambda before=before: _renewed(database, before.leased_until))
         engine.gate.release()

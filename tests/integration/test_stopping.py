@@ -11,14 +11,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from deepgif.engine.api.server import FINISH_S
 from tests.fakes.media import animation
-from tests.fakes.process import START_S, Served, child, serving
+from tests.fakes.process import Served, child, serving
+from tests.fakes.waiting import WITHIN_S, until
 
 CHILD = Path(__file__).with_name("serving_child.py")
-LONG_S = 300.0  # a time that no test waits for
-SOON_S = 20.0  # less than FINISH_S
-assert SOON_S < FINISH_S
+LONG_S = 10 * WITHIN_S  # a time that no test waits for, nor the child for what is in hand
 
 Start = Callable[[float], Awaitable[Served]]
 
@@ -46,19 +44,6 @@ async def start(folder: Path, tmp_path: Path) -> AsyncIterator[Start]:
         yield make
 
 
-async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(START_S):
-        while not await holds():  # noqa: ASYNC110 - another process tells nobody
-            await asyncio.sleep(0.01)
-
-
-async def held(folder: Path) -> None:
-    async def there() -> bool:
-        return (folder / "held").exists()
-
-    await eventually(there)
-
-
 async def refused(http: aiohttp.ClientSession, origin: str) -> bool:
     """Whether the service listens no more."""
     try:
@@ -74,20 +59,20 @@ async def test_what_is_in_hand_is_answered(start: Start, tmp_path: Path) -> None
     async with aiohttp.ClientSession() as http:
 
         async def search() -> tuple[int, str, int]:
-            async with http.get(f"{served.origin}/v1/search", params={"q": "wait", "deadline_ms": "30000"}) as response:
+            async with http.get(f"{served.origin}/v1/search", params={"q": "wait"}) as response:
                 body = await response.json()
                 return response.status, response.headers["Connection"], len(body["results"])
 
         searching = asyncio.create_task(search())
-        await held(tmp_path)
+        await until((tmp_path / "held").exists)
         served.process.send_signal(signal.SIGTERM)
         async with aiohttp.ClientSession() as other:
-            await eventually(lambda: refused(other, served.origin))
+            await until(lambda: refused(other, served.origin))
         assert not searching.done()
         assert served.process.returncode is None
         (tmp_path / "gate").touch()
-        assert await asyncio.wait_for(searching, SOON_S) == (200, "close", 3)
-    assert await asyncio.wait_for(served.process.wait(), SOON_S) == 0
+        assert await asyncio.wait_for(searching, WITHIN_S) == (200, "close", 3)
+    assert await asyncio.wait_for(served.process.wait(), WITHIN_S) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -103,7 +88,7 @@ async def test_load_balancers_notice_first(start: Start, number: signal.Signals)
 
         assert not await closing()
         served.process.send_signal(number)
-        await eventually(closing)
+        await until(closing)
         for _ in range(3):
             async with http.get(f"{served.origin}/v1/search", params={"q": "red"}) as response:
                 assert response.status == 200
@@ -113,19 +98,19 @@ async def test_load_balancers_notice_first(start: Start, number: signal.Signals)
             assert response.status == 200
         assert await closing()
         served.process.send_signal(number)
-        assert await asyncio.wait_for(served.process.wait(), SOON_S) == 0
+        assert await asyncio.wait_for(served.process.wait(), WITHIN_S) == 0
         assert await refused(http, served.origin)
 
 
 async def test_nobody_holds_it_up(start: Start) -> None:
-    """Connections that are open without a request do not delay the end."""
-    served = await start(0.0)
+    """Neither do those who look at /readyz, once the time to drain is over, nor connections without a request."""
+    served = await start(0.1)
     async with aiohttp.ClientSession() as http:
         async with http.get(f"{served.origin}/healthz") as response:
             await response.read()
         idle, writer = await asyncio.open_connection("127.0.0.1", int(served.origin.rsplit(":", 1)[1]))
         served.process.send_signal(signal.SIGINT)
-        assert await asyncio.wait_for(served.process.wait(), SOON_S) == 0
+        assert await asyncio.wait_for(served.process.wait(), WITHIN_S) == 0
         assert await idle.read() == b""
         writer.close()
 
@@ -145,22 +130,23 @@ async def test_a_second_signal_leaves_what_is_in_hand(start: Start) -> None:
             async with http.get(f"{served.origin}/metrics") as response:
                 return in_hand in await response.text()
 
-        await eventually(taken)
+        await until(taken)
         served.process.send_signal(signal.SIGTERM)
-        await eventually(lambda: refused(http, served.origin))
+        await until(lambda: refused(http, served.origin))
     assert served.process.returncode is None
     served.process.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(served.process.wait(), SOON_S) == 0
+    assert await asyncio.wait_for(served.process.wait(), WITHIN_S) == 0
     await reader.read()
     writer.close()
 
 
 async def test_no_answer_is_lost_behind_a_balancer(folder: Path, tmp_path: Path) -> None:
-    """Clients who go where /readyz says yes get all their answers while the real program is stopped under load."""
+    """Clients who go where /readyz says yes get all their answers while the real program is stopped under load; a
+    second signal comes once all have theirs."""
     data = tmp_path / "data"
     data.mkdir()
     async with (
-        serving("--folder", str(folder), data_dir=data, shutdown_drain_seconds="2") as served,
+        serving("--folder", str(folder), data_dir=data, shutdown_drain_seconds="600") as served,
         aiohttp.ClientSession() as http,
     ):
         await served.ready()
@@ -181,11 +167,8 @@ async def test_no_answer_is_lost_behind_a_balancer(folder: Path, tmp_path: Path)
                     assert len((await response.json())["results"]) == 3
                 answered += 1
 
-        async def busy() -> bool:
-            return answered >= 30
-
         async def stop() -> None:
-            await eventually(busy)
+            await until(lambda: answered >= 30)
             served.process.send_signal(signal.SIGTERM)
 
         async with asyncio.TaskGroup() as group:
@@ -193,5 +176,5 @@ async def test_no_answer_is_lost_behind_a_balancer(folder: Path, tmp_path: Path)
                 group.create_task(client(number))
             group.create_task(balance())
             group.create_task(stop())
-        assert answered >= 30
-        assert await asyncio.wait_for(served.process.wait(), SOON_S) == 0
+        served.process.send_signal(signal.SIGTERM)  # 600 seconds are for load balancers that look less often
+        assert await asyncio.wait_for(served.process.wait(), WITHIN_S) == 0

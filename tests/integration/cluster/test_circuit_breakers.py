@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -23,7 +24,7 @@ from deepgif.engine.providers.quota import LocalQuota
 from deepgif.engine.store.database import Database
 from tests.fakes.giphy_server import GiphyServer, fake
 from tests.fakes.redis_servers import SERVER, RedisCluster, RedisServer
-from tests.fakes.waiting import Clock, until
+from tests.fakes.waiting import WITHIN_S, Clock, until
 
 pytestmark = pytest.mark.skipif(not SERVER, reason="needs redis-server (Debian: apt-get install redis-server)")
 DOWN = "429"  # an answer that is not asked for again by itself: one call, one failure
@@ -83,7 +84,7 @@ async def replicas(giphy: GiphyServer, tmp_path: Path) -> AsyncIterator[Open]:
                 budget = LocalQuota(database, "GIPHY", giphy.key, calls)
                 await budget.open()
                 breaker = RedisCircuitBreaker(LocalCircuitBreaker("GIPHY"), link, name)
-                api = JsonApi(session, "GIPHY", budget, breaker, timeout_s=60.0)
+                api = JsonApi(session, "GIPHY", budget, breaker, timeout_s=WITHIN_S)
                 made.append(Replica(GiphyApi(api, giphy.key, giphy.origin), breaker, link))
             return made
 
@@ -92,7 +93,7 @@ async def replicas(giphy: GiphyServer, tmp_path: Path) -> AsyncIterator[Open]:
 
 def patient(url: str, cluster: bool = False) -> RedisOptions:
     """Patient enough for a slow machine."""
-    return RedisOptions(url, cluster, timeout_s=10.0)
+    return RedisOptions(url, cluster, timeout_s=WITHIN_S)
 
 
 @asynccontextmanager
@@ -145,9 +146,11 @@ async def test_one_tries_and_all_follow(
             await rest_is_over(some[0].link, clock)
             giphy.calls.clear()
             giphy.faults.extend(fault)
-            giphy.latency_s = 0.3
-            went = Counter(await asyncio.gather(*(one.ask() for one in some for _ in range(5))))
-            giphy.latency_s = 0.0
+            giphy.api_gate.hold()
+            asking = [asyncio.create_task(one.ask()) for one in some for _ in range(5)]
+            await until(lambda asking=asking: sum(task.done() for task in asking) == 14)  # type: ignore[misc]
+            giphy.api_gate.release()
+            went = Counter(await asyncio.gather(*asking))
             assert went == {then: 1, "resting": 14}
             assert len(giphy.calls) == 1
             assert set(await ask_in_turn(some, 1)) == {"resting" if fault else "answered"}
@@ -182,7 +185,7 @@ async def test_who_tries_and_leaves_or_dies(
 
 
 async def test_who_leaves_while_redis_is_asked(
-    redis: RedisServer, giphy: GiphyServer, replicas: Open, clock: Clock
+    redis: RedisServer, giphy: GiphyServer, replicas: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may be the one that is to try by then; another tries at once."""
     one, other = await replicas(2, patient(redis.url))
@@ -190,8 +193,16 @@ async def test_who_leaves_while_redis_is_asked(
     await ask_in_turn([one, other], MAX_FAILURES)
     await rest_is_over(one.link, clock)
     redis.pause()
+    begun, call = asyncio.Event(), one.link.call
+
+    async def asked(use: Any, timeout_s: float | None = None) -> Any:
+        begun.set()
+        return await call(use, timeout_s)
+
+    monkeypatch.setattr(one.link, "call", asked)
     leaving = asyncio.create_task(one.ask())
-    await asyncio.sleep(0.1)  # its question is on its way
+    await begun.wait()
+    await asyncio.sleep(0.1)  # on a slow machine it leaves even earlier, after which the same must hold
     leaving.cancel()
     redis.resume()
     await asyncio.gather(leaving, return_exceptions=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from redis.asyncio import Redis
 
 from deepgif.engine.cluster.embeddings import RedisEmbeddingStore
 from deepgif.engine.cluster.events import EventStream
@@ -29,7 +30,7 @@ from deepgif.engine.store.database import Database
 from deepgif.engine.store.recognised_text import SqliteRecognisedTextStore
 from deepgif.engine.types import Candidate, Gif, GifKey, Rating
 from tests.fakes.redis_servers import SERVER, RedisCluster, RedisServer
-from tests.fakes.waiting import until
+from tests.fakes.waiting import WITHIN_S, skip, until
 
 pytestmark = pytest.mark.skipif(not SERVER, reason="needs redis-server (Debian: apt-get install redis-server)")
 SPACE = "m@1/4x224:still"
@@ -52,13 +53,13 @@ async def cluster(tmp_path: Path) -> AsyncIterator[RedisCluster]:
 @pytest.fixture
 def options(redis: RedisServer) -> RedisOptions:
     """Patient enough for a slow machine."""
-    return RedisOptions(redis.url, timeout_s=10.0)
+    return RedisOptions(redis.url, timeout_s=WITHIN_S)
 
 
 class Parts:
     """A store of vectors of 4 numbers, and claims that are renewed only where ``alive``."""
 
-    def __init__(self, link: RedisConnection, lease_s: float = 6.0) -> None:
+    def __init__(self, link: RedisConnection, lease_s: float = WITHIN_S) -> None:
         self.writer = WriteBehindQueue(link, max_waiting=50, retry_s=0.05)
         self.store = RedisEmbeddingStore(link, self.writer, 4, 60.0)
         self.leases = RedisLeases(link, self.writer, self.store, 4, lease_s=lease_s)
@@ -102,7 +103,7 @@ async def test_vectors_there_and_back(options: RedisOptions) -> None:
 
 async def test_vectors_there_and_back_in_a_cluster(cluster: RedisCluster) -> None:
     """The same over three masters; each holds a part."""
-    async with RedisConnection(RedisOptions(cluster.url, cluster=True, timeout_s=10.0)) as link:
+    async with RedisConnection(RedisOptions(cluster.url, cluster=True, timeout_s=WITHIN_S)) as link:
         await _there_and_back(link)
         for server in cluster.masters:
             async with server.client() as client:
@@ -138,7 +139,7 @@ async def test_what_is_no_vector_counts_as_absent(options: RedisOptions, redis: 
         assert set(await parts.store.get_many(SPACE, keys)) == set(keys)
 
 
-async def test_who_dies_frees_its_claims(options: RedisOptions) -> None:
+async def test_who_dies_frees_its_claims(options: RedisOptions, redis: RedisServer) -> None:
     """After the lease, and not before: while the work goes on the claim is renewed."""
     made: list[str] = []
     begun, end = asyncio.Event(), asyncio.Event()
@@ -153,19 +154,29 @@ async def test_who_dies_frees_its_claims(options: RedisOptions) -> None:
         made.append("second")
         return dict.fromkeys(keys, VECTOR)
 
-    async with RedisConnection(options) as one, RedisConnection(options) as other:
-        first, second = Parts(one, lease_s=0.6), Parts(other, lease_s=0.6)
+    async with RedisConnection(options) as one, RedisConnection(options) as other, redis.client() as client:
+        first, second = Parts(one), Parts(other)
         alive = asyncio.create_task(first.leases.run())
         working = asyncio.create_task(first.leases.vectors(SPACE, [KEY], never))
         await begun.wait()
         waiting = asyncio.create_task(second.leases.vectors(SPACE, [KEY], at_once))
-        done, _ = await asyncio.wait({waiting}, timeout=1.5)  # more than two leases
-        assert not done
+        lease = first.leases._name(first.store.name(SPACE, KEY))
+        for _ in range(3):
+            assert await client.pexpire(lease, int(1000 * WITHIN_S / 2))  # as if half of it were over
+            skip(WITHIN_S / 3)
+            await until(lambda: _ttl_s(client, lease, WITHIN_S / 2, WITHIN_S))
+            assert not waiting.done()
         alive.cancel()  # it dies
+        assert await client.pexpire(lease, 1)
         assert list(await waiting) == [KEY]
         assert made == ["second"]
         end.set()
         await working
+
+
+async def _ttl_s(client: Redis, key: str, least: float, most: float) -> bool:
+    """Whether a key expires in more than ``least`` and at most ``most`` seconds."""
+    return bool(1000 * least < await client.pttl(key) <= 1000 * most)
 
 
 async def test_who_waits_has_it_as_soon_as_it_is_there(options: RedisOptions) -> None:
@@ -195,7 +206,7 @@ async def test_who_waits_has_it_as_soon_as_it_is_there(options: RedisOptions) ->
         first, second = Parts(one), Parts(other)
         working, waiting = await both(KEY, None)
         leaving = asyncio.create_task(second.leases.vectors(SPACE, [KEY], own))
-        await asyncio.sleep(0.1)
+        await until(lambda: (SPACE, KEY) in second.leases._held_by_others)
         leaving.cancel()
         end.set()
         np.testing.assert_allclose((await waiting)[KEY], VECTOR, atol=1e-3)
@@ -223,7 +234,7 @@ async def test_who_waits_has_it_as_soon_as_it_is_there(options: RedisOptions) ->
 
 async def test_writes_wait_within_bounds(options: RedisOptions, redis: RedisServer) -> None:
     """While Redis is away: the latest of each key, the oldest dropped and counted; all written when it is back."""
-    async with RedisConnection(replace(options, timeout_s=0.3)) as link, redis.client() as client:
+    async with RedisConnection(options) as link, redis.client() as client:
         writer = WriteBehindQueue(link, max_waiting=50, retry_s=0.05)
         running = asyncio.create_task(writer.run())
         await redis.kill()
@@ -238,13 +249,13 @@ async def test_writes_wait_within_bounds(options: RedisOptions, redis: RedisServ
         running.cancel()
 
 
-async def test_who_calls_while_it_is_away_has_the_answer_at_once(redis: RedisServer) -> None:
+async def test_who_calls_while_it_is_away_has_the_answer_at_once(options: RedisOptions, redis: RedisServer) -> None:
     """One call finds out that Redis hangs; those after it do not even try, until it is back."""
-    async with RedisConnection(RedisOptions(redis.url)) as link:
+    async with RedisConnection(options) as link:
         assert await link.call(lambda client: client.set("a", "1"))
         redis.pause()
         with pytest.raises(RedisDownError):
-            await link.call(lambda client: client.get("a"))
+            await link.call(lambda client: client.get("a"), 0.05)
         tried: list[object] = []
         for _ in range(100):
             with pytest.raises(RedisDownError):
@@ -255,22 +266,20 @@ async def test_who_calls_while_it_is_away_has_the_answer_at_once(redis: RedisSer
         assert await link.call(lambda client: client.get("a")) == b"1"  # and not the answer to an earlier call
 
 
-async def test_answers_are_never_mixed_up(redis: RedisServer) -> None:
+async def test_answers_are_never_mixed_up(options: RedisOptions, redis: RedisServer) -> None:
     """Calls that were given up while Redis hung leave nothing behind on their connections."""
-    async with RedisConnection(RedisOptions(redis.url, timeout_s=0.05)) as link:
+    async with RedisConnection(options) as link:
         for number in range(50):
-            await link.call(lambda client, number=number: client.set(f"k{number}", number), 5.0)
+            await link.call(lambda client, number=number: client.set(f"k{number}", number))
         for turn in range(5):
             redis.pause()
-            calls = [link.call(lambda client, number=number: client.get(f"k{number}")) for number in range(50)]
+            calls = [link.call(lambda client, number=number: client.get(f"k{number}"), 0.05) for number in range(50)]
             assert all(
                 isinstance(one, RedisDownError) for one in await asyncio.gather(*calls, return_exceptions=True)
             ), turn
             redis.resume()
             await link.wait_until_up()
-            answers = [
-                await link.call(lambda client, number=number: client.get(f"k{number}"), 5.0) for number in range(50)
-            ]
+            answers = [await link.call(lambda client, number=number: client.get(f"k{number}")) for number in range(50)]
             assert answers == [str(number).encode() for number in range(50)]
 
 
@@ -291,11 +300,11 @@ async def test_a_redis_that_can_never_be_used_is_said_at_once(
             (RedisOptions(redis.url, cluster=True), "is not a Cluster"),
         ):
             with pytest.raises(StoreError, match=text) as caught:
-                async with RedisConnection(options):
+                async with RedisConnection(replace(options, timeout_s=WITHIN_S)):
                     pass
             assert "hunter2" not in "".join(traceback.format_exception(caught.value))
             assert "hunter2" not in repr(options)
-        async with RedisConnection(RedisOptions(locked.url)) as link:
+        async with RedisConnection(RedisOptions(locked.url, timeout_s=WITHIN_S)) as link:
             assert link.up
             await locked.kill()
             with pytest.raises(RedisDownError):
@@ -307,7 +316,7 @@ async def test_a_redis_that_can_never_be_used_is_said_at_once(
 async def test_a_cluster_that_is_not_said_to_be_one(cluster: RedisCluster) -> None:
     """It would answer that most keys are elsewhere."""
     with pytest.raises(StoreError, match="DEEPGIF_REDIS_CLUSTER=true"):
-        async with RedisConnection(RedisOptions(cluster.url)):
+        async with RedisConnection(RedisOptions(cluster.url, timeout_s=WITHIN_S)):
             pass
 
 
@@ -388,9 +397,9 @@ async def test_one_allowance_for_all(options: RedisOptions, redis: RedisServer, 
             assert b"secret-key" not in b"".join([key + (await client.dump(key) or b"") for key in keys])
 
 
-async def test_alone_an_engine_takes_its_share(redis: RedisServer, quota: Quotas) -> None:
+async def test_alone_an_engine_takes_its_share(options: RedisOptions, redis: RedisServer, quota: Quotas) -> None:
     """Of two engines each takes half of what was left while Redis is away; back and empty, it is told of all calls."""
-    async with RedisConnection(RedisOptions(redis.url)) as link:
+    async with RedisConnection(options) as link:
         one, other = await quota("one", link), await quota("other", link)
         for engine in (one, other, one, other):
             await engine.acquire()

@@ -19,11 +19,12 @@ from deepgif.engine.types import GifKey, Rating, SearchRequest
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.giphy_server import GiphyServer, fake
 from tests.fakes.redis_servers import SERVER, RedisCluster, RedisServer, calm
-from tests.fakes.waiting import until
+from tests.fakes.waiting import WITHIN_S, until
 
 pytestmark = pytest.mark.skipif(not SERVER, reason="needs redis-server (Debian: apt-get install redis-server)")
 COLOURS = ("red", "lime", "blue")
-CALM = RedisOptions("", timeout_s=10.0)  # where a slow machine must not look like a Redis that is away
+# Where a slow machine must not look like a Redis or an engine that is away.
+CALM = RedisOptions("", timeout_s=WITHIN_S, lease_s=WITHIN_S)
 Open = Callable[..., AbstractAsyncContextManager[Engine]]
 
 
@@ -50,7 +51,7 @@ def open_one(giphy: GiphyServer, tmp_path: Path) -> Open:
     async def make(
         name: str, redis: RedisOptions | None, encoder: ColourEncoder | None = None, **changes: Any
     ) -> AsyncIterator[Engine]:
-        rules = DownloadRules(frozenset({"127.0.0.1"}), frozenset({"http"}), private=True, timeout_s=10)
+        rules = DownloadRules(frozenset({"127.0.0.1"}), frozenset({"http"}), private=True, timeout_s=WITHIN_S)
         keep_days = changes.pop("keep_days", 30.0)
         chosen = ProviderOptions("giphy", giphy.key, 0, url=giphy.origin, **changes)
         options = EngineOptions(
@@ -74,7 +75,7 @@ def known(engine: Engine) -> int:
 
 async def search(engine: Engine, words: str = "red") -> list[str]:
     """The ids of what an engine finds."""
-    answer = await engine.search.search(SearchRequest(words, 2, deadline_s=20))
+    answer = await engine.search.search(SearchRequest(words, 2, deadline_s=WITHIN_S))
     return [result.gif.key.id for result in answer.results]
 
 
@@ -257,6 +258,7 @@ async def test_a_cluster_that_loses_a_master(open_one: Open, tmp_path: Path, fau
         async with open_one("a", options) as first, open_one("b", options) as second:
             await search(first)
             await until(lambda: known(second) == 100)
+            await cluster.replicated()
             async with searching(first, second) as count:
                 lost = cluster.masters[0]  # the one that the address names
                 if fault == "kill":
@@ -264,8 +266,7 @@ async def test_a_cluster_that_loses_a_master(open_one: Open, tmp_path: Path, fau
                 else:
                     lost.pause()
                 await count.more(4)
-                async with cluster.replicas[0].client() as client:
-                    await until(calm(lambda: _master(client)))
+                await cluster.fail_over(0)
                 await count.more(4)
             encoder = ColourEncoder()
             async with open_one("c", replace(options, url=cluster.masters[1].url), encoder) as third:
@@ -278,10 +279,6 @@ async def _full(client: Any, count: int) -> bool:
     rows = [key async for key in client.scan_iter(match="deepgif:g:*")]
     stills = [key async for key in client.scan_iter(match="deepgif:v:*still:*")]
     return len(rows) == len(stills) == count
-
-
-async def _master(client: Any) -> bool:
-    return bool((await client.info("replication"))["role"] == "master")
 
 
 class Count:
@@ -328,7 +325,7 @@ async def test_a_provider_that_is_down_for_all(open_one: Open, redis: RedisServe
         assert MAX_FAILURES <= len(giphy.calls) <= MAX_FAILURES + 1  # two pages are asked for at once
         calls = len(giphy.calls)
         for engine in engines:
-            answer = await engine.search.search(SearchRequest("red again", 2, deadline_s=20))
+            answer = await engine.search.search(SearchRequest("red again", 2, deadline_s=WITHIN_S))
             assert answer.results
             assert any("try it again in a moment" in notice for notice in answer.notices)
         assert len(giphy.calls) == calls
@@ -349,7 +346,7 @@ async def test_an_answer_that_another_gave(
         giphy.calls.clear()
         assert await search(second, "Red unmistakable") == told
         assert len(giphy.calls) == calls
-        page = SearchRequest("red unmistakable", 2, offset=2, deadline_s=20)
+        page = SearchRequest("red unmistakable", 2, offset=2, deadline_s=WITHIN_S)
         pages = [await engine.search.search(page) for engine in (first, second)]
         assert pages[0].results == pages[1].results
         assert len(giphy.calls) == calls

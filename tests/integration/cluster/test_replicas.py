@@ -18,17 +18,17 @@ import pytest
 from deepgif.bot.app import BotOptions
 from deepgif.bot.discord import app as discord_bot
 from deepgif.bot.slack import app as slack_bot
-from deepgif.engine.types import Rating
+from deepgif.engine.types import MAX_DEADLINE_S, Rating
 from tests.fakes.balancer import Balancer, Upstream
 from tests.fakes.discord_gateway import TOKEN
 from tests.fakes.discord_server import Discord
 from tests.fakes.giphy_server import FakeGif, GiphyServer
 from tests.fakes.jobs import all_done
 from tests.fakes.media import animation
-from tests.fakes.process import START_S, Served, child
-from tests.fakes.redis_servers import SERVER, RedisCluster, RedisServer, calm
+from tests.fakes.process import Served, child
+from tests.fakes.redis_servers import SERVER, RedisCluster
 from tests.fakes.slack_server import ACK_S, Slack
-from tests.fakes.waiting import until
+from tests.fakes.waiting import WITHIN_S, until
 from tests.integration.cluster.replica_child import MEDIA_HOST
 
 pytestmark = pytest.mark.skipif(not SERVER, reason="needs redis-server (Debian: apt-get install redis-server)")
@@ -37,7 +37,6 @@ COLOURS = ("red", "green", "blue")
 PARTS, PART = 4, 60  # GIFs of each part of the test, a third of them of each colour
 CANDIDATES = 40  # for one query
 PEOPLE = 10  # on each platform, who ask at once
-DEADLINE_S = 25.0  # longer than until the claims of a dead engine end
 
 
 def colour(number: int) -> tuple[int, int, int]:
@@ -180,7 +179,7 @@ async def crowd(replicas: Replicas, bot_database: str, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(Route, "BASE", Route.BASE)
     monkeypatch.setattr(DiscordWebSocket, "DEFAULT_GATEWAY", DiscordWebSocket.DEFAULT_GATEWAY)
-    options = BotOptions(replicas.balancer.url, "", bot_database, "a secret", Rating.R, DEADLINE_S)
+    options = BotOptions(replicas.balancer.url, "", bot_database, "a secret", Rating.R, MAX_DEADLINE_S)
     async with Slack() as slack, Discord() as discord:
         given = slack_bot.SlackOptions("xoxb-1", "xapp-1", api_url=slack.api_url, port=0)
         there = discord_bot.DiscordOptions(TOKEN, discord.api_url, port=0)
@@ -193,9 +192,13 @@ async def crowd(replicas: Replicas, bot_database: str, monkeypatch: pytest.Monke
         assert slack.wrong == discord.wrong == []
 
 
-async def is_master(server: RedisServer) -> bool:
-    async with server.client() as client:
-        return bool((await client.info("replication"))["role"] == "master")
+async def expire(cluster: RedisCluster, name: str) -> None:
+    """Makes the leases of an engine that is dead run out, on all masters."""
+    for server in (cluster.replicas[0], *cluster.masters[1:]):
+        async with server.client() as client:
+            for lease in [key async for key in client.scan_iter(match="deepgif:c:*")]:
+                if (await client.get(lease) or b"").startswith(name.encode()):
+                    await client.delete(lease)
 
 
 async def test_no_command_is_lost(
@@ -222,7 +225,8 @@ async def test_no_command_is_lost(
     await crowd.ask(1)
     giphy.gate.release()
     await crowd.answered()
-    assert await asyncio.wait_for(process.wait(), START_S) == 0
+    process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(process.wait(), WITHIN_S) == 0
     assert (stopped.cut, stopped.refused) == (0, 0)
     assert replicas.twice(1) == []
 
@@ -233,7 +237,7 @@ async def test_no_command_is_lost(
     await crowd.ask(2)
     giphy.gate.release()
     await crowd.answered()
-    await until(calm(lambda: is_master(cluster.replicas[0])))
+    await cluster.fail_over(0)
     await replicas.sharing()
     replicas.twice(2)  # while Redis was away each engine looked for itself
 
@@ -242,6 +246,8 @@ async def test_no_command_is_lost(
     await crowd.ask(3)
     await until(lambda: giphy.downloading and killed.in_hand)
     process.kill()
+    await process.wait()
+    await expire(cluster, "b")
     await crowd.ask(3)
     giphy.gate.release()
     await crowd.answered()

@@ -27,6 +27,7 @@ from deepgif.engine.types import GifKey
 from deepgif.models.bundles.load import BUNDLED
 from tests.fakes.process import deepgif
 from tests.fakes.redis_servers import SERVER, RedisCluster, RedisServer
+from tests.fakes.waiting import WITHIN_S
 
 pytestmark = pytest.mark.skipif(not SERVER, reason="needs redis-server (Debian: apt-get install redis-server)")
 OLD, OTHER, NEW = "old@11111111/2x8", "old@11111111/4x8", "new@22222222/2x8"
@@ -50,10 +51,10 @@ async def options(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     async with AsyncExitStack() as stack:
         if request.param == "cluster":
             cluster = await stack.enter_async_context(RedisCluster(tmp_path / "cluster"))
-            yield RedisOptions(cluster.url, cluster=True, timeout_s=10.0)
+            yield RedisOptions(cluster.url, cluster=True, timeout_s=WITHIN_S)
         else:
             redis = await stack.enter_async_context(RedisServer(tmp_path / "redis"))
-            yield RedisOptions(redis.url, timeout_s=10.0)
+            yield RedisOptions(redis.url, timeout_s=WITHIN_S)
 
 
 async def put(link: RedisConnection, space: str, provider: str, count: int) -> None:

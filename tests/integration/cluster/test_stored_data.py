@@ -26,6 +26,7 @@ from deepgif.engine.types import GifKey, Rating
 from tests.fakes.encoder import ColourEncoder, WideEncoder
 from tests.fakes.redis_servers import SERVER, RedisServer
 from tests.fakes.stored import restore_redis, rows
+from tests.fakes.waiting import WITHIN_S
 
 pytestmark = pytest.mark.skipif(not SERVER, reason="needs redis-server (Debian: apt-get install redis-server)")
 SPACE = f"{ColourEncoder.space}/{ColourEncoder.sampling}"
@@ -38,7 +39,7 @@ async def options(tmp_path: Path) -> AsyncIterator[RedisOptions]:
     async with RedisServer(tmp_path / "redis") as server:
         async with server.client() as client:
             await restore_redis(client)
-        yield RedisOptions(server.url, timeout_s=10.0)
+        yield RedisOptions(server.url, timeout_s=WITHIN_S)
 
 
 def engine_options(data_dir: Path, redis: RedisOptions) -> EngineOptions:

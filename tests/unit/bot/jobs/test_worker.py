@@ -10,7 +10,7 @@ from deepgif.bot.jobs.worker import Worker
 from deepgif.bot.request import ChatContext, Request, RequestKind
 from deepgif.bot.store.database import Database
 from deepgif.bot.store.encryption import Cipher
-from tests.fakes.waiting import Gate, until
+from tests.fakes.waiting import WITHIN_S, Gate, until
 
 
 class Handler:
@@ -89,7 +89,7 @@ async def test_a_request_that_was_not_acknowledged_stays_in_the_queue(queue, han
 
 async def test_acknowledgements_go_before_answers(queue, handler, monkeypatch):
     """A job waits while another request is being acknowledged."""
-    monkeypatch.setattr("deepgif.bot.jobs.worker.YIELD_S", 60)
+    monkeypatch.setattr("deepgif.bot.jobs.worker.YIELD_S", WITHIN_S)
     async with Worker(queue, handler) as worker:
         async with worker.accept(request("first")):
             pass

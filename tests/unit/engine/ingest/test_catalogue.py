@@ -18,6 +18,7 @@ from deepgif.engine.store.embeddings import SqliteEmbeddingStore
 from deepgif.engine.types import GifKey, Rating
 from tests.fakes.encoder import ColourEncoder
 from tests.fakes.media import animation
+from tests.fakes.waiting import WITHIN_S
 
 
 class Setting:
@@ -233,7 +234,7 @@ async def test_what_is_embedded_is_kept_when_it_is_stopped(folder, tmp_path, dec
     async with Database(tmp_path / "d.sqlite") as database:
         setting = Setting(folder, database, decoder, Images(embed))
         running = asyncio.create_task(setting.indexer.run(setting.catalogue, progress))
-        await asyncio.wait_for(came.wait(), 10)
+        await asyncio.wait_for(came.wait(), WITHIN_S)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running

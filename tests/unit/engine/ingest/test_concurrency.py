@@ -7,6 +7,7 @@ import pytest
 
 from deepgif.engine.errors import MediaError
 from deepgif.engine.ingest.concurrency import map_unordered
+from tests.fakes.waiting import WITHIN_S
 
 
 class Work:
@@ -61,7 +62,7 @@ async def test_any_other_error_ends_it():
         finally:
             under_way -= 1
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WITHIN_S):
         with pytest.raises(RuntimeError, match="out of memory"):
             assert [pair async for pair in map_unordered(range(100), work, 4)]
     assert under_way == 0

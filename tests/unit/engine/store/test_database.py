@@ -11,6 +11,7 @@ from deepgif.engine.store.database import CHUNK, SCAN_CHUNK, Database
 from deepgif.engine.store.embeddings import SqliteEmbeddingStore, embedding_space
 from deepgif.engine.types import GifKey
 from tests.fakes.encoder import ColourEncoder
+from tests.fakes.waiting import WITHIN_S
 
 SPACE = "m@1/4x224"
 
@@ -102,7 +103,7 @@ async def test_a_cancelled_write_blocks_nobody(database):
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    async with asyncio.timeout(60), Database(database.path) as other:
+    async with asyncio.timeout(WITHIN_S), Database(database.path) as other:
         await SqliteEmbeddingStore(other, 4).put_many(SPACE, {GifKey("q", "1"): unit(1)[0]})
         assert await SqliteEmbeddingStore(other, 4).count(SPACE, "p") == len(keys)
 
