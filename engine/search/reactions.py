@@ -17,6 +17,7 @@ from deepgif.models.networks.reaction import REACTIONS, ReactionHead, agreement,
 
 CACHED_TEXTS = 100_000  # in memory, about 30 MB
 TEXTS_AT_ONCE = 128
+DISTINCT = 0.35  # the least probability of the likeliest reaction for which a provider is asked
 LIKELY = 0.5  # the least probability at which a query counts as a reaction
 SENTENCE = 3  # words; providers understand shorter queries as they are
 Floats = NDArray[np.float32]
@@ -31,7 +32,7 @@ class QueryReaction:
 
     def term_for(self, query: str) -> str | None:
         """The likeliest reaction as a provider's search term, if ``query`` is a sentence that asks for a reaction."""
-        if self.is_reaction < LIKELY or len(query.split()) < SENTENCE:
+        if self.is_reaction < LIKELY or self.probabilities.max() < DISTINCT or len(query.split()) < SENTENCE:
             return None
         term = search_term(REACTIONS[int(self.probabilities.argmax())])
         return term if term != query.casefold() else None

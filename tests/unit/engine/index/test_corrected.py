@@ -17,7 +17,7 @@ def unit(rng, count):
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize("inner", [ExactIndex, CompactIndex, AutoIndex, lambda size: CompactIndex(size, compared=1500)])
+@pytest.mark.parametrize("inner", [ExactIndex, CompactIndex, AutoIndex, lambda size: CompactIndex(size, rescored=1500)])
 def test_all_of_it_is_corrected(inner):
     """Order, scores, mean and standard deviation are those of the corrected similarities of all GIFs."""
     rng = np.random.default_rng(0)

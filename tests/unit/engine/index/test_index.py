@@ -326,4 +326,4 @@ def test_it_becomes_compact(caplog):
     index.remove(keys_of(range(50)))
     index.add(keys_of(range(101)), vectors, ratings)
     assert len(index) == 101
-    assert caplog.messages == ["More than 100 GIFs: from now on they are held compactly."]
+    assert caplog.messages == ["The index has more than 100 GIFs and is compact from now on."]

@@ -77,7 +77,7 @@ def test_what_is_shown_and_what_is_looked_at():
     assert one.still == Rendition("https://media.giphy.com/fixed_width_small_still.gif?cid=1", 200, 113, 72000)
     assert (one.tags, one.pingback_url) == (("cat", "jump"), "https://x/sent")
     assert one.gif.attribution == "Powered by GIPHY"
-    assert one.text == "Cat GIF. A cat jumps.. cat, jump"
+    assert one.text == "Cat GIF. A cat jumps.. cat. jump"
 
 
 def test_few_renditions_are_enough():

@@ -88,6 +88,7 @@ def test_frames_are_open_clip_s(local):
 
 def test_texts_that_cannot_be_cut_are_not(tmp_path):
     """Where every token sees every other one, as in SigLIP, all of them are read."""
+    prepare_torchvision()
     import open_clip
 
     folder = tmp_path / "tiny"
