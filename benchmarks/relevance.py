@@ -46,6 +46,7 @@ def ways(weights: FusionWeights) -> dict[str, FusionWeights]:
         "pixels only": replace(none, visual=1.0),
         "text vectors": replace(none, text=1.0),
         "words and letters": replace(none, **lexical),
+        "reactions": replace(none, reaction=1.0),
         "vectors, no words": replace(weights, words=0.0, trigrams=0.0, exact=0.0),
         "all but pixels": replace(weights, visual=0.0, visual_of_text=0.0),
         "all": weights,

@@ -26,7 +26,7 @@ from deepgif.engine.media.decoder_pool import AsyncDecoder
 from deepgif.engine.media.ocr_models import is_installed, load_text_reader, reader_version
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.options import EngineOptions
-from deepgif.engine.protocols import Clip, EmbeddingStore, Encoder, Vector
+from deepgif.engine.protocols import Clip, EmbeddingStore, Encoder, SentenceEncoder, Vector
 from deepgif.engine.providers.factory import open_providers
 from deepgif.engine.providers.folder import Changes, FolderCatalogue
 from deepgif.engine.providers.remote import RemoteProvider
@@ -34,6 +34,7 @@ from deepgif.engine.search.collection import Collection
 from deepgif.engine.search.fallback import ProviderFallback
 from deepgif.engine.search.ranking import RankingModel
 from deepgif.engine.search.ranking_model import load_ranking
+from deepgif.engine.search.reactions import ReactionReader
 from deepgif.engine.search.retrieval import Retriever, Similarity
 from deepgif.engine.search.service import SearchService
 from deepgif.engine.search.single_flight import SingleFlight
@@ -43,6 +44,7 @@ from deepgif.engine.store.embeddings import SqliteEmbeddingStore, embedding_spac
 from deepgif.engine.store.recognised_text import SqliteRecognisedTextStore
 from deepgif.models.bundles.load import load_bundle
 from deepgif.models.bundles.manifest import BundleError, BundleInfo, read_info
+from deepgif.models.bundles.reactions import load_reactions
 from deepgif.models.runtime.frame_runner import DeviceError, choose_devices, torch_device
 
 if TYPE_CHECKING:
@@ -109,14 +111,15 @@ async def open_engine(
         ingestion = await stack.enter_async_context(open_ingestion(options, metrics, load))
         encoder, collection, cluster = ingestion.encoder, ingestion.collection, ingestion.cluster
         model, similarity = ingestion.model, ingestion.similarity
-        retriever = Retriever(encoder, collection, model, similarity, metrics.on_batch("text"))
+        reactions = await asyncio.to_thread(load_reaction_reader, options.bundle, encoder, model)
+        retriever = Retriever(encoder, collection, model, similarity, metrics.on_batch("text"), reactions)
         await stack.enter_async_context(retriever)
         flights = SingleFlight(cluster.result_cache() if cluster is not None else None)
         stack.push_async_callback(flights.close)
         fallback = None
         if ingestion.providers:
             fallback = ProviderFallback(
-                retriever, collection, ingestion.embedder, model, similarity, options.min_confidence
+                retriever, collection, ingestion.embedder, model, similarity, options.min_confidence, reactions
             )
         texts_in_gifs = ingestion.recognition.texts_of if ingestion.recognition is not None else None
         search = SearchService(encoder.space, retriever, collection, model.thresholds, fallback, flights, texts_in_gifs)
@@ -229,6 +232,18 @@ def bundle_info(folder: Path) -> BundleInfo:
         return read_info(folder)
     except BundleError as error:
         raise ModelError(str(error)) from error
+
+
+def load_reaction_reader(bundle: Path, encoder: Encoder, model: RankingModel) -> ReactionReader | None:
+    """The reader with the bundle's reaction head; None if it has none for this version of the encoder. GIFs are read
+    only if that counts in ``model``. Raises ``ModelError``."""
+    try:
+        head = load_reactions(bundle, encoder.space)
+    except BundleError as error:
+        raise ModelError(str(error)) from error
+    if head is None or not isinstance(encoder, SentenceEncoder):
+        return None
+    return ReactionReader(head, encoder.text_features, compare=model.weights.reaction > 0)
 
 
 async def _open_catalogue(options: EngineOptions, database: Database) -> FolderCatalogue | None:

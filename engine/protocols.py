@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,17 @@ class Encoder(VectorSpace, Protocol):
 
     def vocabulary_coverage(self, text: str) -> float:
         """The share of the text, in [0, 1], that is in the encoder's vocabulary."""
+
+
+@runtime_checkable
+class SentenceEncoder(Protocol):
+    """An encoder that also gives the sentence vectors from which it embeds texts."""
+
+    def text_features(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(N, B) vectors of N texts."""
+
+    def embed_text_features(self, features: NDArray[np.float32]) -> Vectors:
+        """(N, D) unit vectors of N texts, from their sentence vectors (N, B)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +160,14 @@ class Provider(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ProviderQuery:
-    """A search at a provider: the query's text, the highest rating, language and country ("" for any)."""
+    """A search at a provider: the query's text, the highest rating, language and country ("" for any), and how many
+    pages of results, at one call each."""
 
     text: str
     max_rating: Rating
     language: str = ""
     country: str = ""
+    pages: int = 2
 
 
 class SearchProvider(Provider, Protocol):
@@ -164,8 +177,9 @@ class SearchProvider(Provider, Protocol):
     def attribution(self) -> str:
         """What must be shown with its GIFs, such as ``Powered by GIPHY``."""
 
-    async def search(self, query: ProviderQuery) -> list[Candidate]:
-        """Its best GIFs in its own order, none above the rating. Raises ``ProviderError``."""
+    async def search(self, query: ProviderQuery, *, reserve: float = ...) -> list[Candidate]:
+        """Its best GIFs in its own order, none above the rating, in calls that leave at least the share ``reserve`` of
+        the quota. Raises ``ProviderError``."""
 
     async def store(self, candidates: Sequence[Candidate]) -> None:
         """Stores what may be stored of GIFs whose vectors are stored."""

@@ -33,7 +33,8 @@ from deepgif.engine.options import MediaLimits
 from deepgif.models.bundles.load import bundle_folder, load_bundle
 from deepgif.models.bundles.manifest import WEIGHTS
 from deepgif.models.bundles.open_clip import frames_of
-from deepgif.models.networks.mobilenet import FRAMES_IN_CACHE, MobileNetV2
+from deepgif.models.networks.joint import FRAMES_IN_CACHE
+from deepgif.models.networks.mobilenet import MobileNetV2
 from deepgif.models.networks.vgg16 import Vgg16
 from deepgif.models.runtime.onnx import OnnxNetwork, export
 from deepgif.models.runtime.torchvision import prepare_torchvision

@@ -10,6 +10,7 @@ from deepgif.engine.errors import ProviderError
 from deepgif.engine.protocols import ProviderQuery
 from deepgif.engine.providers.http import JsonApi
 from deepgif.engine.providers.parsing import MAX_URL, first_rendition, tags_of, text_of
+from deepgif.engine.providers.quota import RESERVED_FOR_LOOKUPS
 from deepgif.engine.types import Candidate, Gif, GifKey, Rating
 
 NAME = "giphy"
@@ -17,7 +18,7 @@ ATTRIBUTION = "Powered by GIPHY"
 API = "https://api.giphy.com"
 MEDIA_HOSTS = frozenset({"media.giphy.com", "i.giphy.com", *(f"media{number}.giphy.com" for number in range(5))})
 PINGBACK_HOST = "giphy-analytics.giphy.com"
-PAGE, PAGES = 50, 2
+PAGE = 50
 MAX_QUERY = 50  # characters; GIPHY rejects longer queries with status 414
 IDS_AT_ONCE = 100
 # Renditions by preference: small ones with few frames first.
@@ -44,8 +45,8 @@ class GiphyApi:
         self._key = key
         self._url = url
 
-    async def search(self, query: ProviderQuery) -> list[Candidate]:
-        """The first 100 GIFs for the query in GIPHY's order, or 50 if one page fails. Raises ``ProviderError``."""
+    async def search(self, query: ProviderQuery, *, reserve: float = RESERVED_FOR_LOOKUPS) -> list[Candidate]:
+        """The best GIFs in GIPHY's order, 50 from each page that does not fail. Raises ``ProviderError``."""
         parameters = {
             "api_key": self._key,
             "q": shortened(query.text, MAX_QUERY),
@@ -54,8 +55,10 @@ class GiphyApi:
             **({"lang": query.language} if query.language else {}),
             **({"country_code": query.country} if query.country else {}),
         }
-        pages = [parameters | {"offset": str(number * PAGE)} for number in range(PAGES)]
-        return read_gifs(await self._api.get_pages(f"{self._url}/v1/gifs/search", pages), query.max_rating)
+        pages = [parameters | {"offset": str(number * PAGE)} for number in range(query.pages)]
+        return read_gifs(
+            await self._api.get_pages(f"{self._url}/v1/gifs/search", pages, reserve=reserve), query.max_rating
+        )
 
     async def by_ids(self, stored: Mapping[str, Candidate], *, reserve: float = 0.0) -> list[Candidate]:
         """The current state of at most 100 GIFs, in one call. Raises ``ProviderError``."""

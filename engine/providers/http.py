@@ -61,10 +61,14 @@ class JsonApi:
                     return await self._call(url, parameters)
         raise AssertionError("tenacity ends with a value or an error")
 
-    async def get_pages(self, url: str, pages: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
+    async def get_pages(
+        self, url: str, pages: Sequence[Mapping[str, str]], *, reserve: float = RESERVED_FOR_LOOKUPS
+    ) -> list[dict[str, Any]]:
         """The JSON objects for several sets of parameters, without those that failed. Raises ``ProviderError`` if all
         failed."""
-        found = await asyncio.gather(*(self.get(url, parameters) for parameters in pages), return_exceptions=True)
+        found = await asyncio.gather(
+            *(self.get(url, parameters, reserve=reserve) for parameters in pages), return_exceptions=True
+        )
         bodies = [page for page in found if not isinstance(page, BaseException)]
         if not bodies:
             raise next(page for page in found if isinstance(page, BaseException))

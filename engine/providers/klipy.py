@@ -11,13 +11,14 @@ from deepgif.engine.errors import ProviderError
 from deepgif.engine.protocols import ProviderQuery
 from deepgif.engine.providers.http import JsonApi
 from deepgif.engine.providers.parsing import first_rendition, number_of, tags_of, text_of
+from deepgif.engine.providers.quota import RESERVED_FOR_LOOKUPS
 from deepgif.engine.types import Candidate, Gif, GifKey, Rating, Rendition
 
 NAME = "klipy"
 ATTRIBUTION = "Powered by KLIPY"
 API = "https://api.klipy.com"
 MEDIA_HOSTS = frozenset({"static.klipy.com"})
-PAGE, PAGES = 50, 2
+PAGE = 50
 MAX_QUERY = 200  # characters
 IDS_AT_ONCE = 24  # the default page size
 # Klipy does not rate GIFs: those that pass a filter get the rating of the filter.
@@ -35,8 +36,8 @@ class KlipyApi:
         self._api = api
         self._gifs = f"{url}/api/v1/{quote(key, safe='')}/gifs"
 
-    async def search(self, query: ProviderQuery) -> list[Candidate]:
-        """The first 100 GIFs for the query in Klipy's order, or 50 if one page fails. Raises ``ProviderError``."""
+    async def search(self, query: ProviderQuery, *, reserve: float = RESERVED_FOR_LOOKUPS) -> list[Candidate]:
+        """The best GIFs in Klipy's order, 50 from each page that does not fail. Raises ``ProviderError``."""
         parameters = {
             "q": query.text[:MAX_QUERY],
             "per_page": str(PAGE),
@@ -45,8 +46,8 @@ class KlipyApi:
         }
         if query.language:
             parameters["locale"] = f"{query.language}_{query.country}" if query.country else query.language
-        pages = [parameters | {"page": str(number)} for number in range(1, PAGES + 1)]
-        return read_gifs(await self._api.get_pages(f"{self._gifs}/search", pages), query.max_rating)
+        pages = [parameters | {"page": str(number)} for number in range(1, query.pages + 1)]
+        return read_gifs(await self._api.get_pages(f"{self._gifs}/search", pages, reserve=reserve), query.max_rating)
 
     async def by_ids(self, stored: Mapping[str, Candidate], *, reserve: float = 0.0) -> list[Candidate]:
         """The current state of at most 24 GIFs, in one call, with their stored ratings. Raises ``ProviderError``."""

@@ -11,7 +11,7 @@ from typing import Protocol
 from deepgif.engine.errors import DeepGifError, MediaError, ProviderError
 from deepgif.engine.media.download import Downloader
 from deepgif.engine.protocols import GifStore, ProviderQuery
-from deepgif.engine.providers.quota import RESERVED_FOR_SEARCHES, Quota
+from deepgif.engine.providers.quota import RESERVED_FOR_LOOKUPS, RESERVED_FOR_SEARCHES, Quota
 from deepgif.engine.store.cache import BoundedCache
 from deepgif.engine.types import Candidate, Gif, GifKey, Rendition
 
@@ -35,8 +35,9 @@ class Api(Protocol):
     def quota(self) -> Quota:
         """The quota of its calls."""
 
-    async def search(self, query: ProviderQuery) -> list[Candidate]:
-        """The best GIFs in the provider's order. Raises ``ProviderError``."""
+    async def search(self, query: ProviderQuery, *, reserve: float = RESERVED_FOR_LOOKUPS) -> list[Candidate]:
+        """The best GIFs in the provider's order, in calls that leave at least the share ``reserve`` of the quota.
+        Raises ``ProviderError``."""
 
     @property
     def ids_at_once(self) -> int:
@@ -82,9 +83,10 @@ class RemoteProvider:
         """How many GIFs one call can look up."""
         return self._api.ids_at_once
 
-    async def search(self, query: ProviderQuery) -> list[Candidate]:
-        """Its best GIFs in its own order, none above the rating. Raises ``ProviderError``."""
-        found = await self._api.search(query)
+    async def search(self, query: ProviderQuery, *, reserve: float = RESERVED_FOR_LOOKUPS) -> list[Candidate]:
+        """Its best GIFs in its own order, none above the rating, in calls that leave at least the share ``reserve`` of
+        the quota. Raises ``ProviderError``."""
+        found = await self._api.search(query, reserve=reserve)
         await self._cache(found)
         return found
 

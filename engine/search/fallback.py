@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from dataclasses import dataclass, replace
 
 from deepgif.engine.errors import ProviderError
 from deepgif.engine.ingest.candidates import CandidateEmbedder
-from deepgif.engine.protocols import ProviderQuery
+from deepgif.engine.protocols import ProviderQuery, SearchProvider
+from deepgif.engine.providers.quota import RESERVED_FOR_SEARCHES
 from deepgif.engine.search.collection import Collection
 from deepgif.engine.search.query import parse_query
 from deepgif.engine.search.ranking import Ranking, RankingModel, provider_order
+from deepgif.engine.search.reactions import ReactionReader
 from deepgif.engine.search.reranker import Rerank
 from deepgif.engine.search.retrieval import Hits, RetrievalQuery, Retriever, Similarity
-from deepgif.engine.types import MAX_RANKED, Candidate, Coverage, Origin
+from deepgif.engine.types import MAX_RANKED, Candidate, Coverage, GifKey, Origin
 
 SPARE = 8  # more GIFs than requested, in case some are gone
 POOL = MAX_RANKED // 2 + SPARE  # GIFs retrieved by frames, and as many by text
@@ -35,6 +38,7 @@ class ProviderFallback:
     model: RankingModel
     similarity: Similarity
     min_confidence: float
+    reactions: ReactionReader | None = None
 
     def search(self, query: ProviderQuery) -> ProviderSearch:
         """The search for a query, not running yet."""
@@ -88,7 +92,8 @@ class ProviderSearch:
             self._ranking = indexed
             return
         self._ranking = _with(indexed, SLOW_PROVIDER)
-        candidates, notices = await self._candidates()
+        term = hits.reaction.term_for(self._parsed.text) if hits.reaction is not None else None
+        candidates, notices = await self._candidates(term)
         if not candidates:
             self._ranking = _with(indexed, *notices, INDEX_ONLY) if notices else indexed
             return
@@ -123,6 +128,7 @@ class ProviderSearch:
             use.similarity,
             use.collection.lexical.frequencies,
             (*notices, *hits.notices),
+            use.reactions,
         )
 
     async def _provider_ranking(self, error: Exception) -> Ranking:
@@ -137,12 +143,18 @@ class ProviderSearch:
             scored, gifs, 0.0, count, frozenset(gifs), Origin.PROVIDER, Coverage(0, count), (*notices, UNRANKED)
         )
 
-    async def _candidates(self) -> tuple[list[Candidate], tuple[str, ...]]:
-        """The candidates of all providers, interleaved by rank, and the providers' errors as sentences."""
+    async def _candidates(self, term: str | None = None) -> tuple[list[Candidate], tuple[str, ...]]:
+        """The candidates of all providers, each once, interleaved by rank, and the providers' errors as sentences. With
+        ``term``, a second search for it replaces the second page of the first."""
         query = replace(self._query, text=self._parsed.text)
-        answers = await asyncio.gather(
-            *(provider.search(query) for provider in self._fallback.collection.remote), return_exceptions=True
-        )
+        searches = []
+        for provider in self._fallback.collection.remote:
+            if term is None:
+                searches.append(provider.search(query))
+            else:
+                searches.append(provider.search(replace(query, pages=1)))
+                searches.append(_search_if_affordable(provider, replace(query, text=term, language="", pages=1)))
+        answers = await asyncio.gather(*searches, return_exceptions=True)
         lists, notices = [], []
         for answer in answers:
             if isinstance(answer, ProviderError):
@@ -151,12 +163,24 @@ class ProviderSearch:
                 raise answer
             else:
                 lists.append(answer)
-        longest = max((len(some) for some in lists), default=0)
-        merged = [some[rank] for rank in range(longest) for some in lists if rank < len(some)]
+        by_key: dict[GifKey, Candidate] = {}
+        for one in itertools.chain.from_iterable(itertools.zip_longest(*lists)):
+            if one is not None:
+                by_key.setdefault(one.gif.key, one)
+        merged = list(by_key.values())
         if self._parsed.filters:
             in_gifs = await self._fallback.embedder.texts_in_gifs([one.gif.key for one in merged])
             merged = [one for one in merged if self._parsed.admits((*one.texts, in_gifs.get(one.gif.key, "")))]
         return merged, tuple(notices)
+
+
+async def _search_if_affordable(provider: SearchProvider, query: ProviderQuery) -> list[Candidate]:
+    """An additional search: none if less than half of the quota is left, or if it fails, as the main one says why."""
+    try:
+        return await provider.search(query, reserve=RESERVED_FOR_SEARCHES)
+    except ProviderError as error:
+        _log.debug("No additional search: %s", error)
+        return []
 
 
 def _with(ranking: Ranking, *notices: str) -> Ranking:

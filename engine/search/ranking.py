@@ -32,8 +32,8 @@ NEAR_DUPLICATE = 0.985  # cosine of two pictures
 class Signals:
     """One GIF's signals for one query: the similarities of the query to its frames and to its text, None if there is
     nothing to compare (yet), its rank at the provider, starting at 0, None if the provider did not return it, the
-    lexical shares (``deepgif.engine.search.lexical``), and the similarity of the query to the words in the picture,
-    which ``fuse`` does not use."""
+    lexical shares (``deepgif.engine.search.lexical``), the similarity of the query to the words in the picture, which
+    ``fuse`` does not use, and how well both agree on a reaction (``deepgif.engine.search.reactions``)."""
 
     key: GifKey
     visual: float | None = None
@@ -43,6 +43,7 @@ class Signals:
     trigrams: float = 0.0
     exact: float = 0.0
     caption: float | None = None
+    reaction: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class ScoreStatistics:
 @dataclass(frozen=True, slots=True)
 class FusionWeights:
     """Weights of the three standardised signals, the slopes that predict a missing visual similarity from text and
-    rank, and the weights of the lexical shares."""
+    rank, and the weights of the lexical shares and of the reaction."""
 
     visual: float
     text: float
@@ -70,6 +71,7 @@ class FusionWeights:
     words: float = 0.0
     trigrams: float = 0.0
     exact: float = 0.0
+    reaction: float = 0.0
 
     def lexical(self, signals: Signals) -> float:
         """What the lexical shares add to a score. Their cubes count: half of the words say much less than all."""
@@ -167,6 +169,7 @@ def fuse(
             + weights.text * (text_score or 0.0)
             + weights.rank * rank_score
             + weights.lexical(one)
+            + weights.reaction * one.reaction
         )
         scored.append(ScoredCandidate(one, score, visual_score, text_score))
     return sorted(scored, key=lambda one: (-one.score, _rank(one.signals), one.signals.key))

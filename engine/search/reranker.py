@@ -23,6 +23,7 @@ from deepgif.engine.ingest.pipeline import View
 from deepgif.engine.protocols import SearchProvider, Vector
 from deepgif.engine.search.lexical import lexical_evidence
 from deepgif.engine.search.ranking import Ranking, RankingModel, Signals, confidence, drop_near_duplicates, fuse
+from deepgif.engine.search.reactions import ReactionReader
 from deepgif.engine.search.retrieval import Hits, Similarity
 from deepgif.engine.types import Candidate, Coverage, Gif, GifKey, Origin
 
@@ -49,6 +50,7 @@ class Rerank:
         similarity: Similarity,
         frequencies: Frequencies,
         notices: Sequence[str] = (),
+        reactions: ReactionReader | None = None,
     ) -> None:
         self._hits = hits
         self._candidates = {one.gif.key: one for one in candidates}
@@ -58,6 +60,7 @@ class Rerank:
         self._similarity = similarity
         self._frequencies = frequencies
         self._notices = tuple(notices)
+        self._reactions = reactions
         self._gifs = dict(gifs) | {key: one.gif for key, one in self._candidates.items()}
         self._signals = {one.key: one for one in hits.signals if one.key in self._gifs}
         for rank, key in enumerate(self._candidates):
@@ -144,11 +147,15 @@ class Rerank:
         self._use_captions({key: one.vector for key, one in captions.items() if one.vector is not None})
 
     async def _use_texts(self, in_gifs: Mapping[GifKey, str], keys: Sequence[GifKey]) -> None:
-        """Compares the words of the query with the texts of ``keys``, those ``in_gifs`` included."""
+        """Compares the query's words and reaction with the texts of ``keys``, those ``in_gifs`` included."""
         texts = [(*self._candidates[key].texts, in_gifs.get(key, "")) for key in keys]
         shares = await asyncio.to_thread(lexical_evidence, self._hits.query, texts, self._frequencies)
         for key, (words, trigrams, exact) in zip(keys, shares.tolist(), strict=True):
             self._signals[key] = replace(self._signals[key], words=words, trigrams=trigrams, exact=exact)
+        if self._reactions is not None:
+            agreement = await asyncio.to_thread(self._reactions.evidence, self._hits.reaction, texts)
+            for key, reaction in zip(keys, agreement.tolist(), strict=True):
+                self._signals[key] = replace(self._signals[key], reaction=reaction)
 
     def _use_captions(self, vectors: Mapping[GifKey, Vector]) -> None:
         for key, vector in vectors.items():

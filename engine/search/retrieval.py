@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgif.engine.ingest.batcher import MicroBatcher
-from deepgif.engine.protocols import Encoder, IndexHits, Vector, Vectors
+from deepgif.engine.protocols import Encoder, IndexHits, SentenceEncoder, Vector, Vectors
 from deepgif.engine.search.collection import Collection
 from deepgif.engine.search.lexical import lexical_evidence
 from deepgif.engine.search.query import NO_DEMANDS, ParsedQuery
@@ -27,6 +27,7 @@ from deepgif.engine.search.ranking import (
     fuse,
 )
 from deepgif.engine.search.ranking_model import QueryBank
+from deepgif.engine.search.reactions import QueryReaction, ReactionReader
 from deepgif.engine.types import GifKey, Origin, Rating
 
 QUERIES_AT_ONCE = 64
@@ -50,7 +51,8 @@ class RetrievalQuery:
 @dataclass(frozen=True, slots=True)
 class Hits:
     """The query, its unit vector (D,), the signals of the GIFs whose frames or text are nearest, the statistics of both
-    similarities over all ``count`` allowed GIFs, and the share of the query in the encoder's vocabulary."""
+    similarities over all ``count`` allowed GIFs, the share of the query in the encoder's vocabulary, and the reaction
+    that it asks for, None if the model does not read reactions."""
 
     query: str
     vector: Vector
@@ -59,6 +61,7 @@ class Hits:
     text: ScoreStatistics
     count: int
     vocabulary_coverage: float
+    reaction: QueryReaction | None = None
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -84,7 +87,7 @@ class Similarity:
 
 class Retriever:
     """Retrieves and ranks indexed GIFs. An async context manager: while it is open, concurrent searches share
-    batches. ``on_batch`` is ``MicroBatcher``'s."""
+    batches. ``on_batch`` is ``MicroBatcher``'s; ``reactions`` is None if the model does not read reactions."""
 
     def __init__(
         self,
@@ -93,11 +96,13 @@ class Retriever:
         model: RankingModel,
         similarity: Similarity,
         on_batch: Callable[[Sequence[float]], None] = lambda waited_s: None,
+        reactions: ReactionReader | None = None,
     ) -> None:
         self._encoder = encoder
         self._collection = collection
         self._model = model
         self._similarity = similarity
+        self._reactions = reactions
         self.batcher = MicroBatcher[RetrievalQuery, Hits](
             self.search_batch,
             name="text",
@@ -137,10 +142,17 @@ class Retriever:
             notices=(*hits.notices, *indexing),
         )
 
+    def _encode(self, queries: Sequence[str]) -> tuple[Vectors, Sequence[QueryReaction | None]]:
+        """The queries' vectors (N, D) and reactions, from one run of the sentence encoder."""
+        if self._reactions is None or not isinstance(self._encoder, SentenceEncoder):
+            return self._encoder.encode_texts(queries), [None] * len(queries)
+        features = self._encoder.text_features(queries)
+        return self._encoder.embed_text_features(features), self._reactions.queries(queries, features)
+
     def search_batch(self, queries: Sequence[RetrievalQuery]) -> list[Hits]:
         """Encodes all queries at once, and searches once for each rating among them. Blocks."""
         pictures, texts = self._collection.pictures, self._collection.texts
-        vectors = self._encoder.encode_texts([query.text for query in queries])
+        vectors, asked = self._encode([query.text for query in queries])
         by_rating: defaultdict[Rating, list[int]] = defaultdict(list)
         for row, query in enumerate(queries):
             by_rating[query.max_rating].append(row)
@@ -163,14 +175,31 @@ class Retriever:
             visual = frame_rows.rows[rows] @ vectors[row] - correction[rows] if rows else np.zeros(0)
             with_text, rows = text_rows.of(admitted)
             text = text_rows.rows[rows] @ vectors[row] if rows else np.zeros(0)
-            shares = lexical_evidence(query.text, [words.get(key, ()) for key in admitted], lexical.frequencies)
+            documents = [words.get(key, ()) for key in admitted]
+            shares = lexical_evidence(query.text, documents, lexical.frequencies)
+            agreement = np.zeros(len(admitted), np.float32)
+            if self._reactions is not None:
+                agreement = self._reactions.evidence(asked[row], documents)
             signals = _signals(
-                admitted, dict(zip(with_frames, visual, strict=True)), dict(zip(with_text, text, strict=True)), shares
+                admitted,
+                dict(zip(with_frames, visual, strict=True)),
+                dict(zip(with_text, text, strict=True)),
+                shares,
+                agreement,
             )
             frame_statistics, text_statistics = (ScoreStatistics(one.mean, one.std) for one in hits[row])
             coverage = self._encoder.vocabulary_coverage(query.text)
             results.append(
-                Hits(query.text, vectors[row], signals, frame_statistics, text_statistics, hits[row][0].count, coverage)
+                Hits(
+                    query.text,
+                    vectors[row],
+                    signals,
+                    frame_statistics,
+                    text_statistics,
+                    hits[row][0].count,
+                    coverage,
+                    asked[row],
+                )
             )
         return results
 
@@ -193,6 +222,7 @@ def _signals(
     visual: Mapping[GifKey, np.float32],
     text: Mapping[GifKey, np.float32],
     shares: NDArray[np.float32],
+    agreement: NDArray[np.float32],
 ) -> tuple[Signals, ...]:
     return tuple(
         Signals(
@@ -200,7 +230,10 @@ def _signals(
             float(visual[key]) if key in visual else None,
             float(text[key]) if key in text else None,
             None,
-            *row,
+            words=words,
+            trigrams=trigrams,
+            exact=exact,
+            reaction=reaction,
         )
-        for key, row in zip(keys, shares.tolist(), strict=True)
+        for key, (words, trigrams, exact), reaction in zip(keys, shares.tolist(), agreement.tolist(), strict=True)
     )

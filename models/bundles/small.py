@@ -1,4 +1,4 @@
-"""Bundles of the kind "small": MobileNetV2, a recurrent sentence encoder and two projections, all in the folder.
+"""Bundles of the kind "small": a small CNN, a recurrent sentence encoder and two projections, all in the folder.
 
 Shapes: N texts, B = 384.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,8 +31,7 @@ from deepgif.models.bundles.manifest import (
     read_verified,
     write_manifest,
 )
-from deepgif.models.networks.joint import JointModel
-from deepgif.models.networks.mobilenet import FEATURES, FRAMES_IN_CACHE, MobileNetStrips
+from deepgif.models.networks.joint import FRAMES_IN_CACHE, Backbone, JointModel
 from deepgif.models.networks.projection import ProjectionHeads
 from deepgif.models.networks.sentence import (
     SENTENCE_DIMENSION,
@@ -42,6 +42,7 @@ from deepgif.models.networks.sentence import (
     spell_out,
     to_pieces,
 )
+from deepgif.models.networks.strips import Strips
 from deepgif.models.preprocess.sampling import FrameSampling
 from deepgif.models.runtime.frame_runner import FrameRunner
 
@@ -82,10 +83,14 @@ class SmallSentences:
 
 
 class StripsEncoder(TwoTowerEncoder):
-    """The same encoder, whose frame features are those of ``MobileNetStrips``."""
+    """The same encoder with frame features per place, from ``network``."""
+
+    def __init__(self, network: Strips, *parts: Any, **options: Any) -> None:
+        super().__init__(*parts, **options)
+        self._strips = network
 
     def _embed(self, features: Sequence[Tensor]) -> NDArray[np.float32]:
-        return super()._embed([MobileNetStrips.whole(strips) for strips in features])
+        return super()._embed([self._strips.whole(strips) for strips in features])
 
 
 def small_encoder(
@@ -93,11 +98,12 @@ def small_encoder(
 ) -> TwoTowerEncoder:
     """The encoder of a trained model."""
     frames = FrameRunner(model.frames, info.sampling, devices, FRAMES_IN_CACHE)
-    maps = ProjectionHeads(FEATURES, SENTENCE_DIMENSION)
+    maps = ProjectionHeads(model.frames.dimension, SENTENCE_DIMENSION)
     maps.frame_map, maps.sentence_map = model.frame_map, model.sentence_map
     sentences = SmallSentences(model.sentences, tokenizer, frames.device)
-    kind = StripsEncoder if isinstance(model.frames, MobileNetStrips) else TwoTowerEncoder
-    return kind(info, frames, sentences, maps, unit_frames=True)
+    if isinstance(model.frames, Strips):
+        return StripsEncoder(model.frames, info, frames, sentences, maps, unit_frames=True)
+    return TwoTowerEncoder(info, frames, sentences, maps, unit_frames=True)
 
 
 def load_small(folder: Path, devices: Sequence[str] = ("cpu",), *, strips: bool = False) -> TwoTowerEncoder:
@@ -108,9 +114,8 @@ def load_small(folder: Path, devices: Sequence[str] = ("cpu",), *, strips: bool 
         raise BundleError(f"{folder} is of the kind {info.kind}, not {SMALL}.")
     weights, tokenizer = (read_verified(folder / name, manifest) for name in (WEIGHTS, TOKENIZER))
     try:
-        model = JointModel(SentenceConfig(**manifest["sentence"]))
-        if strips:
-            model.frames = MobileNetStrips()
+        backbone = Backbone(manifest.get("backbone", Backbone.MOBILENET_V2))
+        model = JointModel(SentenceConfig(**manifest["sentence"]), backbone, strips=strips)
         model.load_state_dict({name: tensor.float() for name, tensor in load(weights).items()})
         return small_encoder(info, model, Tokenizer.from_str(tokenizer.decode("utf-8")), devices)
     except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
@@ -130,5 +135,6 @@ def save_small(
         name=name,
         licence=licence,
         sampling=asdict(sampling),
+        backbone=model.backbone,
         sentence=asdict(model.sentences.config),
     )

@@ -19,11 +19,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from deepgif.models.networks.strips import Strips
 from deepgif.models.runtime.torchvision import prepare_torchvision
 
 FEATURES = 1280
 FRAME_SIZE = 224
-FRAMES_IN_CACHE = 4  # computed at once on a CPU: so light a network waits for memory, where the maps of more lie
 TAIL_START = 8  # features[8:] work on 14 x 14 maps and smaller: 1/5 of the arithmetic, 9/10 of the weights
 
 
@@ -42,6 +42,8 @@ class MobileNetV2(nn.Module):
     """
 
     dimension = FEATURES
+    frame_size = FRAME_SIZE
+    head_channels = 64
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,26 +72,18 @@ class MobileNetV2(nn.Module):
         """The parameters of ``tail``."""
         return cast(nn.Sequential, self.features[TAIL_START:]).parameters()
 
-    @staticmethod
-    def pool(maps: Tensor) -> Tensor:
+    def pool(self, maps: Tensor) -> Tensor:
         """(B, 1280, S/32, S/32) to (B, 1280)."""
-        return maps.mean(dim=(2, 3))
-
-
-class MobileNetStrips(MobileNetV2):
-    """The same network, pooled apart for each of the S/32 columns, from the left, and then for each row, from the top:
-    features (B, P * 1280) of P places. Pooled over the whole frame, where something is is all but lost."""
+        return self.finish(maps.mean(dim=(2, 3)))
 
     @staticmethod
-    def pool(maps: Tensor) -> Tensor:
-        """(B, 1280, S/32, S/32) to (B, P * 1280)."""
-        return torch.cat([maps.mean(dim=2), maps.mean(dim=3)], dim=2).transpose(1, 2).flatten(1)
+    def finish(means: Tensor) -> Tensor:
+        """Means over places (B, 1280) to features (B, 1280): unchanged."""
+        return means
 
-    @staticmethod
-    def whole(strips: Tensor) -> Tensor:
-        """(B, P * 1280) to what ``MobileNetV2`` gives, (B, 1280): the mean over the columns."""
-        places = strips.view(len(strips), -1, FEATURES)  # (B, P, 1280)
-        return places[:, : places.shape[1] // 2].mean(dim=1)
+
+class MobileNetStrips(Strips, MobileNetV2):
+    """The same network with features per place."""
 
 
 def _with_bias(conv: nn.Conv2d) -> nn.Conv2d:

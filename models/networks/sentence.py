@@ -2,7 +2,8 @@
 
 Text is split into subwords (byte pair encoding, Sennrich et al. 2016, with byte fallback, so that every text has pieces
 and an unseen word is read from its parts), the pieces' embeddings go through a bidirectional GRU
-(Cho et al. 2014), and one linear layer takes the mean and the maximum of its states and the mean embedding.
+(Cho et al. 2014), and one linear layer takes the mean and the maximum of its states and the mean embedding. Both means
+can be weighted by attention (Lin et al. 2017, with one head).
 
 Shapes: N texts, L pieces of the longest, E embedding, H hidden units a direction.
 """
@@ -26,11 +27,12 @@ _JOINERS = "\u200d\ufe0e\ufe0f"  # zero-width joiner and variation selectors: ho
 
 @dataclass(frozen=True, slots=True)
 class SentenceConfig:
-    """Sizes of the encoder."""
+    """Sizes of the encoder; ``weighted``: its means are weighted by attention."""
 
     vocabulary: int = 16_384
     embedding: int = 256
     hidden: int = 320
+    weighted: bool = False
 
 
 class SentenceEncoder(nn.Module):
@@ -42,6 +44,11 @@ class SentenceEncoder(nn.Module):
         self.embedding = nn.Embedding(config.vocabulary, config.embedding, padding_idx=0)
         self.gru = nn.GRU(config.embedding, config.hidden, batch_first=True, bidirectional=True)
         self.output = nn.Linear(config.embedding + 4 * config.hidden, SENTENCE_DIMENSION)
+        if config.weighted:  # zeros: starts as the plain mean
+            self.piece_weight = nn.Embedding(config.vocabulary, 1)
+            self.state_weight = nn.Linear(2 * config.hidden, 1, bias=False)
+            nn.init.zeros_(self.piece_weight.weight)
+            nn.init.zeros_(self.state_weight.weight)
 
     def forward(self, pieces: Tensor, lengths: Tensor) -> Tensor:
         embedded = self.embedding(pieces)  # (N, L, E)
@@ -51,10 +58,14 @@ class SentenceEncoder(nn.Module):
             packed = pack_padded_sequence(embedded, lengths.cpu(), batch_first=True, enforce_sorted=False)
             states, _ = pad_packed_sequence(self.gru(packed)[0], batch_first=True)
         there = (torch.arange(pieces.shape[1], device=pieces.device) < lengths[:, None])[..., None]  # (N, L, 1)
-        count = lengths[:, None].to(states.dtype)
-        mean_state = (states * there).sum(dim=1) / count
+        if self.config.weighted:
+            scores = self.piece_weight(pieces) + self.state_weight(states)
+            weights = scores.masked_fill(~there, float("-inf")).softmax(dim=1)  # (N, L, 1)
+        else:
+            weights = there / lengths[:, None, None].to(states.dtype)
+        mean_state = (states * weights).sum(dim=1)
         max_state = states.masked_fill(~there, -1.0).amax(dim=1)  # GRU states are in (-1, 1)
-        mean_embedding = (embedded * there).sum(dim=1) / count
+        mean_embedding = (embedded * weights).sum(dim=1)
         vectors: Tensor = self.output(torch.cat([mean_embedding, mean_state, max_state], dim=1))
         return vectors
 

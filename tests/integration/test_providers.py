@@ -7,11 +7,13 @@ import csv
 import io
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import numpy as np
 import pytest
 import torch
 from aiohttp import web
@@ -27,17 +29,21 @@ from deepgif.engine.metrics import Metrics
 from deepgif.engine.options import DownloadRules, EngineOptions, ProviderOptions, ProvidersOptions
 from deepgif.engine.search.collection import LOOKUP_S
 from deepgif.engine.search.fallback import INDEX_ONLY, SLOW_PROVIDER, UNRANKED
+from deepgif.engine.search.ranking_model import UNFITTED, QueryBank, save_ranking
 from deepgif.engine.search.reranker import CLIPS, WORKERS
 from deepgif.engine.search.retrieval import RetrievalQuery
 from deepgif.engine.search.single_flight import MAX_UNATTENDED, TIMED_OUT
 from deepgif.engine.types import MAX_DEADLINE_S, Coverage, GifKey, Origin, Rating, SearchRequest, Source
 from deepgif.models.bundles.load import bundle_folder
+from deepgif.models.bundles.reactions import save_reactions
 from tests.fakes.encoder import ColourEncoder
-from tests.fakes.giphy_server import FakeGif, GiphyServer, fake
+from tests.fakes.giphy_server import FakeGif, GiphyServer, by_words, fake
+from tests.fakes.reactions import ReactingEncoder, keyword_head
 from tests.fakes.waiting import WITHIN_S, skip, until
 
 COLOURS = ("red", "lime", "blue")
 Open = Callable[..., AbstractAsyncContextManager[Engine]]
+AGREEING = replace(UNFITTED, weights=replace(UNFITTED.weights, reaction=20.0))
 patient = partial(SearchRequest, deadline_s=WITHIN_S)
 DEADLINE_S = WITHIN_S / 4  # long before anything else gives up
 
@@ -414,6 +420,34 @@ async def test_known_gifs_of_klipy_get_fresh_addresses(open_one: Open, server: G
     assert (answer.origin, len(answer.results)) == (Origin.INDEXED, 5)
     assert {result.gif.rating for result in answer.results} == {Rating.PG}
     assert all(result.gif.url.startswith(server.origin) for result in answer.results)
+
+
+async def test_a_reaction_is_searched_for_by_its_name_too(open_one: Open, server: GiphyServer, tmp_path: Path) -> None:
+    """A sentence that asks for a reaction costs two calls as any query does: its first page, and that of the reaction,
+    unless half of the quota is gone. A GIF that shows the reaction is first; other queries are searched for as they
+    are."""
+    save_reactions(tmp_path, ColourEncoder.space, keyword_head())
+    save_ranking(tmp_path, ColourEncoder.space, AGREEING, QueryBank(np.eye(4, dtype=np.float32)[:1], 0.0))
+    server.gifs = [fake(0, "red", title="Build"), fake(2, "blue", title="You win"), fake(4, "lime", title="Build it")]
+    server.order = by_words
+
+    def asked() -> list[tuple[str, str]]:
+        calls = sorted((query["q"], query["offset"]) for path, query in server.calls if path == "/v1/gifs/search")
+        server.calls.clear()
+        return calls
+
+    async with open_one(ReactingEncoder(), calls_per_hour=10) as engine:
+        answer = await engine.search.search(patient("winning the build", 3))
+        assert asked() == [("win", "0"), ("winning the build", "0")]
+        assert ids(answer)[0] == "gif002"
+        assert sorted(ids(answer)) == ["gif000", "gif002", "gif004"]
+        await engine.search.search(patient("a red build", 3))
+        assert asked() == [("a red build", "0"), ("a red build", "50")]
+        await engine.search.search(patient("win", 3))
+        assert asked() == [("win", "0"), ("win", "50")]
+        answer = await engine.search.search(patient("sorry about the build", 3))
+        assert asked() == [("sorry about the build", "0")]
+        assert not any("quota" in notice for notice in answer.notices)
 
 
 async def test_pingbacks_are_off_unless_wanted(open_one: Open, server: GiphyServer) -> None:

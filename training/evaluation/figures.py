@@ -77,6 +77,11 @@ def agreement(encoder: TwoTowerEncoder, texts: Sequence[str], targets: NDArray[n
 
 
 def spearman(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    """Pearson's correlation of the ranks (Spearman 1904). Ties, rare among cosines, keep the order they come in."""
-    ranks = np.stack([np.argsort(np.argsort(values, kind="stable"), kind="stable") for values in (a, b)])
-    return float(np.asarray(np.corrcoef(ranks))[0, 1])
+    """Pearson's correlation of the ranks (Spearman 1904); ties share the mean of their ranks."""
+    return float(np.asarray(np.corrcoef(_ranks(a), _ranks(b)))[0, 1])
+
+
+def _ranks(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: NDArray[np.float64] = (np.cumsum(counts) - (counts - 1) / 2)[places]
+    return ranks

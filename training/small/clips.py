@@ -1,8 +1,10 @@
 """Captioned clips to train the joint space on, with the expensive half of the frame encoder computed once.
 
-Every frame goes through ``MobileNetV2.head`` once; the maps (64, 14, 14) are cached as float16, and training runs only
-``MobileNetV2.tail`` on them. Augmentation: a photograph is stored whole, mirrored and as four corner crops, one row
+Every frame goes through the CNN's ``head`` once; the maps (C, S/16, S/16) are cached as float16, and training runs only
+its ``tail`` on them. Augmentation: a photograph is stored whole, mirrored and as four corner crops, one row
 each; a rendered scene as several frames.
+
+Shapes: R rows, C channels, S pixels of each side.
 """
 
 from __future__ import annotations
@@ -18,16 +20,16 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from deepgif.models.networks.mobilenet import FRAME_SIZE, MobileNetV2
+from deepgif.models.networks.joint import FrameEncoder
 from deepgif.models.preprocess.frames import Frame, frame_of
 from deepgif.models.preprocess.sampling import FrameSampling
 from deepgif.training.data import features
 from deepgif.training.data.datasets import read_captions
 from deepgif.training.progress import Report
 
-HEAD_SHAPE = (64, FRAME_SIZE // 16, FRAME_SIZE // 16)
 CROP = 0.82  # of the side, for corner crops
 BATCH = 64
+VIEWS = ("whole", "mirrored", "top left", "top right", "bottom left", "bottom right")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class ClipSet:
-    """Clips and the head maps (R, 64, 14, 14) float16 of all their rows."""
+    """Clips and the head maps (R, C, S/16, S/16) float16 of all their rows."""
 
     clips: tuple[Clip, ...]
     maps: NDArray[np.float16]
@@ -49,31 +51,32 @@ class ClipSet:
 
 @dataclass(frozen=True, slots=True)
 class FrameSource:
-    """A named sequence of frames that can be generated from any position, and the clips they belong to."""
+    """A named sequence of frames of ``size`` pixels a side that can be generated from any position, and the clips they
+    belong to."""
 
     name: str
     count: int
+    size: int
     frames: Callable[[int], Iterator[Frame]]
     clips: tuple[Clip, ...]
 
 
-def photographs(data: Path, split: str, *, views: bool) -> FrameSource:
-    """Flickr8k photographs with their five captions; with ``views`` six views of each, else the whole picture."""
+def photographs(data: Path, split: str, size: int, views: int = 1) -> FrameSource:
+    """Flickr8k photographs with their five captions: the first ``views`` of ``VIEWS`` of each."""
     captioned = read_captions(data / "flickr8k" / f"{split}.txt").clips
-    each = len(_VIEWS) if views else 1
 
     def frames(start: int) -> Iterator[Frame]:
-        for row in range(start, len(captioned) * each):
-            with Image.open(captioned[row // each].path) as image:
-                yield _view(image.convert("RGB"), row % each)
+        for row in range(start, len(captioned) * views):
+            with Image.open(captioned[row // views].path) as image:
+                yield _view(image.convert("RGB"), row % views, size)
 
     clips = tuple(
-        Clip(tuple(range(index * each, (index + 1) * each)), 1, clip.captions) for index, clip in enumerate(captioned)
+        Clip(tuple(range(index * views, (index + 1) * views)), 1, clip.captions) for index, clip in enumerate(captioned)
     )
-    return FrameSource(f"flickr8k-{split}-{each}", len(captioned) * each, frames, clips)
+    return FrameSource(f"flickr8k-{split}-{views}", len(captioned) * views, size, frames, clips)
 
 
-def exercises(data: Path) -> FrameSource:
+def exercises(data: Path, size: int) -> FrameSource:
     """Two photographs of each exercise, the start and end of the movement, with its name and its target muscle."""
     entries = json.loads((data / "exercises" / "exercises.json").read_text(encoding="utf-8"))
 
@@ -81,14 +84,14 @@ def exercises(data: Path) -> FrameSource:
         for row in range(start, 2 * len(entries)):
             path = data / "exercises" / "images" / f"{entries[row // 2]['id']}_{row % 2}.jpg"
             with Image.open(path) as image:
-                yield _square(image)
+                yield _square(image, size)
 
     clips = tuple(Clip((2 * index, 2 * index + 1), 2, _exercise_texts(entry)) for index, entry in enumerate(entries))
-    return FrameSource("exercises", 2 * len(entries), frames, clips)
+    return FrameSource("exercises", 2 * len(entries), size, frames, clips)
 
 
 def extract(
-    source: FrameSource, network: MobileNetV2, folder: Path, on_progress: Report = lambda done, total: None
+    source: FrameSource, network: FrameEncoder, folder: Path, on_progress: Report = lambda done, total: None
 ) -> ClipSet:
     """Runs every frame of ``source`` through ``network.head``; an interrupted run continues."""
     frames: Iterator[Frame] | None = None
@@ -99,19 +102,20 @@ def extract(
         return head_maps(network, list(islice(frames, len(rows))))
 
     path = folder / f"{source.name}.npy"
-    maps = features.extract(range(source.count), compute, HEAD_SHAPE, path, on_progress, BATCH, np.float16)
+    shape = (network.head_channels, source.size // 16, source.size // 16)
+    maps = features.extract(range(source.count), compute, shape, path, on_progress, BATCH, np.float16)
     return ClipSet(source.clips, maps)
 
 
-def head_maps(network: MobileNetV2, frames: Sequence[Frame]) -> NDArray[np.float16]:
-    """(F, 64, 14, 14) of F frames."""
+def head_maps(network: FrameEncoder, frames: Sequence[Frame]) -> NDArray[np.float16]:
+    """(F, C, S/16, S/16) of F frames."""
     pixels = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)
     with torch.inference_mode():
         return network.head(pixels).contiguous().numpy().astype(np.float16)
 
 
-def pooled_features(network: MobileNetV2, maps: NDArray[np.float16]) -> torch.Tensor:
-    """(R, 1280) features of head maps (R, 64, 14, 14)."""
+def pooled_features(network: FrameEncoder, maps: NDArray[np.float16]) -> torch.Tensor:
+    """(R, 1280) features of head maps (R, C, S/16, S/16)."""
     parts = []
     with torch.inference_mode():
         for start in range(0, len(maps), BATCH):
@@ -120,22 +124,19 @@ def pooled_features(network: MobileNetV2, maps: NDArray[np.float16]) -> torch.Te
     return torch.cat(parts).clone()
 
 
-_VIEWS = ("whole", "mirrored", "top left", "top right", "bottom left", "bottom right")
-
-
-def _view(image: Image.Image, view: int) -> Frame:
+def _view(image: Image.Image, view: int, size: int) -> Frame:
     if view == 0:
-        return _square(image)
+        return _square(image, size)
     if view == 1:
-        return np.ascontiguousarray(_square(image)[:, ::-1])
+        return np.ascontiguousarray(_square(image, size)[:, ::-1])
     width, height = int(image.width * CROP), int(image.height * CROP)
     left, top = (image.width - width) * ((view - 2) % 2), (image.height - height) * ((view - 2) // 2)
-    crop = _square(image.crop((left, top, left + width, top + height)))
+    crop = _square(image.crop((left, top, left + width, top + height)), size)
     return np.ascontiguousarray(crop[:, ::-1]) if view in (3, 4) else crop
 
 
-def _square(picture: Image.Image) -> Frame:
-    return frame_of(picture, FrameSampling(1, FRAME_SIZE))
+def _square(picture: Image.Image, size: int) -> Frame:
+    return frame_of(picture, FrameSampling(1, size))
 
 
 def _exercise_texts(entry: dict[str, object]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,20 +13,29 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.console import Console
+from safetensors.torch import load
 from tokenizers import Tokenizer
 
-from deepgif.models.bundles.small import load_small, save_small
-from deepgif.models.networks.joint import JointModel
-from deepgif.models.networks.mobilenet import FRAME_SIZE
-from deepgif.models.networks.sentence import SentenceConfig, SentenceEncoder, pad, spell_out, to_pieces
+from deepgif.models.bundles.manifest import WEIGHTS, read_manifest, read_verified
+from deepgif.models.bundles.small import TOKENIZER, load_small, save_small
+from deepgif.models.networks.joint import Backbone, FrameEncoder, JointModel
+from deepgif.models.networks.sentence import (
+    SENTENCE_DIMENSION,
+    SentenceConfig,
+    SentenceEncoder,
+    pad,
+    spell_out,
+    to_pieces,
+)
 from deepgif.models.preprocess.sampling import FrameSampling
 from deepgif.training.evaluation.figures import measure
+from deepgif.training.pretrained.efficientnet import load_efficientnet, packaged_weights
 from deepgif.training.pretrained.teacher import teacher_vectors
 from deepgif.training.pretrained.tflite import load_tflite
 from deepgif.training.progress import progress
 from deepgif.training.small.card import write_card
 from deepgif.training.small.checkpoint import Checkpoint
-from deepgif.training.small.clips import ClipSet, exercises, extract, photographs, pooled_features
+from deepgif.training.small.clips import VIEWS, ClipSet, exercises, extract, photographs, pooled_features
 from deepgif.training.small.corpus import Corpus, read_corpus
 from deepgif.training.small.distil import DistilOptions, distil, initial_embeddings
 from deepgif.training.small.finetune import FinetuneOptions, finetune
@@ -37,7 +47,8 @@ LICENCE = (
     "MIT for this project's weights; trained on Flickr8k photographs, which are for research and education, not for "
     "commercial use"
 )
-SAMPLING = FrameSampling(count=4, size=FRAME_SIZE)
+FRAMES = 4  # of a clip
+SENTENCES = "sentences."  # prefix of the GRU's weights in a bundle
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,10 @@ class PipelineOptions:
     distil_epochs: int = 10
     finetune_steps: int = 700
     seed: int = 0
+    backbone: Backbone = Backbone.MOBILENET_V2
+    weighted: bool = False
+    views: int = len(VIEWS)  # of each photograph
+    start: Path | None = None  # a bundle whose vocabulary and GRU to continue from
 
 
 class Pipeline:
@@ -59,14 +74,15 @@ class Pipeline:
         self.font = font
         self.options = options
         self.console = console
-        self.config = SentenceConfig()
+        self.config = SentenceConfig(weighted=options.weighted)
         run.mkdir(parents=True, exist_ok=True)
 
     def write_bundle(self, out: Path) -> None:
         """Runs the remaining stages, and writes the bundle with its card."""
-        save_small(out, "small", LICENCE, SAMPLING, self.model, self.tokenizer)
+        sampling = FrameSampling(FRAMES, self.network.frame_size)
+        save_small(out, "small", LICENCE, sampling, self.model, self.tokenizer)
         teacher = torch.from_numpy(self.teach(self.clip_texts).astype(np.float32))
-        dev = extract(photographs(self.data, "dev", views=False), load_tflite(self.mobilenet), self.run / "frames")
+        dev = extract(photographs(self.data, "dev", self.network.frame_size), self.network, self.run / "frames")
         metrics = measure(
             load_small(out),
             self.data,
@@ -97,6 +113,13 @@ class Pipeline:
         parts = [self.teach(part) for part in (self.texts[:corpus], self.texts[corpus:])]
         return np.concatenate(parts)
 
+    @property
+    def lessons(self) -> tuple[Sequence[str], NDArray[np.float16]]:
+        """The texts and their targets for distillation; none if it has no epochs, since the teacher takes long."""
+        if self.options.distil_epochs:
+            return self.texts, self.targets
+        return (), np.empty((0, SENTENCE_DIMENSION), np.float16)
+
     def teach(self, texts: Sequence[str]) -> NDArray[np.float16]:
         """The teacher's vectors (N, 384) of any texts, cached in the run's folder."""
         with progress(self.console, "Teacher") as report:
@@ -105,6 +128,8 @@ class Pipeline:
     @cached_property
     def tokenizer(self) -> Tokenizer:
         path = self.run / "tokenizer.json"
+        if not path.exists() and self.options.start:
+            path.write_bytes(read_verified(self.options.start / TOKENIZER, read_manifest(self.options.start)))
         if not path.exists():
             with self.console.status("Training the vocabulary"):
                 learn_vocabulary(map(spell_out, self.texts), self.config.vocabulary).save(str(path))
@@ -112,7 +137,7 @@ class Pipeline:
 
     @cached_property
     def scene_source(self) -> Any:
-        return rendered_scenes(self.options.scenes, self.options.seed, self.font)
+        return rendered_scenes(self.options.scenes, self.options.seed, self.font, self.network.frame_size)
 
     @cached_property
     def sentences(self) -> SentenceEncoder:
@@ -120,34 +145,48 @@ class Pipeline:
         torch.manual_seed(self.options.seed)
         encoder = SentenceEncoder(self.config)
         checkpoint = Checkpoint(self.run / "distil.pt")
-        if checkpoint.load() is None:
+        if checkpoint.load() is None and self.options.start:
+            weights = load(read_verified(self.options.start / WEIGHTS, read_manifest(self.options.start)))
+            own = {name.removeprefix(SENTENCES): one for name, one in weights.items() if name.startswith(SENTENCES)}
+            encoder.load_state_dict(own, strict=False)  # a bundle with plain means lacks the attention
+        elif checkpoint.load() is None:
             with torch.no_grad():
                 encoder.embedding.weight.copy_(initial_embeddings(self.tokenizer, self.config, self.teach))
         options = DistilOptions(epochs=self.options.distil_epochs, seed=self.options.seed)
         with progress(self.console, "Distil") as report:
-            distil(self.texts, self.targets, self.tokenizer, encoder, options, checkpoint, report)
+            distil(*self.lessons, self.tokenizer, encoder, options, checkpoint, report)
         return encoder
 
     @cached_property
     def clip_sets(self) -> list[ClipSet]:
         """Photographs, rendered scenes and exercises, through the first half of the CNN."""
-        network = load_tflite(self.mobilenet)
-        sources = [photographs(self.data, "train", views=True), self.scene_source, exercises(self.data)]
+        size = self.network.frame_size
+        sources = [
+            photographs(self.data, "train", size, self.options.views),
+            self.scene_source,
+            exercises(self.data, size),
+        ]
         sets = []
         for source in sources:
             with progress(self.console, f"Frames of {source.name}") as report:
-                sets.append(extract(source, network, self.run / "frames", report))
+                sets.append(extract(source, self.network, self.run / "frames", report))
         return sets
 
-    @property
-    def mobilenet(self) -> Path:
-        return self.data / "mobilenet" / "mobilenet_v2_1.0_224_quant.tflite"
+    @cached_property
+    def network(self) -> FrameEncoder:
+        """The CNN with its ImageNet weights."""
+        if self.options.backbone is Backbone.EFFICIENTNET_LITE0:
+            return load_efficientnet(packaged_weights())
+        return load_tflite(self.data / "mobilenet" / "mobilenet_v2_1.0_224_quant.tflite")
 
     @cached_property
     def tuned(self) -> JointModel:
         """The whole model after fine-tuning."""
-        model = JointModel(self.config)
-        model.frames = load_tflite(self.mobilenet)
+        model = JointModel(self.config, self.options.backbone)
+        model.frames = deepcopy(self.network)
+        if not self.options.finetune_steps:
+            model.sentences = self.sentences
+            return model.eval()
         checkpoint = Checkpoint(self.run / "finetune.pt")
         if checkpoint.load() is None:
             model.sentences.load_state_dict(self.sentences.state_dict())

@@ -6,7 +6,6 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from deepgif.models.networks.mobilenet import FRAME_SIZE
 from deepgif.models.preprocess.frames import Frame
 from deepgif.training.scenes.render import render
 from deepgif.training.scenes.scene import describe, sample_scenes, title
@@ -18,8 +17,8 @@ PICK = 2  # of them, for one example
 DESCRIPTIONS = 8
 
 
-def rendered_scenes(count: int, seed: int, font: Path) -> FrameSource:
-    """``count`` different scenes, four frames and nine texts each."""
+def rendered_scenes(count: int, seed: int, font: Path, size: int) -> FrameSource:
+    """``count`` different scenes, four frames of ``size`` pixels a side and nine texts each."""
     rng = random.Random(seed)  # noqa: S311 - not a secret
     scenes = sample_scenes(rng, count)
     clips = tuple(
@@ -34,7 +33,7 @@ def rendered_scenes(count: int, seed: int, font: Path) -> FrameSource:
     def frames(start: int) -> Iterator[Frame]:
         glyphs = Glyphs(font)
         for index in range(start // FRAMES, count):
-            drawn = render(scenes[index], FRAME_SIZE, FRAMES, glyphs, seed=index)
+            drawn = render(scenes[index], size, FRAMES, glyphs, seed=index)
             yield from drawn[max(0, start - index * FRAMES) :]
 
-    return FrameSource(f"sampled-scenes-{count}-{seed}", count * FRAMES, frames, clips)
+    return FrameSource(f"sampled-scenes-{count}-{seed}", count * FRAMES, size, frames, clips)

@@ -21,9 +21,12 @@ import torch
 import typer
 from rich.console import Console
 
+from deepgif.models.bundles.manifest import BundleError
+from deepgif.models.networks.joint import Backbone
 from deepgif.training.data.datasets import DatasetError
 from deepgif.training.progress import program
 from deepgif.training.scenes.stage import DEFAULT_FONT
+from deepgif.training.small.clips import VIEWS
 from deepgif.training.small.pipeline import Pipeline, PipelineOptions
 
 
@@ -36,14 +39,20 @@ def main(
     distil_epochs: Annotated[int, typer.Option(help="Epochs of distillation.")] = 10,
     finetune_steps: Annotated[int, typer.Option(help="Steps of 240 clips.")] = 700,
     seed: Annotated[int, typer.Option(help="The same seed gives the same model on the same machine.")] = 0,
+    backbone: Annotated[Backbone, typer.Option(help="The CNN.")] = Backbone.MOBILENET_V2,
+    weighted: Annotated[bool, typer.Option("--weighted", help="Weight the GRU's means by attention.")] = False,
+    views: Annotated[int, typer.Option(min=1, max=len(VIEWS), help="Views of each photograph.")] = len(VIEWS),
+    start: Annotated[
+        Path | None, typer.Option(help="Continue from the vocabulary and the GRU of the bundle in this folder.")
+    ] = None,
     threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves it to torch.")] = 0,
 ) -> None:
     """Train the bundled model and write it as a bundle. You can stop it at any time: the same command continues."""
     if threads:
         torch.set_num_threads(threads)
-    options = PipelineOptions(scenes, distil_epochs, finetune_steps, seed)
+    options = PipelineOptions(scenes, distil_epochs, finetune_steps, seed, backbone, weighted, views, start)
     console = Console(stderr=True)
-    with program(console, DatasetError, FileNotFoundError, run=run):
+    with program(console, BundleError, DatasetError, FileNotFoundError, run=run):
         Pipeline(data, run, font, options, console).write_bundle(out)
 
 

@@ -38,8 +38,10 @@ from benchmarks.engine.search.folders import (
 )
 from benchmarks.engine.search.labelled import LabelledSet, Vectors, ndcg, photographs
 from benchmarks.measure import machine
+from deepgif.engine.engine import load_reaction_reader
 from deepgif.engine.index.lexical import Frequencies
 from deepgif.engine.index.words import stems_of
+from deepgif.engine.protocols import SentenceEncoder
 from deepgif.engine.search.lexical import lexical_evidence
 from deepgif.engine.search.ranking import (
     RANK_CONSTANT,
@@ -54,6 +56,7 @@ from deepgif.engine.search.ranking import (
     score_statistics,
 )
 from deepgif.engine.search.ranking_model import UNFITTED, QueryBank, save_ranking
+from deepgif.engine.search.reactions import ReactionReader
 from deepgif.engine.types import Gif, GifKey, Rating, describe
 from deepgif.models.bundles.encoder import Encoder
 from deepgif.models.bundles.load import bundle_folder, load_bundle
@@ -79,6 +82,7 @@ class Embedded:
     keys: tuple[GifKey, ...]
     words: tuple[tuple[str, ...], ...]  # the texts of each item
     frequencies: Frequencies
+    reactions: NDArray[np.float32]  # (queries, items): how well both agree on a reaction
 
     def shares(self, number: int, places: NDArray[np.int64]) -> list[list[float]]:
         """The lexical shares of the items at ``places`` for a query."""
@@ -96,8 +100,8 @@ class Judged:
     count: int
 
 
-def embed(encoder: Encoder, labelled: LabelledSet) -> Embedded:
-    """All vectors of a labelled set."""
+def embed(encoder: Encoder, labelled: LabelledSet, reader: ReactionReader | None) -> Embedded:
+    """All vectors of a labelled set; without a ``reader``, no reactions."""
     parts = [labelled.items[start : start + AT_ONCE] for start in range(0, len(labelled.items), AT_ONCE)]
     pixels = [encoder.encode_clips([read_clip(item.path, encoder.sampling) for item in part]) for part in parts]
     keys = tuple(GifKey("p", f"{place:05}") for place in range(len(labelled.items)))
@@ -110,7 +114,12 @@ def embed(encoder: Encoder, labelled: LabelledSet) -> Embedded:
         frequencies.add(stems_of(some))
     texts = encoder.encode_texts([describe(some) for some in words])
     queries = encoder.encode_texts([query.words for query in labelled.queries])
-    return Embedded(labelled, np.concatenate(pixels), texts, queries, keys, words, frequencies)
+    reactions = np.zeros((len(queries), len(words)), np.float32)
+    if reader is not None and isinstance(encoder, SentenceEncoder):
+        asked_for = [query.words for query in labelled.queries]
+        asked = reader.queries(asked_for, encoder.text_features(asked_for))
+        reactions = np.stack([reader.evidence(one, words) for one in asked])
+    return Embedded(labelled, np.concatenate(pixels), texts, queries, keys, words, frequencies, reactions)
 
 
 def make_bank(encoder: Encoder, data: Path, pixels: Vectors) -> QueryBank:
@@ -134,7 +143,9 @@ def reranked(data: Embedded, number: int, hubness: NDArray[np.float32], model: R
     visual = data.pixels[places] @ vector - model.hubness * hubness[places]
     text = data.texts[places] @ vector
     signals = [
-        Signals(data.keys[place], float(seen), float(said), rank, *shares)
+        Signals(
+            data.keys[place], float(seen), float(said), rank, *shares, reaction=float(data.reactions[number, place])
+        )
         for rank, (place, seen, said, shares) in enumerate(
             zip(places, visual, text, data.shares(number, places), strict=True)
         )
@@ -152,7 +163,9 @@ def indexed(data: Embedded, number: int, hubness: NDArray[np.float32], model: Ra
     chosen = np.unique(places)
     visual, text = data.pixels[chosen] @ vector - model.hubness * hubness[chosen], data.texts[chosen] @ vector
     signals = [
-        Signals(data.keys[place], float(seen), float(said), None, *shares)
+        Signals(
+            data.keys[place], float(seen), float(said), None, *shares, reaction=float(data.reactions[number, place])
+        )
         for place, seen, said, shares in zip(chosen, visual, text, data.shares(number, chosen), strict=True)
     ]
     statistics = score_statistics(visual.tolist()), score_statistics(text.tolist())
@@ -166,11 +179,11 @@ def _judged(
     return Judged(scored, relevance[order], relevance[places], count)
 
 
-Example = tuple[NDArray[np.float64], NDArray[np.float64]]  # features (N, 6) of N candidates, relevance (N,)
+Example = tuple[NDArray[np.float64], NDArray[np.float64]]  # features (N, 7) of N candidates, relevance (N,)
 
 
 def features_of(scored: Sequence[ScoredCandidate], hits: bool) -> NDArray[np.float64]:
-    """(N, 6): standardised frames, text and rank, and the cubes of the lexical shares."""
+    """(N, 7): standardised frames, text and rank, the cubes of the lexical shares, and the reaction."""
     ranks = [0.0 if hits or one.signals.rank is None else 1 / (RANK_CONSTANT + 1 + one.signals.rank) for one in scored]
     statistics = score_statistics(ranks)
     return np.array(
@@ -182,6 +195,7 @@ def features_of(scored: Sequence[ScoredCandidate], hits: bool) -> NDArray[np.flo
                 one.signals.words**3,
                 one.signals.trigrams**3,
                 one.signals.exact**3,
+                one.signals.reaction,
             )
             for one, rank in zip(scored, ranks, strict=True)
         ]
@@ -213,7 +227,7 @@ def fit_weights(sets: Sequence[Sequence[Example]], slopes: Sequence[Example]) ->
     on."""
     prepared = [[(torch.from_numpy(x), torch.from_numpy(y / y.sum())) for x, y in one if y.sum() > 0] for one in sets]
     prepared = [one for one in prepared if one]
-    raw = nn.Parameter(torch.zeros(6, dtype=torch.float64))
+    raw = nn.Parameter(torch.zeros(7, dtype=torch.float64))
 
     def loss() -> torch.Tensor:
         weights = nn.functional.softplus(raw)
@@ -223,10 +237,10 @@ def fit_weights(sets: Sequence[Sequence[Example]], slopes: Sequence[Example]) ->
         return torch.stack(means).mean() + 1e-3 * weights.square().sum()
 
     _minimise([raw], loss)
-    visual, text, rank, words, trigrams, exact = nn.functional.softplus(raw).tolist()
+    visual, text, rank, words, trigrams, exact, reaction = nn.functional.softplus(raw).tolist()
     flat = np.concatenate([x for x, _ in slopes])
     of_text, of_rank = np.linalg.lstsq(flat[:, 1:3], flat[:, 0], rcond=None)[0]
-    return FusionWeights(visual, text, rank, float(of_text), float(of_rank), words, trigrams, exact)
+    return FusionWeights(visual, text, rank, float(of_text), float(of_rank), words, trigrams, exact, reaction)
 
 
 def judged_hits(found: Sequence[Retrieved], weights: FusionWeights) -> list[Judged]:
@@ -307,7 +321,9 @@ def main(
     encoder = load_bundle(bundle_folder(bundle))
     with tempfile.TemporaryDirectory() as temporary:
         kept = cache or Path(temporary)
-        photos = embed(encoder, photographs(data, "dev", kept))
+        reading = replace(UNFITTED, weights=replace(UNFITTED.weights, reaction=1.0))
+        reader = load_reaction_reader(bundle_folder(bundle), encoder, reading)
+        photos = embed(encoder, photographs(data, "dev", kept), reader)
         bank = make_bank(encoder, data, photos.pixels)
         fitting, held_out = asyncio.run(folder_sets(gifs, bundle, kept))
     hot = bank.hubness(photos.pixels)
@@ -344,6 +360,7 @@ def main(
         "pixels, query bank": replace(model, weights=replace(none, visual=1.0)),
         "texts": replace(model, weights=replace(none, text=1.0)),
         "all but words": replace(model, weights=replace(weights, words=0.0, trigrams=0.0, exact=0.0)),
+        "all but reactions": replace(model, weights=replace(weights, reaction=0.0)),
         "all": model,
     }.items():
         gain, first = quality([reranked(photos, number, hot, tried) for number in photo_rest])

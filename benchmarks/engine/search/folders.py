@@ -7,10 +7,10 @@ import json
 import random
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deepgif.engine.engine import SHIPPED_CATALOGUE, open_ingestion
+from deepgif.engine.engine import SHIPPED_CATALOGUE, load_reaction_reader, open_ingestion
 from deepgif.engine.metrics import Metrics
 from deepgif.engine.options import EngineOptions
 from deepgif.engine.search.fallback import POOL
@@ -114,7 +114,10 @@ async def retrieve(folder: Path | None, queries: Sequence[Query], bundle: str, d
         await ingestion.index()
         assert ingestion.catalogue is not None
         names = {ingestion.catalogue.path_of(gif_id): gif_id for gif_id in ingestion.catalogue.ids()}
-        retriever = Retriever(ingestion.encoder, ingestion.collection, ingestion.model, ingestion.similarity)
+        weights = replace(ingestion.model.weights, reaction=1.0)  # reads GIFs' reactions, whatever was fitted
+        model = replace(ingestion.model, weights=weights)
+        reactions = load_reaction_reader(options.bundle, ingestion.encoder, model)
+        retriever = Retriever(ingestion.encoder, ingestion.collection, model, ingestion.similarity, reactions=reactions)
         retrieved = []
         for start in range(0, len(queries), AT_ONCE):
             part = queries[start : start + AT_ONCE]

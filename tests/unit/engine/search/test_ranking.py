@@ -258,3 +258,18 @@ def test_words_outweigh_similarity_where_all_are_there():
     assert [one.signals.key.id for one in scored] == ["titled", "similar"]
     assert scored[0].score == pytest.approx(10.0)
     assert scored[1].score == pytest.approx(0.5 * 3 + 2 + 4 / 8 + 6 * 0.008)
+
+
+@given(SIGNALS)
+def test_reactions_count_only_with_a_weight(signals):
+    """Without a fitted weight, agreement on a reaction changes nothing."""
+    agreeing = [replace(one, reaction=1.0) for one in signals]
+    assert [one.score for one in fuse(agreeing, WEIGHTS)] == [one.score for one in fuse(signals, WEIGHTS)]
+
+
+def test_the_reaction_decides_between_equals():
+    """Its weight times the agreement is part of the score."""
+    signals = [Signals(key("a"), 0.5, 0.5, reaction=0.25), Signals(key("b"), 0.5, 0.5, reaction=0.75)]
+    best, other = fuse(signals, replace(WEIGHTS, reaction=2.0))
+    assert names([best, other]) == "ba"
+    assert best.score - other.score == pytest.approx(1.0)

@@ -9,9 +9,11 @@ from deepgif.engine.index.lexical import LexicalIndex
 from deepgif.engine.search.collection import Collection
 from deepgif.engine.search.query import parse_query
 from deepgif.engine.search.ranking_model import UNFITTED, QueryBank
+from deepgif.engine.search.reactions import ReactionReader
 from deepgif.engine.search.retrieval import RetrievalQuery, Retriever, Similarity
 from deepgif.engine.types import GifKey, Rating
 from tests.fakes.encoder import COLOURS, ColourEncoder
+from tests.fakes.reactions import ReactingEncoder, keyword_head, keywords
 
 NO_BANK = Similarity(QueryBank(np.zeros((0, 4), np.float32), 0.0), 0.0)
 
@@ -121,3 +123,27 @@ def test_words_find_what_vectors_miss(indexes):
     assert key("red") not in {one.key for one in find([RetrievalQuery("work week", 1, Rating.PG)])[0].signals}
     asked = parse_query("blue -sad")
     assert key("blue") not in {one.key for one in find([RetrievalQuery(asked.text, 3, Rating.R, asked)])[0].signals}
+
+
+def test_reactions_of_hits(indexes):
+    """GIFs whose texts, the words in them included, show the reaction that the query asks for have it as evidence; each
+    query of a batch has its own."""
+    _, pictures, texts = indexes
+    lexical = LexicalIndex()
+    ratings = {key(name): Rating.G for name in COLOURS}
+    lexical.add({key("red"): ["sorry"], key("blue"): ["a blue cube"]}, ratings)
+    lexical.add_captions({key("green"): "YOU WIN"}, ratings)
+    reader = ReactionReader(keyword_head(), keywords, compare=True)
+    collection = Collection(pictures, texts, lexical, ())
+    find = Retriever(ReactingEncoder(), collection, UNFITTED, NO_BANK, reactions=reader).search_batch
+    found = find([RetrievalQuery(text, 3, Rating.R) for text in ("when we win", "so sorry", "a red thing")])
+    shown = [[one.key for one in each.signals if one.reaction > 0.5] for each in found]
+    assert shown == [[key("green")], [key("red")], []]
+    assert [round(each.reaction.is_reaction) for each in found] == [1, 1, 0]
+
+
+def test_no_reactions_without_a_head(indexes):
+    """A model that does not read reactions gives none."""
+    (found,) = retriever_of(*indexes).search_batch([RetrievalQuery("when we win", 3, Rating.R)])
+    assert found.reaction is None
+    assert {one.reaction for one in found.signals} == {0.0}

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from deepgif.models.bundles.load import BUNDLED, bundle_folder, load_bundle
 from deepgif.models.bundles.manifest import MANIFEST, WEIGHTS, BundleError, read_info
 from deepgif.models.bundles.small import TOKENIZER, load_small, save_small, small_encoder
-from deepgif.models.networks.joint import JointModel
+from deepgif.models.networks.joint import Backbone, JointModel
 from deepgif.models.networks.sentence import SentenceConfig
 from deepgif.models.preprocess.sampling import FrameSampling
 from deepgif.training.small.vocabulary import learn_vocabulary
@@ -23,12 +24,14 @@ CLIPS = [np.random.default_rng(count).integers(0, 256, (count, 32, 32, 3), dtype
 MAX_BUNDLE_BYTES = 24_000_000
 
 
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory):
-    """A small untrained bundle, and the model it was saved from."""
+@pytest.fixture(scope="module", params=list(Backbone))
+def saved(tmp_path_factory, request):
+    """A small untrained bundle of each backbone, and the model it was saved from."""
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("bundle")
-    model, tokenizer = JointModel(CONFIG).eval(), learn_vocabulary(["a cat runs", "a dog runs"], CONFIG.vocabulary)
+    config = replace(CONFIG, weighted=request.param is Backbone.EFFICIENTNET_LITE0)
+    model = JointModel(config, request.param).eval()
+    tokenizer = learn_vocabulary(["a cat runs", "a dog runs"], CONFIG.vocabulary)
     save_small(folder, "tiny", "MIT", SAMPLING, model, tokenizer)
     return folder, model, tokenizer
 
@@ -55,6 +58,29 @@ def test_saving_and_loading(saved):
     assert loaded.encode_texts([]).shape == loaded.encode_clips([]).shape == (0, 1024)
     assert loaded.space == f"tiny@{loaded.info.version}"
     assert (loaded.info.licence, loaded.sampling) == ("MIT", SAMPLING)
+
+
+def test_the_manifest_names_the_backbone(saved, damaged):
+    """Strips hold the whole, whatever the backbone; an unknown one is an error, and without one it is MobileNetV2."""
+    _, model, _ = saved
+    features = load_small(damaged, strips=True).frame_features(CLIPS)
+    np.testing.assert_allclose(
+        load_small(damaged, strips=True).embed_frame_features(features),
+        load_small(damaged).encode_clips(CLIPS),
+        atol=1e-5,
+    )
+    manifest = json.loads((damaged / MANIFEST).read_text())
+    assert manifest["backbone"] == model.backbone
+    (damaged / MANIFEST).write_text(json.dumps({**manifest, "backbone": "other"}))
+    with pytest.raises(BundleError, match="does not contain the model"):
+        load_small(damaged)
+    del manifest["backbone"]
+    (damaged / MANIFEST).write_text(json.dumps(manifest))
+    if model.backbone is Backbone.MOBILENET_V2:
+        load_small(damaged)
+    else:
+        with pytest.raises(BundleError, match="does not contain the model"):
+            load_small(damaged)
 
 
 def test_batches_do_not_change_vectors(saved):

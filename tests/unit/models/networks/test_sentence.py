@@ -1,5 +1,7 @@
 """The sentence encoder against a step-by-step computation, and the texts people type."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -15,10 +17,14 @@ SMALL = SentenceConfig(vocabulary=50, embedding=7, hidden=5)
 TOLERANCE = 1e-5
 
 
-@pytest.fixture(scope="module")
-def encoder():
+@pytest.fixture(scope="module", params=[False, True], ids=["plain", "weighted"])
+def encoder(request):
     torch.manual_seed(0)
-    return SentenceEncoder(SMALL).eval()
+    encoder = SentenceEncoder(dataclasses.replace(SMALL, weighted=request.param)).eval()
+    if request.param:
+        torch.nn.init.normal_(encoder.piece_weight.weight)
+        torch.nn.init.normal_(encoder.state_weight.weight)
+    return encoder
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +59,12 @@ def by_hand(encoder, ids):
     forward = gru_states(embedded, weights, "")
     backward = gru_states(embedded[::-1], weights, "_reverse")[::-1]
     states = np.concatenate([forward, backward], axis=1)
-    pooled = np.concatenate([embedded.mean(0), states.mean(0), states.max(0)])
+    shares = np.full(len(ids), 1 / len(ids))
+    if encoder.config.weighted:
+        piece = encoder.piece_weight.weight.detach().double().numpy()[ids, 0]
+        scores = np.exp(piece + states @ encoder.state_weight.weight.detach().double().numpy()[0])
+        shares = scores / scores.sum()
+    pooled = np.concatenate([shares @ embedded, shares @ states, states.max(0)])
     output = encoder.output
     return output.weight.detach().double().numpy() @ pooled + output.bias.detach().double().numpy()
 

@@ -10,8 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from deepgif.models.bundles.small import load_small, save_small
-from deepgif.models.networks.joint import JointModel
-from deepgif.models.networks.mobilenet import FRAME_SIZE
+from deepgif.models.networks.joint import Backbone, JointModel
 from deepgif.models.networks.sentence import SentenceConfig
 from deepgif.models.preprocess.sampling import FrameSampling
 from deepgif.training.data.datasets import read_captions
@@ -25,6 +24,7 @@ from deepgif.training.small.train import main
 from deepgif.training.small.vocabulary import learn_vocabulary
 
 SYNSETS = 400
+SIZE = 40
 
 
 @pytest.fixture(scope="module")
@@ -88,22 +88,22 @@ def test_the_held_out_texts(data):
 
 def test_photographs(data):
     """Six views of each for training, one for evaluation; captions belong to their own photograph."""
-    train = photographs(data, "train", views=True)
+    train = photographs(data, "train", SIZE, 6)
     assert train.count == 12
     assert [clip.rows for clip in train.clips] == [tuple(range(6)), tuple(range(6, 12))]
     assert all("blue" in text for text in train.clips[0].texts)
     frames = list(train.frames(0))
-    assert all(frame.shape == (FRAME_SIZE, FRAME_SIZE, 3) for frame in frames)
+    assert all(frame.shape == (SIZE, SIZE, 3) for frame in frames)
     assert all(frame[..., 2].mean() > 200 for frame in frames[:6])
     assert all(np.array_equal(one, other) for one, other in zip(train.frames(7), frames[7:], strict=True))
-    dev = photographs(data, "dev", views=False)
+    dev = photographs(data, "dev", SIZE)
     assert dev.count == 1
     assert dev.clips[0].texts == tuple(read_captions(data / "flickr8k" / "dev.txt").captions)
 
 
 def test_exercises(data):
     """A clip has the start and the end of the movement."""
-    source = exercises(data)
+    source = exercises(data, SIZE)
     (clip,) = source.clips
     assert (source.count, clip.rows, clip.pick) == (2, (0, 1), 2)
     assert any("sit-up" in text for text in clip.texts)
@@ -150,6 +150,21 @@ def test_the_card_has_the_metrics(bundle):
     assert "97.7 %" in card
     assert "71.2" in card
     assert "--scenes 7" in card
+    assert "MobileNetV2" in card
+    assert "--weighted" not in card
+    assert "--start" not in card
+
+
+def test_the_card_names_another_backbone(bundle):
+    """The card describes the network, its weights and the pooling that the options chose."""
+    recall = Recall(30, 50, 65.0, 5)
+    options = PipelineOptions(backbone=Backbone.EFFICIENTNET_LITE0, weighted=True)
+    write_card(bundle, Metrics((recall, recall), recall, 71.25, (recall, recall)), options)
+    card = (bundle / "README.md").read_text(encoding="utf-8")
+    assert "EfficientNet-Lite0" in card
+    assert "MobileNetV2" not in card
+    assert "attention" in card
+    assert "--backbone efficientnet_lite0 --weighted --views 6" in card
 
 
 def test_training_without_data(tmp_path):

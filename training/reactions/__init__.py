@@ -1,0 +1,1 @@
+"""Trains the head that tells which reaction a text asks for, and measures it."""
