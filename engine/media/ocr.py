@@ -131,8 +131,15 @@ def changing_frames(frames: Clip, most: int) -> list[int]:
 def merge_lines(frames: Sequence[Sequence[TextLine]]) -> list[TextLine]:
     """The lines of several frames, in order of time, without those that are part of another or nearly equal to one: of
     these the surer one is kept, at the place of the first."""
+    lines = [line for frame in frames for line in frame]
+    while (merged := _merged(lines)) != lines:  # a line that grew may contain another one now
+        lines = merged
+    return merged
+
+
+def _merged(lines: Sequence[TextLine]) -> list[TextLine]:
     merged: list[TextLine] = []
-    for line in (line for frame in frames for line in frame):
+    for line in lines:
         if any(_is_part(line.text, old.text) for old in merged):
             continue
         # What grew, or was read better, takes the place of the first line that it replaces.

@@ -47,7 +47,7 @@ async def test_from_one_engine_to_another(folder: Path, data_dir: Path, tmp_path
         assert "Exported 6 embeddings and the texts of 0 GIFs." in out
         status, out, err = await deepgif("export", str(known), data_dir=data_dir)
         assert (status, out) == (1, "")
-        assert "exists already" in " ".join(err.split())
+        assert "already exists" in " ".join(err.split())
         status, out, err = await deepgif("import", str(known), "--json", data_dir=data_dir)
         assert status == 0, err
         assert json.loads(out) == {"gifs": 0, "vectors": 0, "known": 6, "left_out": 0}

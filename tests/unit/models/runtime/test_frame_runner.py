@@ -169,7 +169,7 @@ def test_a_network_that_cannot_be_captured(monkeypatch, caplog):
 def test_resizing_later_changes_no_vector():
     """The shipped model sees the same in a frame, whoever resizes it (cosine above 0.999)."""
     encoder = load_bundle(bundle_folder("small"))
-    with Image.open(CATALOGUE / "a-cloud-falls-in-love-in-the-rain.gif") as picture:
+    with Image.open(sorted(CATALOGUE.glob("*.gif"))[0]) as picture:
         frame = np.asarray(picture.convert("RGB").resize((200, 150)))
     resized = frame_of(Image.fromarray(frame), encoder.sampling)
     one, other = encoder.encode_clips([frame[np.newaxis], resized[np.newaxis]])
