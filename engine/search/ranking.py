@@ -94,7 +94,7 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class FitThresholds:
-    """The least confidence of each fit. Measured in docs/benchmarks.md, "How well a fit is judged"."""
+    """The least confidence of each fit. ``python -m benchmarks.relevance`` measures how often a strong one is right."""
 
     strong: float = 0.5
     fair: float = 0.2
